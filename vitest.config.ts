@@ -1,0 +1,26 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const src = (path: string): string => fileURLToPath(new URL(`./src/${path}`, import.meta.url))
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^outrigger$/, replacement: src('index.ts') },
+      { find: /^outrigger\/(.+)$/, replacement: src('$1/index.ts') },
+    ],
+  },
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['test/*/**/*.test.ts'],
+          exclude: ['test/consumer/**', 'test/gate/**', 'test/bench/**'],
+          typecheck: { enabled: false },
+        },
+      },
+    ],
+  },
+})
