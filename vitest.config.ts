@@ -16,8 +16,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['test/*/**/*.test.ts'],
-          exclude: ['test/consumer/**', 'test/gate/**', 'test/bench/**'],
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/consumer/**', 'test/bench/**'],
           typecheck: { enabled: false },
         },
       },

@@ -1,0 +1,51 @@
+/**
+ * Writes the pages that are made from the code: `npm run docs`. With `--check` it writes nothing and fails if a page
+ * is not in step; the gate does that.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { errorTable, type Outcome } from '../src/core/errors.js'
+
+interface ErrorRow {
+  readonly name: string
+  readonly outcome: Outcome
+  readonly when: string
+  readonly fix: string
+}
+
+const anchor = (code: string): string => code.toLowerCase()
+
+/** `docs/errors.md`. */
+const errors = (): string => {
+  const rows = Object.entries<ErrorRow>(errorTable)
+  return [
+    '# Errors',
+    '',
+    '<!-- Made by docs/generate.ts from src/core/errors.ts: change the table there, then run `npm run docs`. -->',
+    '',
+    'Every error of outrigger has a `name`, a stable `code`, a `cause` where there is one, and fields with its data. Recognise an',
+    'error by its `code`: `instanceof` fails across two copies of a package. `outcome` is how records and metrics count a call that',
+    'ends with it.',
+    '',
+    '| code | class | outcome |',
+    '|---|---|---|',
+    ...rows.map(([code, { name, outcome }]) => `| [\`${code}\`](#${anchor(code)}) | \`${name}\` | \`${outcome}\` |`),
+    '',
+    ...rows.flatMap(([code, { name, when, fix }]) => [`## ${code}`, '', `\`${name}\`. ${when}`, '', `**What to do.** ${fix}`, '']),
+  ].join('\n')
+}
+
+const pages: Readonly<Record<string, () => string>> = { 'docs/errors.md': errors }
+
+const check = process.argv.includes('--check')
+for (const [path, make] of Object.entries(pages)) {
+  const text = make()
+  const current = existsSync(path) ? readFileSync(path, 'utf8') : undefined
+  if (current === text) continue
+  if (check) {
+    console.error(`${path} is not in step with the code: run npm run docs`)
+    process.exitCode = 1
+  } else {
+    writeFileSync(path, text)
+    console.log(`wrote ${path}`)
+  }
+}

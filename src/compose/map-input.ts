@@ -1,0 +1,81 @@
+import type { Call } from '../core/call.js'
+import { applyLayer } from '../core/layer.js'
+import { functionOption } from '../core/options.js'
+import type { Predictor } from '../core/predictor.js'
+import { RowFailure, type Row } from '../core/rows.js'
+import { toError } from '../core/model.js'
+
+/**
+ * Turns the caller's input into what is inside of it takes: fitted scaling, one-hot columns, tokens.
+ *
+ * Fitted values belong to the version that they were fitted for: put them beside the weights when you publish, and
+ * build this layer where the version is loaded (`build` of `modelLoader`), so that a swap changes both at once.
+ *
+ * The function may be asynchronous. It must not change its argument. A row for which it throws fails alone.
+ *
+ * @example
+ * ```ts
+ * import { mapInput, pipe } from 'outrigger'
+ * const scaler = { mean: 50, sd: 10 }
+ * const predict = pipe(
+ *   (z: number) => z > 0,
+ *   mapInput((celsius: number) => (celsius - scaler.mean) / scaler.sd),
+ * )
+ * assert.deepEqual(await predict.batch([40, 60]), [false, true])
+ * ```
+ */
+export const mapInput = <I, I2>(map: (input: I2) => I | PromiseLike<I>): (<O>(inner: Predictor<I, O>) => Predictor<I2, O>) => {
+  functionOption('mapInput', 'map', map)
+  return <O>(inner: Predictor<I, O>) =>
+    applyLayer<I, O, I2, O>(inner, 'mapInput', (_host, inside) => {
+      const { bind } = inside
+      // A router inside looks at the mapped input while the call is bound; it is mapped once, then.
+      const mapped = new WeakMap<Call, I>()
+      const take = (input: I2, call: Call): I | PromiseLike<I> => {
+        if (bind !== undefined && mapped.has(call)) return mapped.get(call) as I
+        return map(input)
+      }
+      return {
+        schema: { output: inside.schema.output },
+        one: async (next, input, call) => await next(await take(input, call), call),
+        many: async (next, inputs, batch) => {
+          const rows = await Promise.all(inputs.map((input, index) => attempt(() => take(input, batch.rows[index] as Call))))
+          const good = rows.flatMap((row, index) => (row instanceof RowFailure ? [] : [index]))
+          if (good.length === rows.length) return await next(rows as I[], batch)
+          const result = rows as Row<unknown>[]
+          const outputs = await next(
+            good.map((index) => rows[index] as I),
+            batch.pick(good),
+          )
+          good.forEach((index, position) => (result[index] = outputs[position]))
+          return result as Row<O>[]
+        },
+        ...(bind === undefined
+          ? {}
+          : {
+              bind: (call: Call, input: I2) => {
+                const value = map(input)
+                // An asynchronous map cannot be waited for here; routers inside see no input then, only the call's key.
+                if (isPromiseLike(value)) {
+                  value.then(undefined, () => {})
+                  bind(call, undefined as I)
+                  return
+                }
+                mapped.set(call, value)
+                bind(call, value)
+              },
+            }),
+      }
+    })
+}
+
+const attempt = async <T>(work: () => T | PromiseLike<T>): Promise<T | RowFailure> => {
+  try {
+    return await work()
+  } catch (error) {
+    return new RowFailure(toError(error))
+  }
+}
+
+const isPromiseLike = <T>(value: T | PromiseLike<T>): value is PromiseLike<T> =>
+  typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'

@@ -1,0 +1,357 @@
+/**
+ * One prediction in flight: {@link Call}; and the rows of one run: {@link BatchCall}.
+ *
+ * A call carries what layers need to know (key, deadline, signal, what it is bound to) and what they note on the way
+ * (source, rung, attempts). It is made at the entry, and everything in it that is seldom used is made when first used.
+ */
+import type { ModelIdentity } from './identity.js'
+import type { PredictionRecord } from './record.js'
+import type { Runtime } from './runtime.js'
+
+/** Where an answer came from. */
+export type Source = 'model' | 'cache' | 'stale' | 'fallback' | 'coalesced'
+
+/** Options that a single call and a batch share. */
+export interface SharedCallOptions {
+  /** Aborts the call. It reaches the model; the caller's promise rejects at once. */
+  readonly signal?: AbortSignal | undefined
+  /** The longest time the caller waits, in milliseconds. */
+  readonly timeoutMs?: number | undefined
+  /** Higher goes first where calls queue, and is shed last. @default 0 */
+  readonly priority?: number | undefined
+  /** Whether the model may be asked twice for one answer. @default true */
+  readonly idempotent?: boolean | undefined
+  /** Free, bounded labels for records. Do not put personal data here. */
+  readonly tags?: Readonly<Record<string, string>> | undefined
+}
+
+/** Options of a single call. */
+export interface CallOptions extends SharedCallOptions {
+  /** What routing sticks to: a user, a device, a trip. */
+  readonly key?: string | undefined
+  /** The prediction's id, for labels that come later; a UUIDv7 is made when somebody asks and none is given. */
+  readonly id?: string | undefined
+}
+
+/** Options of a batch: the shared ones, and one key, id and signal per row. */
+export interface BatchOptions extends SharedCallOptions {
+  readonly keys?: readonly (string | undefined)[] | undefined
+  readonly ids?: readonly (string | undefined)[] | undefined
+  readonly signals?: readonly (AbortSignal | undefined)[] | undefined
+}
+
+/** What a call is bound to by a loader or a router, held until the work has ended. */
+export interface Binding {
+  /** The loader or router that made it. */
+  readonly owner: object
+  readonly identity: ModelIdentity
+  retain(): void
+  release(): void
+}
+
+/** The variant that a router chose for a call. */
+export interface VariantChoice {
+  readonly split: string
+  readonly variant: string
+  readonly reason: 'assigned' | 'forced' | 'default'
+  /** The probability with which a unit gets this variant, in (0, 1]. */
+  readonly propensity: number
+}
+
+/** The rung of a fallback chain that answered. */
+export interface RungChoice {
+  /** 1 for the first rung after the model. */
+  readonly index: number
+  readonly name: string
+}
+
+/** What few calls carry. */
+export interface CallNotes {
+  rung?: RungChoice
+  variants?: VariantChoice[]
+  /** Who served it, when not what the stack is bound to. */
+  identity?: ModelIdentity
+  /** Ids of the shared work this call waited for. */
+  links?: string[]
+  modelMs?: number
+  queueMs?: number
+  /** Called once with the record when the call settles. */
+  watchers?: ((record: PredictionRecord) => void)[]
+}
+
+interface Cancellation {
+  aborted: boolean
+  reason: unknown
+  listeners: Set<(reason: unknown) => void> | undefined
+  controller: AbortController | undefined
+  unlink: (() => void) | undefined
+}
+
+/** What the model sees of its call. */
+export interface ModelCall {
+  /** Fires when nobody wants the answer any more. Made when first read; reading costs about 2.5 µs. */
+  readonly signal: AbortSignal
+  readonly key: string | undefined
+  readonly id: string
+  /** The time on the runtime's clock after which nobody waits, or `Infinity`. */
+  readonly deadline: number
+  /** Whether the answer is only compared, never used: fence off side effects. */
+  readonly isShadow: boolean
+}
+
+/** One prediction in flight. */
+export class Call implements ModelCall {
+  readonly runtime: Runtime
+  readonly options: SharedCallOptions | undefined
+  readonly key: string | undefined
+  isShadow = false
+  source: Source = 'model'
+  /** How often the model was asked. */
+  attempts = 0
+  /** The time it entered, on the runtime's clock, or `undefined` when nothing observes. */
+  startedAt: number | undefined = undefined
+  notes: CallNotes | undefined = undefined
+  /** Only set on a fork: the call it is an attempt of. */
+  readonly #parent: Call | undefined
+  #id: string | undefined
+  #bindings: Binding[] | undefined
+  #cancellation: Cancellation | undefined = undefined
+  #deadline = Infinity
+
+  constructor(runtime: Runtime, options: SharedCallOptions | undefined, key: string | undefined, id: string | undefined, parent?: Call, bindings?: Binding[]) {
+    this.runtime = runtime
+    this.options = options
+    this.key = key
+    this.#id = id
+    this.#parent = parent
+    this.#bindings = bindings
+  }
+
+  /** The prediction's id; made when first read. */
+  get id(): string {
+    return this.#parent === undefined ? (this.#id ??= this.runtime.newId()) : this.#parent.id
+  }
+
+  /** The time on the runtime's clock after which nobody waits, or `Infinity`. An attempt's is never later than its call's. */
+  get deadline(): number {
+    return this.#parent === undefined ? this.#deadline : Math.min(this.#deadline, this.#parent.deadline)
+  }
+
+  set deadline(at: number) {
+    this.#deadline = at
+  }
+
+  /** Whether the model may be asked twice for one answer. */
+  get isIdempotent(): boolean {
+    return this.options?.idempotent !== false
+  }
+
+  // ---- what it is bound to
+
+  /** What this loader or router bound the call to. */
+  boundBy<B extends Binding>(owner: object): B | undefined {
+    const bindings = this.#bindings
+    if (bindings === undefined) return undefined
+    for (const binding of bindings) if (binding.owner === owner) return binding as B
+    return undefined
+  }
+
+  /** Binds the call; the binding is released when its work has ended. The caller has retained it already. */
+  bindTo(binding: Binding): void {
+    if (this.#bindings === undefined) this.#bindings = [binding]
+    else this.#bindings.push(binding)
+  }
+
+  /** Ends the work of this call: gives its leases back. Called once, by who made the call. */
+  end(): void {
+    const bindings = this.#bindings
+    if (bindings !== undefined) {
+      this.#bindings = undefined
+      for (const binding of bindings) binding.release()
+    }
+    this.#cancellation?.unlink?.()
+  }
+
+  #retained(): Binding[] | undefined {
+    const bindings = this.#bindings
+    if (bindings === undefined) return undefined
+    for (const binding of bindings) binding.retain()
+    return bindings.slice()
+  }
+
+  // ---- parts
+
+  /**
+   * An attempt of this call that may be given up: aborting it does not abort the call, and what it notes after being
+   * given up is lost. It holds leases of its own until `end()`.
+   */
+  fork(): Call {
+    const fork = new Call(this.runtime, this.options, this.key, undefined, this, this.#bindings === undefined ? undefined : this.#retained())
+    fork.startedAt = this.startedAt
+    fork.isShadow = this.isShadow
+    return fork
+  }
+
+  /**
+   * The call of work that serves several callers, or outlives this one: same key and binding, an id, annotations and
+   * a signal of its own. Nothing of this call's signal, deadline or async context goes with it.
+   */
+  detach(): Call {
+    const call = new Call(this.runtime, undefined, this.key, undefined, undefined, this.#retained())
+    call.startedAt = this.startedAt
+    return call
+  }
+
+  /** Takes over what a fork noted, when its answer is used. */
+  adopt(fork: Call): void {
+    this.source = fork.source
+    this.attempts += fork.attempts
+    if (fork.notes !== undefined) this.notes = this.notes === undefined ? fork.notes : { ...this.notes, ...fork.notes }
+  }
+
+  /** The notes, made when first written. */
+  note(): CallNotes {
+    return (this.notes ??= {})
+  }
+
+  // ---- cancellation
+
+  /** Whether nobody wants the answer any more. */
+  get isAborted(): boolean {
+    return this.#cancellation?.aborted === true || (this.#parent !== undefined && this.#parent.isAborted)
+  }
+
+  /** Why it was aborted. */
+  get abortReason(): unknown {
+    return this.#cancellation?.aborted === true ? this.#cancellation.reason : this.#parent?.abortReason
+  }
+
+  /** Tells the model, and everybody who waits, that nobody wants the answer any more. */
+  abort(reason: unknown): void {
+    const state = this.#cancel()
+    if (state.aborted) return
+    state.aborted = true
+    state.reason = reason
+    const { listeners } = state
+    state.listeners = undefined
+    if (listeners !== undefined) for (const listener of listeners) listener(reason)
+    state.controller?.abort(reason)
+  }
+
+  /** Calls back when the call is aborted, at once if it is already. Returns what takes the listener away again. */
+  onAbort(listener: (reason: unknown) => void): () => void {
+    const state = this.#cancel()
+    if (this.isAborted) {
+      listener(this.abortReason)
+      return nothing
+    }
+    this.#link(state)
+    const listeners = (state.listeners ??= new Set())
+    listeners.add(listener)
+    return () => void state.listeners?.delete(listener)
+  }
+
+  get signal(): AbortSignal {
+    const state = this.#cancel()
+    if (state.controller === undefined) {
+      state.controller = new AbortController()
+      if (this.isAborted) state.controller.abort(this.abortReason)
+      else this.#link(state)
+    }
+    return state.controller.signal
+  }
+
+  #cancel(): Cancellation {
+    return (this.#cancellation ??= { aborted: false, reason: undefined, listeners: undefined, controller: undefined, unlink: undefined })
+  }
+
+  #link(state: Cancellation): void {
+    if (this.#parent !== undefined && state.unlink === undefined) state.unlink = this.#parent.onAbort((reason) => this.abort(reason))
+  }
+}
+
+const nothing = (): void => {}
+
+/** What a model's `predictBatch` sees of its run. */
+export interface ModelBatchCall {
+  /** Fires when nobody wants any row of the run any more. */
+  readonly signal: AbortSignal
+  /** The calls of the rows, in order. */
+  readonly rows: readonly ModelCall[]
+  /** The latest deadline of the rows, or `Infinity`. */
+  readonly deadline: number
+  readonly isShadow: boolean
+}
+
+/** The calls of the rows that travel together. It has no state of its own: it is aborted when all its rows are. */
+export class BatchCall implements ModelBatchCall {
+  readonly rows: readonly Call[]
+  readonly runtime: Runtime
+  #controller: AbortController | undefined = undefined
+
+  constructor(runtime: Runtime, rows: readonly Call[]) {
+    this.runtime = runtime
+    this.rows = rows
+  }
+
+  get size(): number {
+    return this.rows.length
+  }
+
+  get deadline(): number {
+    let latest = -Infinity
+    for (const row of this.rows) if (row.deadline > latest) latest = row.deadline
+    return latest
+  }
+
+  get isShadow(): boolean {
+    return this.rows[0]?.isShadow === true
+  }
+
+  get isIdempotent(): boolean {
+    return this.rows[0]?.isIdempotent !== false
+  }
+
+  get isAborted(): boolean {
+    for (const row of this.rows) if (!row.isAborted) return false
+    return this.rows.length > 0
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      const controller = (this.#controller = new AbortController())
+      let waiting = this.rows.length
+      for (const row of this.rows) {
+        row.onAbort((reason) => {
+          waiting -= 1
+          if (waiting === 0) controller.abort(reason)
+        })
+      }
+    }
+    return this.#controller.signal
+  }
+
+  /** The calls of some of the rows. */
+  pick(indices: readonly number[]): BatchCall {
+    return new BatchCall(this.runtime, indices.map((index) => this.rows[index] as Call))
+  }
+
+  /** An attempt of the run that may be given up. See {@link Call.fork}. */
+  fork(): BatchCall {
+    return new BatchCall(this.runtime, this.rows.map((row) => row.fork()))
+  }
+
+  /** Takes over what a fork noted, row by row. */
+  adopt(fork: BatchCall): void {
+    for (let index = 0; index < this.rows.length; index += 1) (this.rows[index] as Call).adopt(fork.rows[index] as Call)
+  }
+
+  abort(reason: unknown): void {
+    for (const row of this.rows) row.abort(reason)
+  }
+
+  /** Ends the work of every row. */
+  end(): void {
+    for (const row of this.rows) row.end()
+  }
+}

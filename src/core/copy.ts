@@ -1,0 +1,49 @@
+/** Copies of plain data: what a layer keeps longer than its caller does is a copy of its own. */
+import { isStream } from './streams.js'
+
+/**
+ * A deep copy of plain data: primitives, plain objects, arrays, typed arrays, ArrayBuffer, DataView, Date, Map, Set.
+ *
+ * @param refuse - is told what cannot be copied (a stream, a function, an instance of a class), and throws
+ */
+export const copyPlain = <T>(value: T, refuse: (what: string) => never): T => {
+  const copyObject = (object: object): unknown => {
+    if (Array.isArray(object)) return object.map(copy)
+    if (ArrayBuffer.isView(object)) return 'slice' in object ? sliced(object) : structuredClone(object)
+    const prototype: unknown = Object.getPrototypeOf(object)
+    if (isStream(object)) return refuse('a stream')
+    if (prototype === Object.prototype || prototype === null) {
+      const result = Object.create(prototype as object | null) as Record<string, unknown>
+      for (const name of Object.keys(object)) result[name] = copy((object as Record<string, unknown>)[name])
+      return result
+    }
+    if (object instanceof Date || object instanceof ArrayBuffer) return structuredClone(object)
+    if (object instanceof Map) return new Map([...object].map(([key, item]) => [copy(key), copy(item)]))
+    if (object instanceof Set) return new Set([...object].map(copy))
+    return refuse(`an instance of ${(object.constructor as { name?: string } | undefined)?.name ?? 'a class'}`)
+  }
+  const copy = (part: unknown): unknown => {
+    if (typeof part === 'function') return refuse('a function')
+    return typeof part === 'object' && part !== null ? copyObject(part) : part
+  }
+  return copy(value) as T
+}
+
+/** A Buffer's own `slice` shares its memory; the typed array's copies it. */
+const sliced = (view: ArrayBufferView): ArrayBufferView => (Buffer.isBuffer(view) ? Buffer.from(view) : (view as Uint8Array).slice())
+
+/** About how many bytes a value holds; for limits, not for accounting. */
+export const roughBytes = (value: unknown): number => {
+  switch (typeof value) {
+    case 'string':
+      return 16 + 2 * value.length
+    case 'object': {
+      if (value === null) return 8
+      if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return 96 + value.byteLength
+      const parts: unknown[] = value instanceof Map ? [...value].flat() : value instanceof Set || Array.isArray(value) ? [...value] : Object.entries(value).flat()
+      return parts.reduce((sum: number, part) => sum + roughBytes(part), 32)
+    }
+    default:
+      return 8
+  }
+}

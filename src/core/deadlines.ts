@@ -1,0 +1,73 @@
+/** Limits that share one timer: as every one of them lasts equally long, they end in the order in which they began. */
+import type { Clock, Timer } from './clock.js'
+
+/** A limit in the queue. */
+export interface Deadline {
+  expiresAt: number
+  expire: (() => void) | undefined
+  before: Deadline | undefined
+  after: Deadline | undefined
+}
+
+/**
+ * A queue of limits of `ms` milliseconds each, with one timer for all of them. Adding and removing are O(1) and cost
+ * one clock read. While any limit is pending the timer keeps the process alive; while none is, it does not.
+ */
+export class Deadlines {
+  readonly #clock: Clock
+  readonly #ms: number
+  #first: Deadline | undefined
+  #last: Deadline | undefined
+  #timer: Timer | undefined
+
+  constructor(clock: Clock, ms: number) {
+    this.#clock = clock
+    this.#ms = ms
+  }
+
+  add(expire: () => void): Deadline {
+    const last = this.#last
+    const deadline: Deadline = { expiresAt: this.#clock.now() + this.#ms, expire, before: last, after: undefined }
+    this.#last = deadline
+    if (last !== undefined) last.after = deadline
+    else {
+      this.#first = deadline
+      if (this.#timer === undefined) this.#arm(this.#ms)
+      else this.#timer.ref()
+    }
+    return deadline
+  }
+
+  remove(deadline: Deadline): void {
+    if (deadline.expire === undefined) return
+    deadline.expire = undefined
+    const { before, after } = deadline
+    if (before === undefined) this.#first = after
+    else before.after = after
+    if (after === undefined) this.#last = before
+    else after.before = before
+    if (this.#first === undefined) this.#timer?.unref()
+  }
+
+  /** Takes the timer away; pending limits never expire. */
+  close(): void {
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  #arm(delayMs: number): void {
+    this.#timer = this.#clock.setTimeout(() => this.#sweep(), delayMs)
+  }
+
+  #sweep(): void {
+    this.#timer = undefined
+    const now = this.#clock.now()
+    for (let first = this.#first; first !== undefined && first.expiresAt <= now; first = this.#first) {
+      const { expire } = first
+      this.remove(first)
+      expire?.()
+    }
+    // Node's timers may fire a fraction of a millisecond early; wait for the rest.
+    if (this.#first !== undefined) this.#arm(Math.max(1, this.#first.expiresAt - now))
+  }
+}

@@ -1,0 +1,352 @@
+/** The way in to a stack. */
+import { BatchCall, Call, type BatchOptions, type CallOptions, type SharedCallOptions } from './call.js'
+import { InvalidOptionError, OutriggerError } from './errors.js'
+import { abortErrorOf, toError } from './model.js'
+import type { PredictionRecord } from './record.js'
+import { BatchPredictionError, outcomeOfRow, type Prediction, type RowOutcome, type RowResult } from './results.js'
+import { RowFailure, type Row } from './rows.js'
+import { Scribe } from './scribe.js'
+import type { Stage } from './stage.js'
+import { isStream, untilEnd } from './streams.js'
+
+/** How long `close` waits. */
+export interface CloseOptions {
+  /** Calls in flight have this long to end, in milliseconds. @default 10_000 */
+  readonly deadlineMs?: number
+}
+
+/** The way in: opens calls, guards them, settles them, counts them. */
+export class Entry<I, O> {
+  readonly #stage: Stage<I, O>
+  readonly #closers: readonly (() => Promise<void> | void)[]
+  readonly #scribe: Scribe<I, O>
+  /** Calls, and batches, whose work has not ended. */
+  #inFlight = 0
+  #closed: Promise<void> | undefined
+  #drained: (() => void) | undefined
+
+  constructor(stage: Stage<I, O>, closers: readonly (() => Promise<void> | void)[]) {
+    this.#stage = stage
+    this.#closers = closers
+    this.#scribe = new Scribe(stage)
+  }
+
+  get isClosing(): boolean {
+    return this.#closed !== undefined
+  }
+
+  one(input: I, options: CallOptions | undefined): Promise<O> {
+    const observed = this.#stage.needsRecord || this.#stage.events.wantsPredictions
+    let call: Call
+    try {
+      call = this.#open(input, options, observed)
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+    if (options !== undefined && (options.signal !== undefined || options.timeoutMs !== undefined)) return this.#guarded(input, call, options).then(outputOf)
+    return observed ? this.#observed(input, call).then(outputOf) : this.#free(input, call)
+  }
+
+  detailed(input: I, options: CallOptions | undefined): Promise<Prediction<O>> {
+    let call: Call
+    try {
+      call = this.#open(input, options, true)
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+    if (options?.signal !== undefined || options?.timeoutMs !== undefined) return this.#guarded(input, call, options) as Promise<Prediction<O>>
+    return this.#observed(input, call)
+  }
+
+  // ---- single calls
+
+  #open(input: I, options: CallOptions | undefined, observed: boolean): Call {
+    this.#refuse(options)
+    const { runtime, bind } = this.#stage
+    const call = options === undefined ? new Call(runtime, undefined, undefined, undefined) : new Call(runtime, options, options.key, options.id)
+    if (observed) call.startedAt = runtime.clock.now()
+    if (bind !== undefined) bindOrEnd(call, () => bind(call, input))
+    this.#inFlight += 1
+    return call
+  }
+
+  /** What is refused before anything else happens: a closed predictor, an aborted signal, a limit that makes no sense. */
+  #refuse(options: SharedCallOptions | undefined): void {
+    if (this.#closed !== undefined) throw new OutriggerError('ERR_OUTRIGGER_CLOSED', 'Cannot predict as the predictor is closed')
+    if (options === undefined) return
+    const { signal, timeoutMs } = options
+    if (signal?.aborted === true) throw abortErrorOf(signal.reason)
+    if (timeoutMs === undefined) return
+    if (typeof timeoutMs !== 'number' || Number.isNaN(timeoutMs)) throw new InvalidOptionError(`Cannot predict as \`timeoutMs\` must be a number: current value is ${String(timeoutMs)}`)
+    if (timeoutMs <= 0) throw new OutriggerError('ERR_OUTRIGGER_TIMEOUT', `Cannot predict as no time is left: current value of \`timeoutMs\` is ${timeoutMs}`, { timeoutMs })
+  }
+
+  /** The way of a call that nobody observes and nobody can abort. */
+  async #free(input: I, call: Call): Promise<O> {
+    let output: O
+    try {
+      output = await this.#stage.one(input, call)
+    } catch (thrown) {
+      this.#end(call)
+      throw toError(thrown)
+    }
+    if (isStream(output)) return untilEnd(output, () => this.#end(call))
+    this.#end(call)
+    return output
+  }
+
+  async #observed(input: I, call: Call): Promise<Prediction<O>> {
+    let output: O
+    try {
+      output = await this.#stage.one(input, call)
+    } catch (thrown) {
+      const error = toError(thrown)
+      this.#scribe.settle(call, input, new RowFailure(error), undefined)
+      this.#end(call)
+      throw error
+    }
+    const record = this.#scribe.settle(call, input, output, undefined) as PredictionRecord
+    if (isStream(output)) return { output: untilEnd(output, () => this.#end(call)), record }
+    this.#end(call)
+    return { output, record }
+  }
+
+  /** The way of a call with a signal or a limit: the caller is told at once, the work is aborted and awaited apart. */
+  #guarded(input: I, call: Call, options: SharedCallOptions): Promise<{ readonly output: O; readonly record: PredictionRecord | undefined }> {
+    return new Promise((resolve, reject) => {
+      let settled = false
+      const leave = this.#watch([call], options, (error) => {
+        settled = true
+        this.#scribe.settle(call, input, new RowFailure(error), undefined)
+        reject(error as Error)
+      })
+      const work = async (): Promise<O> => await this.#stage.one(input, call)
+      work().then(
+        (output) => {
+          const stream = isStream(output)
+          if (!settled) {
+            const record = this.#scribe.settle(call, input, output, undefined)
+            // A stream stays abortable until it ends; nothing else is aborted after success.
+            if (!stream) leave()
+            settled = true
+            resolve({ output: stream ? (untilEnd(output, () => (leave(), this.#end(call))) as O) : output, record })
+            if (!stream) this.#end(call)
+          } else {
+            leave()
+            this.#end(call)
+          }
+        },
+        (thrown: unknown) => {
+          const error = toError(thrown)
+          leave()
+          if (!settled) {
+            settled = true
+            this.#scribe.settle(call, input, new RowFailure(error), undefined)
+            reject(error as Error)
+          }
+          this.#end(call)
+        },
+      )
+    })
+  }
+
+  /** Aborts the calls when the caller's signal fires or the limit passes. Returns what ends the watch. */
+  #watch(calls: readonly Call[], options: SharedCallOptions, onGivenUp: (error: unknown) => void): () => void {
+    const { signal, timeoutMs } = options
+    const { clock } = this.#stage.runtime
+    let over = false
+    const giveUp = (error: unknown): void => {
+      if (over) return
+      leave()
+      onGivenUp(error)
+      for (const call of calls) call.abort(error)
+    }
+    const onAbort = (): void => giveUp(abortErrorOf(signal?.reason))
+    const timer =
+      timeoutMs === undefined || timeoutMs === Infinity
+        ? undefined
+        : clock.setTimeout(() => giveUp(new OutriggerError('ERR_OUTRIGGER_TIMEOUT', `Cannot wait for the prediction any longer as the caller's limit has passed: current value of \`timeoutMs\` is ${timeoutMs}`, { timeoutMs })), timeoutMs)
+    const leave = (): void => {
+      over = true
+      if (timer !== undefined) clock.clearTimeout(timer)
+      signal?.removeEventListener('abort', onAbort)
+    }
+    signal?.addEventListener('abort', onAbort, { once: true })
+    if (timer !== undefined) {
+      const deadline = clock.now() + (timeoutMs as number)
+      for (const call of calls) call.deadline = deadline
+    }
+    return leave
+  }
+
+  #end(call: Call): void {
+    call.end()
+    this.#inFlight -= 1
+    if (this.#inFlight === 0 && this.#drained !== undefined) this.#drained()
+  }
+
+  // ---- batches
+
+  async batch(inputs: readonly I[], options: BatchOptions | undefined): Promise<O[]> {
+    const observed = this.#stage.needsRecord || this.#stage.events.wantsPredictions
+    const { rows, records } = await this.#run(inputs, options, observed)
+    for (let index = 0; index < rows.length; index += 1) {
+      if (rows[index] instanceof RowFailure) throw new BatchPredictionError(rows.map((row, position) => withRecord(outcomeOfRow(row), records?.[position])))
+    }
+    return rows as O[]
+  }
+
+  async detailedBatch(inputs: readonly I[], options: BatchOptions | undefined): Promise<RowResult<O>[]> {
+    const { rows, records } = await this.#run(inputs, options, true, true)
+    return rows.map((row, index) => withRecord(outcomeOfRow(row), records?.[index]) as RowResult<O>)
+  }
+
+  async #run(inputs: readonly I[], options: BatchOptions | undefined, observed: boolean, keepsRecords = false): Promise<{ readonly rows: Row<O>[]; readonly records: PredictionRecord[] | undefined }> {
+    this.#refuse(options)
+    if (!Array.isArray(inputs)) throw new InvalidOptionError('Cannot predict a batch as its inputs must be an array: current value is no array')
+    const size = inputs.length
+    for (const name of ['keys', 'ids', 'signals'] as const) {
+      const perRow = options?.[name]
+      if (perRow !== undefined && perRow.length !== size) throw new InvalidOptionError(`Cannot predict a batch as \`${name}\` must have one element per row, which are ${size}: current value has ${perRow.length}`)
+    }
+    if (size === 0) return { rows: [], records: [] }
+    const calls = this.#openRows(inputs, options, observed)
+    const batch = new BatchCall(this.#stage.runtime, calls)
+    const guarded = options !== undefined && (options.signal !== undefined || options.signals !== undefined || options.timeoutMs !== undefined)
+    const rows = guarded ? await this.#guardedRows(inputs, batch, options) : await this.#freeRows(inputs, batch)
+    const wantsRecords = observed && (keepsRecords || this.#stage.events.wantsPredictions || calls.some((call) => call.notes?.watchers !== undefined))
+    if (!wantsRecords) return { rows, records: undefined }
+    const id = this.#stage.runtime.newId()
+    return { rows, records: rows.map((row, index) => this.#scribe.settle(calls[index] as Call, inputs[index] as I, row, { id, size, index }) as PredictionRecord) }
+  }
+
+  #openRows(inputs: readonly I[], options: BatchOptions | undefined, observed: boolean): Call[] {
+    const { runtime, bind } = this.#stage
+    const startedAt = observed ? runtime.clock.now() : undefined
+    const calls: Call[] = []
+    for (let index = 0; index < inputs.length; index += 1) {
+      const call = options === undefined ? new Call(runtime, undefined, undefined, undefined) : new Call(runtime, options, options.keys?.[index], options.ids?.[index])
+      call.startedAt = startedAt
+      calls.push(call)
+    }
+    if (bind !== undefined) {
+      try {
+        for (let index = 0; index < calls.length; index += 1) bind(calls[index] as Call, inputs[index] as I)
+      } catch (error) {
+        for (const call of calls) call.end()
+        throw error
+      }
+    }
+    this.#inFlight += 1
+    return calls
+  }
+
+  async #freeRows(inputs: readonly I[], batch: BatchCall): Promise<Row<O>[]> {
+    try {
+      return await this.#stage.many(inputs, batch)
+    } finally {
+      this.#endRows(batch)
+    }
+  }
+
+  /** Rows that are given up fail at once, but the others go on; when all are given up, nobody waits for the run. */
+  #guardedRows(inputs: readonly I[], batch: BatchCall, options: BatchOptions): Promise<Row<O>[]> {
+    return new Promise((resolve, reject) => {
+      const given = new Map<number, RowFailure>()
+      let settled = false
+      let leaveRows: (() => void)[] = []
+      const leave = this.#watch(batch.rows, options, (error) => {
+        settled = true
+        for (const stop of leaveRows) stop()
+        const failure = new RowFailure(error)
+        resolve(inputs.map((_, index) => given.get(index) ?? failure))
+      })
+      leaveRows = (options.signals ?? []).map((signal, index) => watchSignal(signal, (error) => {
+        if (settled) return
+        given.set(index, new RowFailure(error))
+        ;(batch.rows[index] as Call).abort(error)
+        if (given.size < inputs.length) return
+        settled = true
+        leave()
+        resolve(inputs.map((_, row) => given.get(row) as RowFailure))
+      }))
+      const work = async (): Promise<Row<O>[]> => await this.#stage.many(inputs, batch)
+      work()
+        .then((rows) => {
+          if (settled) return
+          settled = true
+          resolve(rows.map((row, index) => given.get(index) ?? row))
+        }, reject)
+        .finally(() => {
+          leave()
+          for (const stop of leaveRows) stop()
+          this.#endRows(batch)
+        })
+    })
+  }
+
+  #endRows(batch: BatchCall): void {
+    batch.end()
+    this.#inFlight -= 1
+    if (this.#inFlight === 0 && this.#drained !== undefined) this.#drained()
+  }
+
+  // ---- closing
+
+  close(options: CloseOptions = {}): Promise<void> {
+    return (this.#closed ??= this.#drainAndClose(options.deadlineMs ?? 10_000))
+  }
+
+  async #drainAndClose(deadlineMs: number): Promise<void> {
+    const { clock } = this.#stage.runtime
+    let late = 0
+    if (this.#inFlight > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = clock.setTimeout(() => {
+          late = this.#inFlight
+          resolve()
+        }, deadlineMs)
+        this.#drained = () => {
+          clock.clearTimeout(timer)
+          resolve()
+        }
+      })
+      this.#drained = undefined
+    }
+    const errors: unknown[] = []
+    for (const closer of this.#closers) {
+      try {
+        await closer()
+      } catch (error) {
+        errors.push(error)
+      }
+    }
+    if (errors.length === 1) throw errors[0]
+    if (errors.length > 1) throw new AggregateError(errors, 'Several parts of the predictor failed to close.')
+    if (late > 0) throw new OutriggerError('ERR_OUTRIGGER_CLOSE_TIMEOUT', `Cannot wait for calls in flight any longer as the deadline of close has passed: current value is ${late} in flight after ${deadlineMs} ms`, { inFlight: late, deadlineMs })
+  }
+}
+
+const outputOf = <O>(prediction: { readonly output: O }): O => prediction.output
+
+const withRecord = <O>(outcome: RowOutcome<O>, record: PredictionRecord | undefined): RowOutcome<O> => (record === undefined ? outcome : Object.assign(outcome, { record }))
+
+const bindOrEnd = (call: Call, bind: () => void): void => {
+  try {
+    bind()
+  } catch (error) {
+    call.end()
+    throw error
+  }
+}
+
+const watchSignal = (signal: AbortSignal | undefined, onAbort: (error: unknown) => void): (() => void) => {
+  if (signal === undefined) return () => {}
+  const listener = (): void => onAbort(abortErrorOf(signal.reason))
+  if (signal.aborted) {
+    listener()
+    return () => {}
+  }
+  signal.addEventListener('abort', listener, { once: true })
+  return () => signal.removeEventListener('abort', listener)
+}

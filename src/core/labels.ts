@@ -1,0 +1,135 @@
+/**
+ * Labels: the truth about a row, arriving later, joined to its prediction by id.
+ */
+import { channels, type Observer, type PredictorEvent } from './events.js'
+import { InvalidOptionError } from './errors.js'
+import { numberOption, optionsObject } from './options.js'
+import type { PredictionRecord } from './record.js'
+
+/** The truth about one row. */
+export interface Label<L> {
+  /** The id of the prediction; see `CallOptions.id` and `PredictionRecord.id`. */
+  readonly id: string
+  readonly value: L
+  /** When it became known, in milliseconds since 1970. */
+  readonly at: number
+}
+
+/** A prediction that has met its label. */
+export interface LabelledRecord<L> {
+  readonly record: PredictionRecord
+  readonly label: Label<L>
+}
+
+/** Options of {@link labelJoin}. */
+export interface LabelJoinOptions {
+  /** The most predictions that wait for a label; the oldest leaves when there are more. @default 100_000 */
+  readonly max?: number
+  /** How long a prediction waits for its label, in milliseconds of the records' time. @default Infinity */
+  readonly ttlMs?: number
+}
+
+/** What became of the predictions and the labels so far. */
+export interface LabelCounts {
+  /** Predictions that met their label. */
+  readonly joined: number
+  /** Labels whose prediction had met one before. */
+  readonly duplicate: number
+  /** Labels of predictions that are not known, or no longer. */
+  readonly unmatched: number
+  /** Predictions that left without a label: too old, or too many. */
+  readonly expired: number
+  /** Predictions that wait. */
+  readonly pending: number
+}
+
+/** Joins predictions and labels. */
+export interface LabelJoin<L> {
+  /** Pass this to `predictor.observe`. It keeps the records of answered predictions. */
+  readonly observer: Observer
+  /** Tells the truth about a prediction. */
+  label(id: string, value: L, at: number): void
+  /** Hears every prediction that has met its label, until the returned function is called. */
+  onJoined(listener: (labelled: LabelledRecord<L>) => void): () => void
+  readonly counts: LabelCounts
+}
+
+/**
+ * Makes a bounded join of predictions and their late labels.
+ *
+ * Each prediction meets at most one label; duplicates are counted and dropped. A label that comes before its
+ * prediction is unmatched. Memory: one record per waiting prediction, at most `max`, and one id per joined one, at
+ * most `max`.
+ *
+ * @example
+ * ```ts
+ * import { labelJoin, predictor } from 'outrigger'
+ * const predict = predictor((x: number) => x > 0)
+ * const join = labelJoin<boolean>()
+ * predict.observe(join.observer)
+ * const seen: boolean[] = []
+ * join.onJoined(({ label }) => seen.push(label.value))
+ * await predict(3, { id: 'trip-1' })
+ * join.label('trip-1', true, Date.now())
+ * assert.deepEqual(seen, [true])
+ * assert.equal(join.counts.joined, 1)
+ * ```
+ */
+export const labelJoin = <L>(options: LabelJoinOptions = {}): LabelJoin<L> => {
+  optionsObject('a label join', options, ['max', 'ttlMs'])
+  const max = numberOption('a label join', 'max', options.max ?? 100_000, { min: 1, integer: true })
+  const ttlMs = numberOption('a label join', 'ttlMs', options.ttlMs ?? Infinity, { min: 0, exclusive: true, infinite: true })
+  const waiting = new Map<string, PredictionRecord>()
+  const done = new Set<string>()
+  const listeners = new Set<(labelled: LabelledRecord<L>) => void>()
+  let joined = 0
+  let duplicate = 0
+  let unmatched = 0
+  let expired = 0
+
+  const dropOld = (now: number): void => {
+    for (const [id, record] of waiting) {
+      if (waiting.size <= max && record.at + ttlMs >= now) return
+      waiting.delete(id)
+      expired += 1
+    }
+  }
+
+  return {
+    observer: (event: PredictorEvent) => {
+      if (event.type !== 'prediction' || event.record.outcome !== 'ok') return
+      waiting.set(event.record.id, event.record)
+      dropOld(event.record.at)
+    },
+    label: (id, value, at) => {
+      if (typeof id !== 'string') throw new InvalidOptionError(`Cannot join a label as its id must be a string: current value is of type ${typeof id}`)
+      const label: Label<L> = { id, value, at }
+      if (channels.label.hasSubscribers) channels.label.publish(label)
+      const record = waiting.get(id)
+      if (record === undefined) {
+        if (done.has(id)) duplicate += 1
+        else unmatched += 1
+        return
+      }
+      waiting.delete(id)
+      if (at > record.at + ttlMs) {
+        expired += 1
+        return
+      }
+      joined += 1
+      done.add(id)
+      if (done.size > max) for (const oldest of done) {
+        done.delete(oldest)
+        break
+      }
+      for (const listener of listeners) listener({ record, label })
+    },
+    onJoined: (listener) => {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    get counts() {
+      return { joined, duplicate, unmatched, expired, pending: waiting.size }
+    },
+  }
+}

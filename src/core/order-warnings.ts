@@ -1,0 +1,42 @@
+/** Orders of layers that hurt. Found when `pipe` builds the stack, told once by a process warning with a code and the fix. */
+import type { AnyStage } from './stage.js'
+
+/** A warning about the order of a stack. */
+export interface OrderWarning {
+  readonly code: `OUTRIGGER_ORDER_${string}`
+  readonly message: string
+}
+
+/** Looks at the stages of a stack, innermost first. Pure. */
+export const orderWarnings = (stages: readonly AnyStage[]): OrderWarning[] => {
+  const warnings: OrderWarning[] = []
+  stages.forEach((outer, position) => {
+    const inside = stages.slice(0, position)
+    const hiding = inside.find((stage) => stage.traits.hidesFailures === true)
+    if (hiding !== undefined && outer.traits.retries === true) {
+      warnings.push({
+        code: 'OUTRIGGER_ORDER_FALLBACK_INSIDE_RETRY',
+        message: `\`${outer.kind}\` stands outside of \`${hiding.kind}\`, which turns every failure into an answer, so that nothing is ever retried. Put \`${hiding.kind}\` after \`${outer.kind}\` in pipe().`,
+      })
+    }
+    if (hiding !== undefined && outer.traits.countsFailures === true) {
+      warnings.push({
+        code: 'OUTRIGGER_ORDER_FALLBACK_INSIDE_BREAKER',
+        message: `\`${outer.kind}\` stands outside of \`${hiding.kind}\`, which turns every failure into an answer, so that it never opens. Put \`${hiding.kind}\` after \`${outer.kind}\` in pipe().`,
+      })
+    }
+    if (outer.traits.retries === true && inside.some((stage) => stage.traits.retries === true)) {
+      warnings.push({
+        code: 'OUTRIGGER_ORDER_TWO_RETRIES',
+        message: `\`${outer.kind}\` stands outside of another one, so that their attempts multiply. Keep one of them.`,
+      })
+    }
+    if (outer.traits.mayRetryRejections === true && inside.some((stage) => stage.traits.countsFailures === true)) {
+      warnings.push({
+        code: 'OUTRIGGER_ORDER_RETRY_OUTSIDE_BREAKER',
+        message: `\`${outer.kind}\` has a filter of its own and stands outside of a circuit breaker, so that it may retry an open circuit. Put \`${outer.kind}\` before the breaker in pipe(), or let its filter refuse ERR_OUTRIGGER_CIRCUIT_OPEN.`,
+      })
+    }
+  })
+  return warnings
+}

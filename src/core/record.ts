@@ -1,0 +1,46 @@
+/** What is known about a call afterwards: the only source of metrics, spans, capture and audit. */
+import type { RungChoice, Source, VariantChoice } from './call.js'
+import type { Outcome } from './errors.js'
+import type { ModelIdentity } from './identity.js'
+import type { Masked } from './masking.js'
+
+/** One record per row, made when the call settles, and only when somebody asked. It is frozen. */
+export interface PredictionRecord {
+  readonly v: 1
+  readonly id: string
+  /** When the call settled, in milliseconds since 1970. */
+  readonly at: number
+  /** The model that answered; when none did, the one the call was bound to. */
+  readonly identity: ModelIdentity
+  /** How the call ended. */
+  readonly outcome: Outcome
+  /** Where the answer came from; `undefined` when there is none. */
+  readonly source: Source | undefined
+  /** The error's name and code. Its message is left out: it may repeat the input. */
+  readonly error: { readonly name: string; readonly code: string | undefined } | undefined
+  /** How often a model was asked; 0 when the answer came from a cache or the call was rejected before. */
+  readonly attempts: number
+  /** The rung of the fallback chain that answered. */
+  readonly rung: RungChoice | undefined
+  /** The variants that routers chose, outermost first. */
+  readonly variants: readonly VariantChoice[]
+  readonly durations: {
+    /** From the entry to the answer, in milliseconds. */
+    readonly totalMs: number
+    /** In the model; for a row of a batch, of the whole run. */
+    readonly modelMs: number | undefined
+    /** Waiting for a permit. */
+    readonly queueMs: number | undefined
+  }
+  /** The batch that the row came in. */
+  readonly batch: { readonly id: string; readonly size: number; readonly index: number } | undefined
+  /** Whether the answer was only compared, never used. */
+  readonly isShadow: boolean
+  readonly tags: Readonly<Record<string, string>> | undefined
+  /** Ids of work that this call shared with others. */
+  readonly links: readonly string[]
+  /** The allowed fields of the input, when the stack declares a schema for it. */
+  readonly input: Masked | undefined
+  /** The allowed fields of the output, when the stack declares a schema for it. */
+  readonly output: Masked | undefined
+}

@@ -1,0 +1,49 @@
+/** Outputs that are streams: what a call holds (lease, permit, signal) it keeps until the stream ends. */
+
+/** Whether an output is an async iterable. */
+export const isStream = (output: unknown): output is AsyncIterable<unknown> =>
+  typeof output === 'object' && output !== null && Symbol.asyncIterator in output && typeof output[Symbol.asyncIterator] === 'function'
+
+/**
+ * The same stream, which calls `onEnd` once: when it is exhausted, fails, or its reader leaves. Other members of the
+ * stream stay as they are.
+ */
+export const untilEnd = <S extends AsyncIterable<unknown>>(stream: S, onEnd: () => void): S => {
+  let ended = false
+  const end = (): void => {
+    if (ended) return
+    ended = true
+    onEnd()
+  }
+  const iterate = (): AsyncIterator<unknown> => {
+    const source = stream[Symbol.asyncIterator]()
+    const ending = async (step: Promise<IteratorResult<unknown>>): Promise<IteratorResult<unknown>> => {
+      try {
+        const result = await step
+        if (result.done === true) end()
+        return result
+      } catch (error) {
+        end()
+        throw error
+      }
+    }
+    return {
+      next: (value?: unknown) => ending(source.next(value as never)),
+      return: async (value?: unknown) => {
+        try {
+          return source.return === undefined ? { done: true, value } : await source.return(value)
+        } finally {
+          end()
+        }
+      },
+      throw: (error?: unknown) => ending(source.throw === undefined ? Promise.reject(error as Error) : source.throw(error)),
+    }
+  }
+  return new Proxy(stream, {
+    get: (target, property) => {
+      if (property === Symbol.asyncIterator) return iterate
+      const member: unknown = Reflect.get(target, property, target)
+      return typeof member === 'function' ? (member as (...args: never[]) => unknown).bind(target) : member
+    },
+  })
+}

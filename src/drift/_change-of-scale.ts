@@ -1,0 +1,39 @@
+import { sum } from './_feature-table.js'
+
+/** Factors between units that people mix up: tens, time, angle, length, mass, percent. */
+const familiar = [60, 24, 3600, 86_400, 180 / Math.PI, 2.54, 25.4, 30.48, 0.3048 ** -1, 1.609344, 1.852, 0.45359237 ** -1, 28.349523125, 3.785411784]
+
+/** A quantile of log₂|x| from counts by half-octave, even inside each half. */
+const quantile = (halves: ArrayLike<number>, share: number): number => {
+  let rest = share * sum(halves)
+  for (let half = 0; half < halves.length; half++) {
+    const rows = halves[half] as number
+    if (rest <= rows && rows > 0) {
+      // A half-octave reaches from 2^e to 1.5 · 2^e, or from there to 2^(e + 1).
+      const [from, to] = half % 2 === 0 ? [0, Math.log2(1.5)] : [Math.log2(1.5), 1]
+      return Math.floor(half / 2) + from + ((to - from) * rest) / rows
+    }
+    rest -= rows
+  }
+  return NaN
+}
+
+/**
+ * The factor by which all values seem to be multiplied, or `undefined` if they are not.
+ *
+ * A change of unit moves every quantile of log |x| by the same amount; a shift or a spread does not. The three quartiles must agree within
+ * a half-octave, on a factor of at least 1.5. It is rounded to a power of ten or another familiar factor within 10 %.
+ */
+export const changeOfScale = (before: ArrayLike<number>, after: ArrayLike<number>, base: number): number | undefined => {
+  if (sum(before) < 20 || sum(after) < 20) return undefined
+  // Halves are counted from an even exponent on, so that `half % 2` is the half.
+  const even = (halves: ArrayLike<number>): number[] => (base % 2 === 0 ? Array.from(halves) : [0, ...Array.from(halves)])
+  const [x, y] = [even(before), even(after)]
+  const steps = [0.25, 0.5, 0.75].map((share) => quantile(y, share) - quantile(x, share))
+  const step = steps.reduce((total, value) => total + value, 0) / steps.length
+  if (steps.some((value) => Math.abs(value - step) > 0.25) || !(Math.abs(step) > Math.log2(1.5))) return undefined
+  const factor = 2 ** step
+  const tens = 10 ** Math.round(Math.log10(factor))
+  const near = [tens, ...familiar, ...familiar.map((f) => 1 / f)].find((candidate) => candidate !== 1 && Math.abs(Math.log(factor / candidate)) < 0.1)
+  return near ?? Number(factor.toPrecision(2))
+}

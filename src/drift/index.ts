@@ -1,0 +1,18 @@
+/**
+ * Drift: whether what a model sees and answers in production still is what it was trained on.
+ *
+ * Use it around any model whose inputs come from a changing world: build a {@link referenceProfile} from the training rows, put
+ * `driftMonitor` around the model, read the verdict. Not for single strange rows (that is a check of quality), and not a measure
+ * of whether the model got worse: inputs may drift without harm, and harm may come without drift.
+ *
+ * @experimental
+ */
+export { driftVerdict, type DriftState, type DriftVerdict, type DriftVerdictOptions, type FeatureVerdict } from './drift-verdict.js'
+export type { FeatureKind, FeatureRow, FeatureValue } from './feature-cells.js'
+export type { CategoricalCells, FeatureCells, NumericCells } from './feature-cells.js'
+export type { Finding, FindingKind } from './_findings.js'
+export { LiveProfile, type LiveProfileState } from './live-profile.js'
+export type { CellChange } from './_moved-cells.js'
+export { parseReferenceProfile } from './parse-reference-profile.js'
+export type { ReferenceProfileFile } from './_profile-file.js'
+export { outputFeature, referenceProfile, ReferenceProfile, type FeatureProfile, type ReferenceProfileOptions } from './reference-profile.js'

@@ -1,0 +1,69 @@
+/** Names of models, aliases and files, and the references that join them: `delay@3`, `delay@champion`, `delay@latest`. */
+import { InvalidOptionError } from '../core/errors.js'
+import { isSha256Hex } from './digest.js'
+
+// Letters, digits, `.`, `_` and `-`, starting and ending with a letter or a digit: safe as a directory name everywhere.
+const word = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$/
+
+/** Whether a text may name a model: 1 to 128 letters, digits, `.`, `_` or `-`, with a letter or a digit at both ends. */
+export const isModelName = (name: unknown): name is string => typeof name === 'string' && word.test(name)
+
+/** Whether a text may name an alias: as a model's name, but neither `latest` nor a number nor a digest. */
+export const isAliasName = (alias: unknown): alias is string =>
+  isModelName(alias) && alias !== 'latest' && !/^\d+$/.test(alias) && !isSha256Hex(alias)
+
+/** Refuses what cannot name a model. */
+export const checkModelName = (action: string, name: unknown): string => {
+  if (isModelName(name)) return name
+  throw new InvalidOptionError(`Cannot ${action} as \`name\` must be 1 to 128 letters, digits, '.', '_' or '-', with a letter or a digit at both ends: current value is ${JSON.stringify(name)}`)
+}
+
+/** Refuses what cannot name an alias. */
+export const checkAliasName = (action: string, alias: unknown): string => {
+  if (isAliasName(alias)) return alias
+  throw new InvalidOptionError(`Cannot ${action} as \`alias\` must be a name that is neither "latest" nor a number nor a digest: current value is ${JSON.stringify(alias)}`)
+}
+
+/** What is wrong with the path of a file, or `undefined`. Paths are relative and stay inside whatever they are put in. */
+export const pathFault = (path: unknown): string | undefined => {
+  if (typeof path !== 'string' || path === '') return 'must be a string that is not empty'
+  if (path.length > 512) return 'must have at most 512 characters'
+  // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+  if (/[\u0000-\u001f\u007f\\:]/.test(path)) return 'must not contain a backslash, a colon or a control character'
+  if (/\p{Surrogate}/u.test(path)) return 'must be well-formed Unicode'
+  if (path.startsWith('/')) return 'must be relative'
+  return path.split('/').some((part) => part === '' || part === '.' || part === '..') ? 'must not contain empty parts, "." or ".."' : undefined
+}
+
+/** A reference, taken apart. */
+export type ModelReference =
+  | { readonly kind: 'version'; readonly name: string; readonly version: number }
+  | { readonly kind: 'alias'; readonly name: string; readonly alias: string }
+  | { readonly kind: 'latest'; readonly name: string }
+  | { readonly kind: 'digest'; readonly digest: string; readonly name: string | undefined }
+
+/**
+ * Takes a reference apart: `name@3`, `name@alias`, `name@latest`, `name@<digest>`, or a digest alone (64 hexadecimal
+ * digits, with or without `sha256:` in front).
+ *
+ * @throws `ERR_OUTRIGGER_INVALID_OPTION` if it is none of these
+ * @example
+ * ```ts
+ * import { parseReference } from 'outrigger/models'
+ * assert.deepEqual(parseReference('delay@3'), { kind: 'version', name: 'delay', version: 3 })
+ * assert.deepEqual(parseReference('delay@champion'), { kind: 'alias', name: 'delay', alias: 'champion' })
+ * ```
+ */
+export const parseReference = (reference: string): ModelReference => {
+  const at = reference.indexOf('@')
+  const name = at < 0 ? undefined : reference.slice(0, at)
+  const target = at < 0 ? reference : reference.slice(at + 1)
+  const digest = target.startsWith('sha256:') ? target.slice(7) : target
+  if ((name === undefined || isModelName(name)) && isSha256Hex(digest)) return { kind: 'digest', digest, name }
+  if (name !== undefined && isModelName(name)) {
+    if (target === 'latest') return { kind: 'latest', name }
+    if (/^[1-9]\d{0,14}$/.test(target)) return { kind: 'version', name, version: Number(target) }
+    if (isAliasName(target)) return { kind: 'alias', name, alias: target }
+  }
+  throw new InvalidOptionError(`Cannot resolve a model as the reference must be 'name@3', 'name@alias', 'name@latest' or a digest: current value is ${JSON.stringify(reference)}`)
+}

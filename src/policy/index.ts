@@ -1,0 +1,9 @@
+/**
+ * Pure machinery that several folders share: state machines and rules that are told the time and wait for nothing.
+ *
+ * Use it to build a layer of your own around the same rules; the layers themselves are in `outrigger/resilience`.
+ */
+export { backoffDelay } from './backoff.js'
+export type { Backoff, Jitter } from './backoff.js'
+export { Breaker } from './breaker.js'
+export type { BreakerChange, BreakerRule, BreakerSnapshot, BreakerState } from './breaker.js'

@@ -1,0 +1,15 @@
+/**
+ * Keeping a prediction service up: time limits, retries, a circuit breaker, bounded concurrency, fallbacks.
+ *
+ * Put them around any model that can fail, hang or be overloaded. A pure function that cannot fail needs none of them.
+ */
+export { bulkhead } from './bulkhead.js'
+export type { BulkheadOptions } from './bulkhead.js'
+export { circuitBreaker } from './circuit-breaker.js'
+export type { CircuitBreakerLayer, CircuitBreakerOptions } from './circuit-breaker.js'
+export { fallback } from './fallback.js'
+export type { Rung, RungOptions } from './fallback.js'
+export { retry } from './retry.js'
+export type { RetryOptions } from './retry.js'
+export { timeout } from './timeout.js'
+export type { TimeoutOptions } from './timeout.js'

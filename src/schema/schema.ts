@@ -1,0 +1,51 @@
+import { InvalidOptionError } from '../core/errors.js'
+import { optionsObject } from '../core/options.js'
+
+/** What a field holds. */
+export type FieldType = 'number' | 'integer' | 'string' | 'category' | 'boolean' | 'date'
+
+/** What is known about one field of an input or output. */
+export interface Field {
+  readonly type: FieldType
+  /** Allowed smallest and largest value of a number. */
+  readonly min?: number
+  readonly max?: number
+  /** Allowed values of a category. */
+  readonly categories?: readonly string[]
+  /** Whether it may be missing. @default false */
+  readonly optional?: boolean
+  /** `pii`, `secret` and `key` keep the field out of records; other tags are free. */
+  readonly tags?: readonly string[]
+}
+
+/** The fields of an input or output. The order of the fields is the order of a vector's elements. */
+export interface Schema {
+  readonly fields: Readonly<Record<string, Field>>
+}
+
+const types: readonly string[] = ['number', 'integer', 'string', 'category', 'boolean', 'date'] satisfies FieldType[]
+
+/**
+ * Declares the fields of an input or output.
+ *
+ * Give it to `predictor(model, { input })`: fields without a guarded tag then enter records. What no schema names
+ * never does.
+ *
+ * @throws `ERR_OUTRIGGER_INVALID_OPTION` when a field has no known type
+ * @example
+ * ```ts
+ * import { predictor } from 'outrigger'
+ * import { defineSchema } from 'outrigger/schema'
+ * const input = defineSchema({ distance: { type: 'number', min: 0 }, passenger: { type: 'string', tags: ['pii'] } })
+ * const predict = predictor((row: { distance: number; passenger: string }) => row.distance > 500, { input })
+ * const { record } = await predict.detailed({ distance: 700, passenger: 'Ada' })
+ * assert.deepEqual({ ...record.input }, { distance: 700 })
+ * ```
+ */
+export const defineSchema = (fields: Readonly<Record<string, Field>>): Schema => {
+  for (const [name, field] of Object.entries(fields)) {
+    optionsObject(`the field \`${name}\``, field, ['type', 'min', 'max', 'categories', 'optional', 'tags'])
+    if (!types.includes(field.type)) throw new InvalidOptionError(`Cannot create the field \`${name}\` as \`type\` must be one of ${types.join(', ')}: current value is ${String(field.type)}`)
+  }
+  return Object.freeze({ fields: Object.freeze({ ...fields }) })
+}

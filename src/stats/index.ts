@@ -1,0 +1,28 @@
+/**
+ * Pure numbers: distributions, two-sample tests from counts, effect sizes, model metrics.
+ *
+ * Use it to judge two samples or a model's scores in plain Node, without Python: every function is synchronous, has no
+ * dependency and states its formula. Not a data-frame library, and not for raw two-sample tests on small samples yet: the tests here take
+ * counts over cells, which is what a running service can keep.
+ *
+ * @experimental
+ */
+export { auc, aucCounts } from './auc.js'
+export { brierScore } from './brier-score.js'
+export { chiSquareHomogeneity, type ChiSquareResult } from './chi-square-homogeneity.js'
+export { chiSquareSurvival } from './chi-square.js'
+export { cramersV } from './cramers-v.js'
+export { fisherExact } from './fisher-exact.js'
+export { holm } from './holm.js'
+export { gammaP, gammaQ } from './incomplete-gamma.js'
+export { jensenShannonDistance, jensenShannonDivergence, type JensenShannonOptions } from './jensen-shannon.js'
+export { kolmogorovSmirnovCounts, type KolmogorovSmirnovResult } from './kolmogorov-smirnov.js'
+export { kolmogorovSurvival } from './kolmogorov.js'
+export { logGamma } from './log-gamma.js'
+export { logLoss } from './log-loss.js'
+export { mergedCounts, mergeSparseCells, type MergeCellsOptions } from './merge-cells.js'
+export { Moments, type MomentsState } from './moments.js'
+export { erfc, normalSurvival } from './normal.js'
+export { populationStability } from './population-stability.js'
+export { totalVariation } from './total-variation.js'
+export { wassersteinCounts, type WassersteinOptions } from './wasserstein.js'

@@ -1,0 +1,115 @@
+/**
+ * Files that are whole or absent, whatever happens in between: bytes go to a temporary file in the same directory, are
+ * flushed, and only then get their name.
+ */
+import { randomUUID } from 'node:crypto'
+import { dirname, join } from 'node:path'
+import { errnoOf, nodeFileSystem, type FileSystem, type FileSystemHandle } from './file-system.js'
+
+/** Reads the next bytes to write; an empty chunk ends the file. */
+export type ChunkSource = () => Promise<Uint8Array>
+
+/** A temporary file starts so; whoever lists a directory of ours skips it. */
+export const temporaryPrefix = '.tmp-'
+
+/** How {@link writeFileAtomic} writes. */
+export interface AtomicFileOptions {
+  /** @default nodeFileSystem */
+  readonly fileSystem?: FileSystem
+  /** Fail with `EEXIST` where the name is taken, instead of replacing the file. @default false */
+  readonly exclusive?: boolean
+}
+
+const writeAll = async (handle: FileSystemHandle, chunk: Uint8Array, position: number): Promise<void> => {
+  let done = 0
+  while (done < chunk.length) {
+    done += (await handle.write(chunk, done, chunk.length - done, position + done)).bytesWritten
+  }
+}
+
+/**
+ * Writes a flushed temporary file into a directory, calls `commit` with its path, and removes it if `commit` did not
+ * move it away. The name is unique, so that writers never meet; it is opened exclusively all the same.
+ */
+export const withTemporaryFile = async <T>(
+  fileSystem: FileSystem,
+  directory: string,
+  chunks: ChunkSource,
+  commit: (temporary: string) => Promise<T>,
+): Promise<T> => {
+  // Not from the injected randomness: two processes with one seed must not write into one file, and nobody sees the name.
+  const temporary = join(directory, temporaryPrefix + randomUUID())
+  try {
+    const handle = await fileSystem.open(temporary, 'wx')
+    try {
+      let position = 0
+      for (let chunk = await chunks(); chunk.length > 0; chunk = await chunks()) {
+        await writeAll(handle, chunk, position)
+        position += chunk.length
+      }
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    return await commit(temporary)
+  } finally {
+    // After a rename there is nothing left to remove; a crash leaves the file, which no reader looks at.
+    await fileSystem.unlink(temporary).catch(() => {})
+  }
+}
+
+/** Flushes a directory, so that a name given in it survives a power cut. Nothing to do where directories cannot be opened (Windows). */
+export const syncDirectory = async (fileSystem: FileSystem, path: string): Promise<void> => {
+  let handle: FileSystemHandle | undefined
+  try {
+    handle = await fileSystem.open(path, 'r')
+    await handle.sync()
+  } catch (error) {
+    if (!['EISDIR', 'EPERM', 'EINVAL', 'ENOTSUP'].includes(errnoOf(error) ?? '')) throw error
+  } finally {
+    await handle?.close()
+  }
+}
+
+/**
+ * Makes a directory and its parents below `root`, each durable in its own parent before the next; also one that exists
+ * is flushed, as who made it may have crashed before.
+ */
+export const makeDirectory = async (fileSystem: FileSystem, root: string, ...segments: readonly string[]): Promise<string> => {
+  let path = root
+  for (const segment of segments) {
+    const parent = path
+    path = join(parent, segment)
+    try {
+      await fileSystem.mkdir(path)
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error
+    }
+    await syncDirectory(fileSystem, parent)
+  }
+  return path
+}
+
+/** One chunk, then the end. */
+export const onceBytes = (bytes: Uint8Array): ChunkSource => {
+  let next = bytes
+  return async () => {
+    const chunk = next
+    next = new Uint8Array()
+    return chunk
+  }
+}
+
+/**
+ * Writes a file so that a reader sees the whole new file or what was there before, also after a crash or a power cut:
+ * temporary file in the same directory, fsync, rename (or an exclusive link), fsync of the directory.
+ *
+ * The error of the file system is passed on; `EEXIST` with `exclusive` means that somebody else was first.
+ */
+export const writeFileAtomic = async (path: string, bytes: Uint8Array, options: AtomicFileOptions = {}): Promise<void> => {
+  const { fileSystem = nodeFileSystem, exclusive = false } = options
+  const directory = dirname(path)
+  await withTemporaryFile(fileSystem, directory, onceBytes(bytes), (temporary) =>
+    exclusive ? fileSystem.link(temporary, path) : fileSystem.rename(temporary, path))
+  await syncDirectory(fileSystem, directory)
+}

@@ -1,0 +1,60 @@
+/** The few calls of `node:fs/promises` that our files need, as an interface, so that a test can make any one of them fail. */
+import { constants } from 'node:fs'
+import * as node from 'node:fs/promises'
+
+/** An open file. */
+export interface FileSystemHandle {
+  read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>
+  write(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesWritten: number }>
+  stat(): Promise<{ readonly size: number; isFile(): boolean }>
+  /** Asks the disk to keep what was written. */
+  sync(): Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * The part of `node:fs/promises` that outrigger writes and reads its files with. Node's own module fits.
+ *
+ * @example
+ * ```ts
+ * import { mkdtemp } from 'node:fs/promises'
+ * import { tmpdir } from 'node:os'
+ * import { modelStore, nodeFileSystem, type FileSystem } from 'outrigger/models'
+ * let syncs = 0
+ * const counting: FileSystem = {
+ *   ...nodeFileSystem,
+ *   link: async (from, to) => { syncs += 1; await nodeFileSystem.link(from, to) },
+ * }
+ * const store = modelStore({ path: await mkdtemp(`${tmpdir()}/models-`), fileSystem: counting })
+ * await store.publish({ name: 'm', engine: 'function', files: { 'a.txt': 'a' } })
+ * assert.equal(syncs, 1) // a version becomes visible by one link
+ * ```
+ */
+export interface FileSystem {
+  open(path: string, flags: string | number): Promise<FileSystemHandle>
+  mkdir(path: string): Promise<unknown>
+  /** A second name for a file; fails with `EEXIST` if that name is taken. This is what makes a publish exclusive. */
+  link(from: string, to: string): Promise<void>
+  rename(from: string, to: string): Promise<void>
+  unlink(path: string): Promise<void>
+  readdir(path: string): Promise<string[]>
+  realpath(path: string): Promise<string>
+}
+
+/** Node's file system. */
+export const nodeFileSystem: FileSystem = {
+  open: (path, flags) => node.open(path, flags),
+  mkdir: (path) => node.mkdir(path),
+  link: (from, to) => node.link(from, to),
+  rename: (from, to) => node.rename(from, to),
+  unlink: (path) => node.unlink(path),
+  readdir: (path) => node.readdir(path),
+  realpath: (path) => node.realpath(path),
+}
+
+/** Flags that open a file for reading and fail on a symbolic link (where the platform knows such a flag). */
+export const readNoFollow: number = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)
+
+/** The `code` of a system error, or `undefined`. */
+export const errnoOf = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined

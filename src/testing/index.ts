@@ -1,0 +1,13 @@
+/**
+ * For tests: a clock that stands still, seeded randomness, a model held from both sides, faults on purpose, and a
+ * suite that any layer can be put through. Works with vitest, Jest and `node:test`.
+ *
+ * Not for production.
+ */
+export { seededRandom } from '../core/random.js'
+export { fakeClock } from './fake-clock.js'
+export type { FakeClock } from './fake-clock.js'
+export { faults } from './faults.js'
+export type { FaultLayer, FaultOptions, FaultRates } from './faults.js'
+export { mockModel } from './mock-model.js'
+export type { Arrival, MockModel, MockModelOptions } from './mock-model.js'

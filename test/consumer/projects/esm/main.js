@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { OutriggerError, cached, fallback, isOutriggerError, pipe, predictor, retry, timeout } from 'outrigger'
+
+const hung = () => new Promise(() => {})
+
+// The first screen of the README.
+const predict = pipe((x) => x * 2, timeout({ ms: 1000 }), fallback(() => -1))
+assert.equal(await predict(21), 42)
+assert.deepEqual(await predict.batch([1, 2]), [2, 4])
+assert.equal(await pipe(hung, timeout({ ms: 5 }), fallback(() => -1))(1), -1)
+const error = await pipe(hung, timeout({ ms: 5 }))(1).catch((thrown) => thrown)
+assert.equal(isOutriggerError(error) && error.code, 'ERR_OUTRIGGER_TIMEOUT')
+
+// The layers that stand on p-retry and lru-cache.
+let calls = 0
+const flaky = pipe(() => {
+  calls += 1
+  if (calls < 2) throw new Error('down')
+  return calls
+}, retry({ retries: 2, minDelayMs: 0 }), cached({ max: 10 }))
+assert.deepEqual([await flaky({ a: 1 }), await flaky({ a: 1 }), calls], [2, 2, 2])
+
+// Every subpath loads without an optional package, but the one that is made for it.
+const require = createRequire(import.meta.url)
+const { exports } = require('outrigger/package.json')
+for (const subpath of Object.keys(exports)) {
+  if (subpath === './observe' || subpath === './package.json') continue
+  assert.ok(Object.keys(await import(join('outrigger', subpath))).length > 0, subpath)
+}
+
+// One copy of every class, whichever subpath it comes through.
+assert.equal((await import('outrigger/core')).OutriggerError, OutriggerError)
+
+// `require()` loads the CommonJS build: a second copy, and each understands what the other made.
+const copy = require('outrigger')
+assert.notEqual(copy.pipe, pipe)
+const foreign = copy.pipe((x) => {
+  if (x === 0) throw new Error('zero')
+  return x + 1
+}, copy.timeout({ ms: 1000 }))
+assert.equal(predictor(foreign), foreign)
+const mixed = pipe(foreign, fallback(() => -1))
+assert.deepEqual([await mixed(1), await mixed(0)], [2, -1])
+assert.deepEqual(await mixed.batch([1, 0, 2]), [2, -1, 3])
+const foreignError = await copy.pipe(hung, copy.timeout({ ms: 5 }))(1).catch((thrown) => thrown)
+assert.equal(isOutriggerError(foreignError) && foreignError.code, 'ERR_OUTRIGGER_TIMEOUT')
+
+// An import() beside a require() of it, as plugin loaders do.
+await Promise.all([import('outrigger/testing'), import('./plugin.cjs')])
