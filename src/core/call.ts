@@ -202,6 +202,16 @@ export class Call implements ModelCall {
     return call
   }
 
+  /**
+   * The call of a candidate that only listens: it shares the id, so that a label finds both, and nothing else that is
+   * bound or held; the candidate binds for itself.
+   */
+  shadow(): Call {
+    const call = new Call(this.runtime, undefined, this.key, this.id)
+    call.isShadow = true
+    return call
+  }
+
   /** Takes over what a fork noted, when its answer is used. */
   adopt(fork: Call): void {
     this.source = fork.source

@@ -1,3 +1,4 @@
+import type { Call } from '../core/call.js'
 import { Deadlines } from '../core/deadlines.js'
 import { OutriggerError } from '../core/errors.js'
 import { applyLayer, type NeutralLayer } from '../core/layer.js'
@@ -58,6 +59,7 @@ export const timeout = (options: TimeoutOptions): NeutralLayer => {
           return new Promise((resolve, reject) => {
             const deadline = deadlines.add(() => {
               const error = timeoutError(ms)
+              call.attempts += attempt.attempts
               reject(error)
               attempt.abort(error)
             })
@@ -95,6 +97,7 @@ export const timeout = (options: TimeoutOptions): NeutralLayer => {
             const expire = (): void => {
               over = true
               const error = timeoutError(limitMs)
+              batch.rows.forEach((call, index) => (call.attempts += (attempt.rows[index] as Call).attempts))
               resolve(failRows(inputs.length, error))
               attempt.abort(error)
             }

@@ -1,0 +1,11 @@
+/**
+ * Several models side by side: `split` sends each unit to one of them, `shadow` lets a candidate see traffic unseen.
+ *
+ * Use it to release a model by evidence. Which evidence is enough is not decided here yet; see the roadmap.
+ */
+export { assign, isSampled, layOut } from './assignment.js'
+export type { Stretch } from './assignment.js'
+export { shadow } from './shadow.js'
+export type { Comparison, ShadowCounts, ShadowLayer, ShadowOptions } from './shadow.js'
+export { split } from './split.js'
+export type { SplitOptions, SplitPredictor, Variant, VariantInput, VariantOutput } from './split.js'
