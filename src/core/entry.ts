@@ -213,11 +213,16 @@ export class Entry<I, O> {
     const calls = this.#openRows(inputs, options, observed)
     const batch = new BatchCall(this.#stage.runtime, calls)
     const guarded = options !== undefined && (options.signal !== undefined || options.signals !== undefined || options.timeoutMs !== undefined)
-    const rows = guarded ? await this.#guardedRows(inputs, batch, options) : await this.#freeRows(inputs, batch)
-    const wantsRecords = observed && (keepsRecords || this.#stage.events.wantsPredictions || calls.some((call) => call.notes?.watchers !== undefined))
-    if (!wantsRecords) return { rows, records: undefined }
-    const id = this.#stage.runtime.newId()
-    return { rows, records: rows.map((row, index) => this.#scribe.settle(calls[index] as Call, inputs[index] as I, row, { id, size, index }) as PredictionRecord) }
+    let records: PredictionRecord[] | undefined
+    // Before the rows' work ends and gives its leases back: a record says what the row was bound to.
+    const settle = (rows: readonly Row<O>[]): void => {
+      const wantsRecords = observed && (keepsRecords || this.#stage.events.wantsPredictions || calls.some((call) => call.notes?.watchers !== undefined))
+      if (!wantsRecords) return
+      const id = this.#stage.runtime.newId()
+      records = rows.map((row, index) => this.#scribe.settle(calls[index] as Call, inputs[index] as I, row, { id, size, index }) as PredictionRecord)
+    }
+    const rows = guarded ? await this.#guardedRows(inputs, batch, options, settle) : await this.#freeRows(inputs, batch, settle)
+    return { rows, records }
   }
 
   #openRows(inputs: readonly I[], options: BatchOptions | undefined, observed: boolean): Call[] {
@@ -241,17 +246,23 @@ export class Entry<I, O> {
     return calls
   }
 
-  async #freeRows(inputs: readonly I[], batch: BatchCall): Promise<Row<O>[]> {
+  async #freeRows(inputs: readonly I[], batch: BatchCall, settle: (rows: readonly Row<O>[]) => void): Promise<Row<O>[]> {
     try {
-      return await this.#stage.many(inputs, batch)
+      const rows = await this.#stage.many(inputs, batch)
+      settle(rows)
+      return rows
     } finally {
       this.#endRows(batch)
     }
   }
 
   /** Rows that are given up fail at once, but the others go on; when all are given up, nobody waits for the run. */
-  #guardedRows(inputs: readonly I[], batch: BatchCall, options: BatchOptions): Promise<Row<O>[]> {
-    return new Promise((resolve, reject) => {
+  #guardedRows(inputs: readonly I[], batch: BatchCall, options: BatchOptions, settle: (rows: readonly Row<O>[]) => void): Promise<Row<O>[]> {
+    return new Promise((done, reject) => {
+      const resolve = (rows: Row<O>[]): void => {
+        settle(rows)
+        done(rows)
+      }
       const given = new Map<number, RowFailure>()
       let settled = false
       let leaveRows: (() => void)[] = []

@@ -1,0 +1,94 @@
+import type * as tf from '@tensorflow/tfjs'
+import { auc, logLoss } from 'outrigger/stats'
+import { baselineRate, type Baseline } from './baseline.js'
+import { hourOf, monthOf } from './calendar.js'
+import { isLate, type Flights } from './data.js'
+import { FEATURE_COUNT } from './features.js'
+import { scoreRows } from './network.js'
+import type { Normalisation } from './normalisation.js'
+
+export interface Scorer {
+  readonly model: tf.LayersModel
+  readonly normalisation: Normalisation
+}
+
+export interface Quality {
+  readonly rows: number
+  readonly logLoss: number
+  readonly auc: number
+}
+
+const ROWS_AT_ONCE = 8192
+
+/**
+ * What each model would have answered to every flight, scored apart from the service in large runs, with the features
+ * that the service saw. It judges the models by month, and checks the service's answers against them.
+ */
+export class Evaluation {
+  readonly #flights: Flights
+  readonly #baseline: Baseline
+  readonly #scorers: Map<string, Scorer> = new Map()
+  /** Chances of being late by model and flight; NaN where it was not asked. */
+  readonly #scores: Map<string, Float32Array> = new Map()
+  readonly #features: Float32Array = new Float32Array(ROWS_AT_ONCE * FEATURE_COUNT)
+  readonly #waiting: number[] = []
+
+  constructor(flights: Flights, baseline: Baseline) {
+    this.#flights = flights
+    this.#baseline = baseline
+    this.#scores.set('baseline', new Float32Array(flights.count).fill(Number.NaN))
+  }
+
+  /** From now on this model scores every flight too. */
+  add(name: string, scorer: Scorer): void {
+    this.#flush()
+    this.#scorers.set(name, scorer)
+    this.#scores.set(name, new Float32Array(this.#flights.count).fill(Number.NaN))
+  }
+
+  /** A flight leaves. */
+  see(flight: number, features: Float32Array): void {
+    this.#features.set(features, this.#waiting.length * FEATURE_COUNT)
+    this.#waiting.push(flight)
+    ;(this.#scores.get('baseline') as Float32Array)[flight] = baselineRate(this.#baseline, this.#flights.origin[flight]!, hourOf(this.#flights.minute[flight]!))
+    if (this.#waiting.length === ROWS_AT_ONCE) this.#flush()
+  }
+
+  score(name: string, flight: number): number {
+    this.#flush()
+    return this.#scores.get(name)?.[flight] ?? Number.NaN
+  }
+
+  /** How good a model was in a month, or `undefined` if it did not score all of it. */
+  quality(name: string, month: number): Quality | undefined {
+    this.#flush()
+    const scores = this.#scores.get(name)
+    if (scores === undefined) return undefined
+    return qualityOf(this.#flights, month, (flight) => scores[flight]!)
+  }
+
+  #flush(): void {
+    if (this.#waiting.length === 0) return
+    const features = this.#features.subarray(0, this.#waiting.length * FEATURE_COUNT)
+    for (const [name, { model, normalisation }] of this.#scorers) {
+      const chances = scoreRows(model, normalisation, features)
+      const scores = this.#scores.get(name) as Float32Array
+      this.#waiting.forEach((flight, row) => (scores[flight] = chances[row]!))
+    }
+    this.#waiting.length = 0
+  }
+}
+
+/** Log loss and AUC over the flights of a month; `undefined` when a flight has no score. */
+export const qualityOf = (flights: Flights, month: number, scoreOf: (flight: number) => number): Quality | undefined => {
+  const scores: number[] = []
+  const labels: number[] = []
+  for (let flight = 0; flight < flights.count; flight += 1) {
+    if (monthOf(flights.minute[flight]!) !== month) continue
+    const score = scoreOf(flight)
+    if (Number.isNaN(score)) return undefined
+    scores.push(score)
+    labels.push(isLate(flights, flight) ? 1 : 0)
+  }
+  return scores.length === 0 ? undefined : { rows: scores.length, logLoss: logLoss(scores, labels), auc: auc(scores, labels) }
+}

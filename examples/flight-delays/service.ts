@@ -1,0 +1,90 @@
+import type { Meter } from '@opentelemetry/api'
+import { bulkhead, cached, circuitBreaker, fallback, mapInput, owned, pipe, retry, timeout, type Predictor, type Random } from 'outrigger'
+import type { Clock } from 'outrigger/core'
+import { driftMonitor, parseReferenceProfile } from 'outrigger/drift'
+import { modelLoader, tfjs, type ModelLoader, type ModelStore } from 'outrigger/models'
+import { observed } from 'outrigger/observe'
+import { shadow, split } from 'outrigger/route'
+import { defineSchema } from 'outrigger/schema'
+import { faults } from 'outrigger/testing'
+import { baselineRate, type Baseline } from './baseline.js'
+import { featureNames } from './features.js'
+import { normalise } from './normalisation.js'
+import { MODEL_NAME, normalisationOf, tf } from './releases.js'
+
+/** What a caller knows of a flight when it leaves. */
+export interface Departure {
+  /** Row in the list of airports. */
+  readonly origin: number
+  readonly hour: number
+  /** What the model receives; see `featureNames`. */
+  readonly features: Float32Array
+}
+
+export interface ServiceOptions {
+  readonly store: ModelStore
+  readonly baseline: Baseline
+  readonly clock: Clock
+  readonly random: Random
+  readonly meter: Meter
+  /** Hears what the shadow candidate would have answered. */
+  readonly onShadow: (id: string, candidate: number) => void
+}
+
+const blank: Float32Array = new Float32Array(featureNames.length)
+
+const output = defineSchema({ late: { type: 'number', min: 0, max: 1 } })
+
+/** The service: one predictor, and the handles of its layers. */
+// oxlint-disable-next-line explicit-function-return-type -- The handles' types are inferred; writing them out again says nothing.
+export const flightService = async (options: ServiceOptions) => {
+  const { store, baseline, clock, random, meter, onShadow } = options
+  const load = (follow: string, stream: string): ModelLoader<Float32Array, number> =>
+    modelLoader({
+      store,
+      name: MODEL_NAME,
+      follow,
+      engines: [tfjs(tf, { output: ([late]) => late ?? Number.NaN })],
+      // The normalisation was fitted with the weights, so it changes with them.
+      build: (loaded, version) => {
+        const normalisation = normalisationOf(version.files.json('normalisation.json'))
+        return pipe(owned(loaded), mapInput((features: Float32Array) => normalise(features, normalisation)))
+      },
+      warmup: [blank],
+      clock,
+      random: random.substream(stream),
+      output,
+    })
+  const champion = load('champion', 'champion')
+  const candidate = load('candidate', 'candidate')
+  await champion.whenReady()
+  const release = await store.open(`${MODEL_NAME}@champion`)
+
+  const router = split({ name: 'release', variants: { champion: owned(champion), candidate: owned(candidate) }, weights: { champion: 1, candidate: 0 } })
+  const outage = faults({ seed: 'outage' })
+  const breaker = circuitBreaker({ failureRate: 0.5, minimumCalls: 10, windowSize: 20, openForMs: 29.5 * 60_000 })
+  const cache = cached<Float32Array>({ max: 50_000, ttlMs: 60 * 60_000 })
+  const drift = driftMonitor({ reference: parseReferenceProfile(release.files.text('reference-profile.json')), features: (features: Float32Array) => features, windowRows: Infinity })
+  const rehearsal = shadow(candidate, { rate: 0, concurrency: 64, onCompared: (comparison) => onShadow(comparison.id, comparison.candidate) })
+
+  const engine = pipe(
+    owned(router),
+    outage,
+    bulkhead({ concurrency: 64, queue: 1000 }),
+    timeout({ ms: 2000 }),
+    retry({ retries: 1, minDelayMs: 0 }),
+    breaker,
+  )
+  const predict: Predictor<Departure, number> = pipe(
+    owned(engine),
+    cache,
+    drift,
+    rehearsal,
+    mapInput((departure: Departure) => departure.features),
+    fallback({ use: ({ origin, hour }) => baselineRate(baseline, origin, hour), name: 'historical rates' }),
+    observed({ meter }),
+  )
+  return { predict, champion, candidate, router, outage, breaker, cache, drift, rehearsal }
+}
+
+export type FlightService = Awaited<ReturnType<typeof flightService>>
