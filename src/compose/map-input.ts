@@ -1,4 +1,4 @@
-import type { Call } from '../core/call.js'
+import type { Binding, Call } from '../core/call.js'
 import { applyLayer } from '../core/layer.js'
 import { functionOption } from '../core/options.js'
 import type { Predictor } from '../core/predictor.js'
@@ -29,11 +29,13 @@ export const mapInput = <I, I2>(map: (input: I2) => I | PromiseLike<I>): (<O>(in
   return <O>(inner: Predictor<I, O>) =>
     applyLayer<I, O, I2, O>(inner, 'mapInput', (_host, inside) => {
       const { bind } = inside
-      // A router inside looks at the mapped input while the call is bound; it is mapped once, then.
-      const mapped = new WeakMap<Call, I>()
+      const bindsByInput = bind !== undefined && inside.bindsByInput === true
+      // A router inside looks at the mapped input while the call is bound. It is mapped once, then: the value is bound to
+      // the call, so that its attempts and the shared work in its place find it too.
+      const owner = {}
       const take = (input: I2, call: Call): I | PromiseLike<I> => {
-        if (bind !== undefined && mapped.has(call)) return mapped.get(call) as I
-        return map(input)
+        const mapped = bindsByInput ? call.boundBy<MappedInput<I>>(owner) : undefined
+        return mapped === undefined ? map(input) : mapped.value
       }
       return {
         schema: { output: inside.schema.output },
@@ -50,24 +52,37 @@ export const mapInput = <I, I2>(map: (input: I2) => I | PromiseLike<I>): (<O>(in
           good.forEach((index, position) => (result[index] = outputs[position]))
           return result as Row<O>[]
         },
-        ...(bind === undefined
+        ...(!bindsByInput
           ? {}
           : {
-              bind: (call: Call, input: I2) => {
-                const value = map(input)
+              bindInside: (call: Call, input: I2) => {
+                let value: I | PromiseLike<I>
+                try {
+                  value = map(input)
+                } catch {
+                  // Said when the call travels: there layers outside hear of it, and it fails its own row only.
+                  return
+                }
                 // An asynchronous map cannot be waited for here; routers inside see no input then, only the call's key.
                 if (isPromiseLike(value)) {
                   value.then(undefined, () => {})
                   bind(call, undefined as I)
                   return
                 }
-                mapped.set(call, value)
+                const mapped: MappedInput<I> = { owner, identity: inside.identity, value, retain: nothing, release: nothing }
+                call.bindTo(mapped)
                 bind(call, value)
               },
             }),
       }
     })
 }
+
+interface MappedInput<I> extends Binding {
+  readonly value: I
+}
+
+const nothing = (): void => {}
 
 const attempt = async <T>(work: () => T | PromiseLike<T>): Promise<T | RowFailure> => {
   try {

@@ -194,11 +194,13 @@ export class Call implements ModelCall {
 
   /**
    * The call of work that serves several callers, or outlives this one: same key and binding, an id, annotations and
-   * a signal of its own. Nothing of this call's signal, deadline or async context goes with it.
+   * a signal of its own. Nothing of this call's signal, deadline or async context goes with it; whether it may be
+   * repeated, and whether it is only compared, does.
    */
   detach(): Call {
-    const call = new Call(this.runtime, undefined, this.key, undefined, undefined, this.#retained())
+    const call = new Call(this.runtime, this.options, this.key, undefined, undefined, this.#retained())
     call.startedAt = this.startedAt
+    call.isShadow = this.isShadow
     return call
   }
 

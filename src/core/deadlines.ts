@@ -49,9 +49,10 @@ export class Deadlines {
     if (this.#first === undefined) this.#timer?.unref()
   }
 
-  /** Takes the timer away; pending limits never expire. */
+  /** Takes the idle timer away. Limits that are pending expire all the same: somebody waits for them. */
   close(): void {
-    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer)
+    if (this.#timer === undefined || this.#first !== undefined) return
+    this.#clock.clearTimeout(this.#timer)
     this.#timer = undefined
   }
 
@@ -67,7 +68,7 @@ export class Deadlines {
       this.remove(first)
       expire?.()
     }
-    // Node's timers may fire a fraction of a millisecond early; wait for the rest.
-    if (this.#first !== undefined) this.#arm(Math.max(1, this.#first.expiresAt - now))
+    // Node's timers may fire a fraction of a millisecond early; wait for the rest. What expired may have armed it already.
+    if (this.#first !== undefined && this.#timer === undefined) this.#arm(Math.max(1, this.#first.expiresAt - now))
   }
 }

@@ -1,6 +1,7 @@
 /** The batch form of a layer that defines only the single form. */
 import { BatchCall, type Call } from './call.js'
-import { isRowFailure, RowFailure, type Row } from './rows.js'
+import { toError } from './model.js'
+import { failRows, isRowFailure, RowFailure, type Row } from './rows.js'
 
 interface Waiting<I, O> {
   readonly input: I
@@ -30,10 +31,16 @@ export const deriveMany =
       const group = gathered
       gathered = []
       if (group.length === 0) return
-      const rows = await next(
-        group.map((waiting) => waiting.input),
-        new BatchCall(batch.runtime, group.map((waiting) => waiting.call)),
-      )
+      let rows: readonly Row<O>[]
+      try {
+        rows = await next(
+          group.map((waiting) => waiting.input),
+          new BatchCall(batch.runtime, group.map((waiting) => waiting.call)),
+        )
+      } catch (error) {
+        // It should not reject; were it to, the rows must not wait for ever.
+        rows = failRows(group.length, error)
+      }
       busy += group.length
       group.forEach((waiting, index) => {
         const row = rows[index] as Row<O>
@@ -66,7 +73,7 @@ export const deriveMany =
       } catch (error) {
         const known = failures.get(error)
         if (known !== undefined) return known
-        const failure = new RowFailure(error)
+        const failure = new RowFailure(toError(error))
         failures.set(error, failure)
         return failure
       } finally {

@@ -2,12 +2,13 @@
 import { BatchCall, Call, type BatchOptions, type CallOptions, type SharedCallOptions } from './call.js'
 import { InvalidOptionError, OutriggerError } from './errors.js'
 import { abortErrorOf, toError } from './model.js'
+import { numberOption, optionsObject } from './options.js'
 import type { PredictionRecord } from './record.js'
 import { BatchPredictionError, outcomeOfRow, type Prediction, type RowOutcome, type RowResult } from './results.js'
-import { RowFailure, type Row } from './rows.js'
+import { pick, RowFailure, type Row } from './rows.js'
 import { Scribe } from './scribe.js'
 import type { Stage } from './stage.js'
-import { isStream, untilEnd } from './streams.js'
+import { discardStream, isStream, untilEnd } from './streams.js'
 
 /** How long `close` waits. */
 export interface CloseOptions {
@@ -15,17 +16,20 @@ export interface CloseOptions {
   readonly deadlineMs?: number
 }
 
+/** Closes something, once, when a predictor does. */
+export type Closer = (options?: CloseOptions) => Promise<void> | void
+
 /** The way in: opens calls, guards them, settles them, counts them. */
 export class Entry<I, O> {
   readonly #stage: Stage<I, O>
-  readonly #closers: readonly (() => Promise<void> | void)[]
+  readonly #closers: readonly Closer[]
   readonly #scribe: Scribe<I, O>
   /** Calls, and batches, whose work has not ended. */
   #inFlight = 0
   #closed: Promise<void> | undefined
   #drained: (() => void) | undefined
 
-  constructor(stage: Stage<I, O>, closers: readonly (() => Promise<void> | void)[]) {
+  constructor(stage: Stage<I, O>, closers: readonly Closer[]) {
     this.#stage = stage
     this.#closers = closers
     this.#scribe = new Scribe(stage)
@@ -116,6 +120,8 @@ export class Entry<I, O> {
     return new Promise((resolve, reject) => {
       let settled = false
       const leave = this.#watch([call], options, (error) => {
+        // A stream that is under way has its record already; it only hears the abort.
+        if (settled) return
         settled = true
         this.#scribe.settle(call, input, new RowFailure(error), undefined)
         reject(error as Error)
@@ -133,6 +139,7 @@ export class Entry<I, O> {
             if (!stream) this.#end(call)
           } else {
             leave()
+            if (stream) discardStream(output as AsyncIterable<unknown>)
             this.#end(call)
           }
         },
@@ -210,9 +217,8 @@ export class Entry<I, O> {
       if (perRow !== undefined && perRow.length !== size) throw new InvalidOptionError(`Cannot predict a batch as \`${name}\` must have one element per row, which are ${size}: current value has ${perRow.length}`)
     }
     if (size === 0) return { rows: [], records: [] }
-    const calls = this.#openRows(inputs, options, observed)
+    const { calls, unbound } = this.#openRows(inputs, options, observed)
     const batch = new BatchCall(this.#stage.runtime, calls)
-    const guarded = options !== undefined && (options.signal !== undefined || options.signals !== undefined || options.timeoutMs !== undefined)
     let records: PredictionRecord[] | undefined
     // Before the rows' work ends and gives its leases back: a record says what the row was bound to.
     const settle = (rows: readonly Row<O>[]): void => {
@@ -221,95 +227,153 @@ export class Entry<I, O> {
       const id = this.#stage.runtime.newId()
       records = rows.map((row, index) => this.#scribe.settle(calls[index] as Call, inputs[index] as I, row, { id, size, index }) as PredictionRecord)
     }
-    const rows = guarded ? await this.#guardedRows(inputs, batch, options, settle) : await this.#freeRows(inputs, batch, settle)
+    const work = async (): Promise<Row<O>[]> => withErrors(unbound === undefined ? await this.#stage.many(inputs, batch) : await this.#askBound(inputs, batch, unbound))
+    const guarded = options !== undefined && (options.signal !== undefined || options.signals !== undefined || options.timeoutMs !== undefined)
+    const rows = guarded ? await this.#guardedRows(work, batch, options, settle) : await this.#freeRows(work, batch, settle)
     return { rows, records }
   }
 
-  #openRows(inputs: readonly I[], options: BatchOptions | undefined, observed: boolean): Call[] {
+  /** Opens the calls of the rows. One that cannot be bound fails alone. */
+  #openRows(inputs: readonly I[], options: BatchOptions | undefined, observed: boolean): { readonly calls: Call[]; readonly unbound: Map<number, RowFailure> | undefined } {
     const { runtime, bind } = this.#stage
     const startedAt = observed ? runtime.clock.now() : undefined
     const calls: Call[] = []
+    let unbound: Map<number, RowFailure> | undefined
     for (let index = 0; index < inputs.length; index += 1) {
       const call = options === undefined ? new Call(runtime, undefined, undefined, undefined) : new Call(runtime, options, options.keys?.[index], options.ids?.[index])
       call.startedAt = startedAt
       calls.push(call)
-    }
-    if (bind !== undefined) {
+      if (bind === undefined) continue
       try {
-        for (let index = 0; index < calls.length; index += 1) bind(calls[index] as Call, inputs[index] as I)
+        bind(call, inputs[index] as I)
       } catch (error) {
-        for (const call of calls) call.end()
-        throw error
+        unbound = (unbound ?? new Map<number, RowFailure>()).set(index, new RowFailure(error))
       }
     }
     this.#inFlight += 1
-    return calls
+    return { calls, unbound }
   }
 
-  async #freeRows(inputs: readonly I[], batch: BatchCall, settle: (rows: readonly Row<O>[]) => void): Promise<Row<O>[]> {
+  /** Asks for the rows that could be bound. */
+  async #askBound(inputs: readonly I[], batch: BatchCall, unbound: ReadonlyMap<number, RowFailure>): Promise<Row<O>[]> {
+    const rows: Row<O>[] = inputs.map((_, index) => unbound.get(index) as RowFailure)
+    const bound = rows.flatMap((row, index) => (row === undefined ? [index] : []))
+    if (bound.length === 0) return rows
+    const outputs = await this.#stage.many(pick(inputs, bound), batch.pick(bound))
+    bound.forEach((index, position) => (rows[index] = outputs[position] as Row<O>))
+    return rows
+  }
+
+  async #freeRows(work: () => Promise<Row<O>[]>, batch: BatchCall, settle: (rows: readonly Row<O>[]) => void): Promise<Row<O>[]> {
+    let rows: Row<O>[]
     try {
-      const rows = await this.#stage.many(inputs, batch)
+      rows = await work()
       settle(rows)
-      return rows
-    } finally {
-      this.#endRows(batch)
+    } catch (error) {
+      this.#endRows(batch, [])
+      throw error
     }
+    this.#endRows(batch, rows)
+    return rows
   }
 
   /** Rows that are given up fail at once, but the others go on; when all are given up, nobody waits for the run. */
-  #guardedRows(inputs: readonly I[], batch: BatchCall, options: BatchOptions, settle: (rows: readonly Row<O>[]) => void): Promise<Row<O>[]> {
+  #guardedRows(work: () => Promise<Row<O>[]>, batch: BatchCall, options: BatchOptions, settle: (rows: readonly Row<O>[]) => void): Promise<Row<O>[]> {
     return new Promise((done, reject) => {
+      const given = new Map<number, RowFailure>()
+      let settled = false
       const resolve = (rows: Row<O>[]): void => {
+        settled = true
         settle(rows)
         done(rows)
       }
-      const given = new Map<number, RowFailure>()
-      let settled = false
       let leaveRows: (() => void)[] = []
       const leave = this.#watch(batch.rows, options, (error) => {
-        settled = true
         for (const stop of leaveRows) stop()
-        const failure = new RowFailure(error)
-        resolve(inputs.map((_, index) => given.get(index) ?? failure))
-      })
-      leaveRows = (options.signals ?? []).map((signal, index) => watchSignal(signal, (error) => {
         if (settled) return
-        given.set(index, new RowFailure(error))
-        ;(batch.rows[index] as Call).abort(error)
-        if (given.size < inputs.length) return
-        settled = true
+        const failure = new RowFailure(error)
+        resolve(batch.rows.map((_, index) => given.get(index) ?? failure))
+      })
+      const leaveAll = (): void => {
         leave()
-        resolve(inputs.map((_, row) => given.get(row) as RowFailure))
+        for (const stop of leaveRows) stop()
+      }
+      leaveRows = (options.signals ?? []).map((signal, index) => watchSignal(signal, (error) => {
+        if (!settled) given.set(index, new RowFailure(error))
+        ;(batch.rows[index] as Call).abort(error)
+        if (settled || given.size < batch.size) return
+        leave()
+        resolve(batch.rows.map((_, row) => given.get(row) as RowFailure))
       }))
-      const work = async (): Promise<Row<O>[]> => await this.#stage.many(inputs, batch)
-      work()
-        .then((rows) => {
-          if (settled) return
+      work().then(
+        (answers) => {
+          const isLate = settled
+          const rows = answers.map((row, index) => {
+            const failure = given.get(index)
+            if ((isLate || failure !== undefined) && isStream(row)) discardStream(row)
+            return failure ?? row
+          })
+          if (isLate) {
+            leaveAll()
+            this.#endRows(batch, [])
+            return
+          }
           settled = true
-          resolve(rows.map((row, index) => given.get(index) ?? row))
-        }, reject)
-        .finally(() => {
-          leave()
-          for (const stop of leaveRows) stop()
-          this.#endRows(batch)
-        })
+          settle(rows)
+          this.#endRows(batch, rows, leaveAll)
+          done(rows)
+        },
+        (error: unknown) => {
+          leaveAll()
+          this.#endRows(batch, [])
+          reject(error as Error)
+        },
+      )
     })
   }
 
-  #endRows(batch: BatchCall): void {
-    batch.end()
-    this.#inFlight -= 1
-    if (this.#inFlight === 0 && this.#drained !== undefined) this.#drained()
+  /** Ends the work of the rows, and puts those that are streams into ones that keep theirs until they end. */
+  #endRows(batch: BatchCall, rows: Row<O>[], onEnd?: () => void): void {
+    let open = 1
+    const end = (): void => {
+      open -= 1
+      if (open > 0) return
+      onEnd?.()
+      this.#inFlight -= 1
+      if (this.#inFlight === 0 && this.#drained !== undefined) this.#drained()
+    }
+    batch.rows.forEach((call, index) => {
+      const row = rows[index]
+      if (!isStream(row)) {
+        call.end()
+        return
+      }
+      open += 1
+      rows[index] = untilEnd(row, () => {
+        call.end()
+        end()
+      }) as O
+    })
+    end()
   }
 
   // ---- closing
 
   close(options: CloseOptions = {}): Promise<void> {
-    return (this.#closed ??= this.#drainAndClose(options.deadlineMs ?? 10_000))
+    if (this.#closed !== undefined) return this.#closed
+    let deadlineMs: number
+    try {
+      optionsObject('a close', options, ['deadlineMs'])
+      deadlineMs = numberOption('a close', 'deadlineMs', options.deadlineMs ?? 10_000, { min: 0, infinite: true })
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+    return (this.#closed = this.#drainAndClose(deadlineMs))
   }
 
   async #drainAndClose(deadlineMs: number): Promise<void> {
     const { clock } = this.#stage.runtime
+    const end = clock.now() + deadlineMs
     let late = 0
     if (this.#inFlight > 0) {
       await new Promise<void>((resolve) => {
@@ -327,7 +391,8 @@ export class Entry<I, O> {
     const errors: unknown[] = []
     for (const closer of this.#closers) {
       try {
-        await closer()
+        // What is owned has what is left of the deadline.
+        await closer({ deadlineMs: Math.max(0, end - clock.now()) })
       } catch (error) {
         errors.push(error)
       }
@@ -339,6 +404,15 @@ export class Entry<I, O> {
 }
 
 const outputOf = <O>(prediction: { readonly output: O }): O => prediction.output
+
+/** Rows whose failures are all Errors, as a single call would have thrown them. The array is ours. */
+const withErrors = <O>(rows: Row<O>[]): Row<O>[] => {
+  for (let index = 0; index < rows.length; index += 1) {
+    const row = rows[index]
+    if (row instanceof RowFailure && !(row.error instanceof Error)) rows[index] = new RowFailure(toError(row.error))
+  }
+  return rows
+}
 
 const withRecord = <O>(outcome: RowOutcome<O>, record: PredictionRecord | undefined): RowOutcome<O> => (record === undefined ? outcome : Object.assign(outcome, { record }))
 

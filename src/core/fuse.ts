@@ -63,14 +63,15 @@ export const fuse = <I, O>(guards: readonly Guard<I, O>[], core: One<I, O>): One
     let error = thrown
     for (let index = from; index < count; index += 1) {
       const guard = guards[index] as Guard<I, O>
-      guard.fail?.(permits[index] as number, error)
-      const rescue = guard.recover?.(error, input, call, (again, sameCall) => run(index, again, sameCall))
-      if (rescue === undefined) continue
       let output: O
+      // Whatever a hook throws passes on outwards, so that every guard that has admitted the call hears of its end.
       try {
+        guard.fail?.(permits[index] as number, error)
+        const rescue = guard.recover?.(error, input, call, (again, sameCall) => run(index, again, sameCall))
+        if (rescue === undefined) continue
         output = await rescue
       } catch (next) {
-        error = next
+        error = toError(next)
         continue
       }
       return passOn(index + 1, count, permits, output)

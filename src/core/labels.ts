@@ -81,6 +81,10 @@ export const labelJoin = <L>(options: LabelJoinOptions = {}): LabelJoin<L> => {
   const ttlMs = numberOption('a label join', 'ttlMs', options.ttlMs ?? Infinity, { min: 0, exclusive: true, infinite: true })
   const waiting = new Map<string, PredictionRecord>()
   const done = new Set<string>()
+  // The order of arrival, in queues beside the maps: to take the oldest from a Map or Set that shrinks at its start is
+  // not O(1) in V8, which walks over what was deleted.
+  const arrived = new Fifo<PredictionRecord>()
+  const finished = new Fifo<string>()
   const listeners = new Set<(labelled: LabelledRecord<L>) => void>()
   let joined = 0
   let duplicate = 0
@@ -88,17 +92,23 @@ export const labelJoin = <L>(options: LabelJoinOptions = {}): LabelJoin<L> => {
   let expired = 0
 
   const dropOld = (now: number): void => {
-    for (const [id, record] of waiting) {
-      if (waiting.size <= max && record.at + ttlMs >= now) return
-      waiting.delete(id)
+    for (let record = arrived.first; record !== undefined; record = arrived.first) {
+      const waits = waiting.get(record.id) === record
+      if (waits && waiting.size <= max && record.at + ttlMs >= now) break
+      arrived.shift()
+      if (!waits) continue
+      waiting.delete(record.id)
       expired += 1
     }
+    // One that waits for long must not hold up those behind it that have long met their label.
+    if (arrived.size > 2 * max + 1000) arrived.keep((record) => waiting.get(record.id) === record)
   }
 
   return {
     observer: (event: PredictorEvent) => {
       if (event.type !== 'prediction' || event.record.outcome !== 'ok') return
       waiting.set(event.record.id, event.record)
+      arrived.push(event.record)
       dropOld(event.record.at)
     },
     label: (id, value, at) => {
@@ -118,10 +128,8 @@ export const labelJoin = <L>(options: LabelJoinOptions = {}): LabelJoin<L> => {
       }
       joined += 1
       done.add(id)
-      if (done.size > max) for (const oldest of done) {
-        done.delete(oldest)
-        break
-      }
+      finished.push(id)
+      if (finished.size > max) done.delete(finished.shift() as string)
       for (const listener of listeners) listener({ record, label })
     },
     onJoined: (listener) => {
@@ -131,5 +139,38 @@ export const labelJoin = <L>(options: LabelJoinOptions = {}): LabelJoin<L> => {
     get counts() {
       return { joined, duplicate, unmatched, expired, pending: waiting.size }
     },
+  }
+}
+
+/** A queue on an array: O(1) at both ends, amortised. */
+class Fifo<T> {
+  #items: T[] = []
+  #head = 0
+
+  get size(): number {
+    return this.#items.length - this.#head
+  }
+
+  get first(): T | undefined {
+    return this.#items[this.#head]
+  }
+
+  push(item: T): void {
+    this.#items.push(item)
+  }
+
+  shift(): T | undefined {
+    const item = this.#items[this.#head]
+    this.#head += 1
+    if (this.#head > 1024 && this.#head > this.#items.length / 2) {
+      this.#items = this.#items.slice(this.#head)
+      this.#head = 0
+    }
+    return item
+  }
+
+  keep(isKept: (item: T) => boolean): void {
+    this.#items = this.#items.slice(this.#head).filter(isKept)
+    this.#head = 0
   }
 }

@@ -36,7 +36,7 @@ export interface LayerDefinition<I, O, I2 = I, O2 = O> {
   many?(next: NextBatch<I, O>, inputs: readonly I2[], batch: BatchCall): Row<O2>[] | PromiseLike<Row<O2>[]>
   /** One line for the stack's description. @default the layer's name */
   describe?(): string
-  /** Resolves something for the call, synchronously at the entry, before what is inside does. */
+  /** Resolves something for the call, synchronously at the entry, before what is inside does. A row for which it throws fails alone. */
   bind?(call: Call, input: I2): void
   ready?(): boolean
   close?(): Promise<void> | void
@@ -52,6 +52,8 @@ export interface StageDefinition<I, O, I2 = I, O2 = O> extends LayerDefinition<I
   /** Its forms are trusted to return promises, and to hand failures of rows on as values. */
   readonly trusted?: boolean
   readonly fusible?: Stage<I2, O2>['fusible']
+  /** Binds what is inside, where the input there is another one. @default with the same input */
+  readonly bindInside?: ((call: Call, input: I2) => void) | undefined
 }
 
 /** A layer of the library whose single form is given as hooks, which fuse with those of the layers inside. */
@@ -91,10 +93,13 @@ export interface LayerHost {
  * assert.deepEqual(await predict.batch([1, 100]), [2, 10])
  * ```
  */
-export const layer = <I, O, I2 = I, O2 = O>(
+export function layer<I, O, I2 = I, O2 = O>(name: string, definition: LayerDefinition<I, O, I2, O2>): Layer<I, O, I2, O2>
+// Two overloads: from a union of both, TypeScript infers `any` for the input of a function's definition.
+export function layer<I, O, I2 = I, O2 = O>(name: string, definition: (host: LayerHost) => LayerDefinition<I, O, I2, O2>): Layer<I, O, I2, O2>
+export function layer<I, O, I2 = I, O2 = O>(
   name: string,
   definition: LayerDefinition<I, O, I2, O2> | ((host: LayerHost) => LayerDefinition<I, O, I2, O2>),
-): Layer<I, O, I2, O2> => {
+): Layer<I, O, I2, O2> {
   stringOption('a layer', 'name', name)
   if (typeof definition !== 'function') checkDefinition(definition)
   return (inner) =>
@@ -153,6 +158,7 @@ export const applyLayer = <I, O, I2 = I, O2 = O>(
     fusible: definition.fusible,
     many: definition.trusted === true && many !== undefined ? (inputs, batch) => many(nextBatch, inputs, batch) as Promise<Row<O2>[]> : checked(rows),
     bind: bindOf(definition, inside),
+    bindsByInput: definition.bind !== undefined || inside.bindsByInput,
     served: (call) => inside.served(call),
     scope: (call) => inside.scope(call),
     ready: () => (definition.ready?.() ?? true) && inside.ready(),
@@ -198,7 +204,10 @@ const checked =
   }
 
 const bindOf = <I, O, I2, O2>(definition: StageDefinition<I, O, I2, O2>, inside: Stage<I, O>): ((call: Call, input: I2) => void) | undefined => {
-  const bindInside = inside.bind as ((call: Call, input: unknown) => void) | undefined
+  const bindInside = definition.bindInside ?? (inside.bind as ((call: Call, input: I2) => void) | undefined)
   if (definition.bind === undefined) return bindInside
-  return (call, input) => definition.bind?.(call, input)
+  return (call, input) => {
+    definition.bind?.(call, input)
+    bindInside?.(call, input)
+  }
 }

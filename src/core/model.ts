@@ -4,6 +4,7 @@ import { InvalidOptionError, OutriggerError } from './errors.js'
 import { EventHub } from './events.js'
 import type { ModelIdentity } from './identity.js'
 import { showIdentity } from './identity.js'
+import { functionOption } from './options.js'
 import { failRows, isRowFailure, pick, RowFailure, type Row } from './rows.js'
 import type { Runtime } from './runtime.js'
 import type { Stage, StageSchema } from './stage.js'
@@ -45,6 +46,8 @@ export interface ModelStageOptions {
 export const modelStage = <I, O>(model: ModelFunction<I, O> | ModelObject<I, O>, options: ModelStageOptions): Stage<I, O> => {
   const { runtime, identity, schema } = options
   const object = typeof model === 'function' ? undefined : (model as ModelMethods<I, O>)
+  functionOption('a predictor', 'predict', object?.predict)
+  functionOption('a predictor', 'predictBatch', object?.predictBatch)
   const predict = object === undefined ? (model as ModelFunction<I, O>) : object.predict?.bind(object)
   const predictBatch = object?.predictBatch?.bind(object)
   if (predict === undefined && predictBatch === undefined) {
@@ -151,9 +154,9 @@ const singleRun = (runtime: Runtime, call: ModelCall): ModelBatchCall => ({
   },
 })
 
-/** The outputs as an array with one element per row, or an error. */
+/** The outputs as a new array with one element per row, or an error. Layers write into it, and callers own it. */
 export const rowsOf = <O>(outputs: ArrayLike<O>, expected: number): O[] => {
-  if (typeof outputs === 'object' && outputs !== null && outputs.length === expected) return Array.isArray(outputs) ? outputs : Array.from(outputs)
+  if (typeof outputs === 'object' && outputs !== null && outputs.length === expected) return Array.isArray(outputs) ? outputs.slice() : Array.from(outputs)
   const found = typeof outputs === 'object' && outputs !== null && typeof outputs.length === 'number' ? `${outputs.length} rows` : `not an array (${typeof outputs})`
   throw new OutriggerError('ERR_OUTRIGGER_ROW_COUNT', `Cannot use the outputs of a batch as there must be one per input, which are ${expected}: current value is ${found}`, { expected })
 }

@@ -43,6 +43,20 @@ export const functionOption = <F>(owner: string, name: string, value: F): F => {
   return value
 }
 
+/** The function, or a coded error that names the option. */
+export const requiredFunction = <F>(owner: string, name: string, value: F): F => {
+  if (value === undefined) throw new InvalidOptionError(`Cannot create ${owner} as \`${name}\` must be a function: current value is undefined`)
+  return functionOption(owner, name, value)
+}
+
+/** An object with these methods, or a coded error that names the option. */
+export const membersOption = <T extends object>(owner: string, name: string, value: T, methods: readonly (keyof T & string)[]): T => {
+  for (const method of methods) {
+    if (typeof (value as Partial<T> | null)?.[method] !== 'function') throw new InvalidOptionError(`Cannot create ${owner} as \`${name}\` must have a method \`${method}\`: current value is ${show(value)}`)
+  }
+  return value
+}
+
 /** The string, or a coded error that names the option. */
 export const stringOption = (owner: string, name: string, value: unknown): string => {
   if (typeof value !== 'string' || value === '') {

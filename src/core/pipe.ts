@@ -1,5 +1,5 @@
 /** `pipe`: the model first, then what is put around it, innermost to outermost. */
-import { functionOption } from './options.js'
+import { requiredFunction } from './options.js'
 import { orderWarnings } from './order-warnings.js'
 import { claim, predictorOver, stageOf, type Model, type Predictor } from './predictor.js'
 import type { ModelFunction, ModelObject } from './model.js'
@@ -55,14 +55,33 @@ export function pipe(model: any, ...layers: any[]): any {
   const { stage, closers } = claim(model as Model<unknown, unknown>)
   let current: Predictor<unknown, unknown> = predictorOver(stage, [])
   const closing = [...closers]
-  const stages: AnyStage[] = [stage]
+  const inside = stagesAround(undefined, stage) as AnyStage[]
+  const stages = [...inside]
   layers.forEach((wrap, index) => {
-    functionOption('a pipe', `layer ${index + 1}`, wrap)
-    current = (wrap as Wrap<Predictor<unknown, unknown>, Predictor<unknown, unknown>>)(current)
-    const added = stageOf(current)
-    stages.push(added)
-    closing.unshift(() => added.close())
+    requiredFunction('a pipe', `layer ${index + 1}`, wrap)
+    const outer = (wrap as Wrap<Predictor<unknown, unknown>, Predictor<unknown, unknown>>)(current)
+    const added = stagesAround(stageOf(current), stageOf(outer))
+    // A layer that does not stand around what it was given has made a predictor of its own.
+    if (added === undefined) closing.unshift((options) => outer.close(options))
+    else for (const one of added) closing.unshift(() => one.close())
+    stages.push(...(added ?? [stageOf(outer)]))
+    current = outer
   })
-  for (const warning of orderWarnings(stages)) process.emitWarning(warning.message, { type: 'OutriggerWarning', code: warning.code })
+  // What was wrong inside of a borrowed predictor was told when that was made.
+  const known = new Set(orderWarnings(inside).map(({ message }) => message))
+  for (const { message, code } of orderWarnings(stages)) if (!known.has(message)) process.emitWarning(message, { type: 'OutriggerWarning', code })
   return predictorOver(stageOf(current), closing)
+}
+
+/**
+ * The stages from `outer` inwards to `inner`, which is left out, innermost first: none for a layer that is the
+ * identity, several for one that is made of layers. `undefined` when `inner` does not stand inside.
+ */
+const stagesAround = (inner: AnyStage | undefined, outer: AnyStage): AnyStage[] | undefined => {
+  const stages: AnyStage[] = []
+  for (let stage: AnyStage | undefined = outer; stage !== undefined; stage = stage.branches.find(({ label }) => label === '')?.stage) {
+    if (stage === inner) return stages
+    stages.unshift(stage)
+  }
+  return inner === undefined ? stages : undefined
 }

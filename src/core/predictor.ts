@@ -1,15 +1,15 @@
 /** The public face of a stack: {@link Predictor}; and `predictor()`, which makes one from a model. */
 import type { BatchOptions, CallOptions } from './call.js'
-import { Entry, type CloseOptions } from './entry.js'
+import { Entry, type Closer, type CloseOptions } from './entry.js'
 import { InvalidOptionError } from './errors.js'
 import type { Observer } from './events.js'
 import type { Clock } from './clock.js'
 import type { ModelIdentity } from './identity.js'
 import type { MaskableSchema } from './masking.js'
 import { modelStage, type ModelFunction, type ModelObject } from './model.js'
-import { functionOption, optionsObject, stringOption } from './options.js'
+import { membersOption, optionsObject, requiredFunction, stringOption } from './options.js'
 import type { Random } from './random.js'
-import type { BatchPredictionError, Prediction, RowResult } from './results.js'
+import type { Prediction, RowResult } from './results.js'
 import { runtimeOf, systemRuntime, type Runtime } from './runtime.js'
 import { STAGE, type AnyStage, type Stage } from './stage.js'
 import { describeStage } from './describe.js'
@@ -27,7 +27,7 @@ export interface Predictor<I, O> {
   (input: I, options?: CallOptions): Promise<O>
   /**
    * Predicts rows; the outputs are in the order of the inputs. An empty batch asks no model.
-   * @throws {@link BatchPredictionError} with every row's outcome when any row failed
+   * @throws `ERR_OUTRIGGER_BATCH`, a `BatchPredictionError` with every row's outcome, when any row failed
    */
   batch(inputs: readonly I[], options?: BatchOptions): Promise<O[]>
   /** Like a call, and tells what happened to it. */
@@ -112,8 +112,8 @@ const stageOfModel = <I, O>(model: ModelFunction<I, O> | ModelObject<I, O>, opti
   const { name = typeof model === 'function' && model.name !== '' ? model.name : 'model', version = '0', digest, clock, random, input, output } = options
   stringOption('a predictor', 'name', name)
   stringOption('a predictor', 'version', version)
-  functionOption('a predictor', 'clock.now', clock?.now)
-  functionOption('a predictor', 'random.next', random?.next)
+  if (clock !== undefined) membersOption('a predictor', 'clock', clock, ['now', 'wall', 'setTimeout', 'clearTimeout', 'setImmediate'])
+  if (random !== undefined) membersOption('a predictor', 'random', random, ['next', 'integer', 'substream'])
   const runtime = clock === undefined && random === undefined ? (inherited ?? systemRuntime()) : runtimeOf({ clock, random })
   return modelStage(model, { runtime, identity: Object.freeze({ name, version, digest }), schema: { input, output } })
 }
@@ -121,7 +121,7 @@ const stageOfModel = <I, O>(model: ModelFunction<I, O> | ModelObject<I, O>, opti
 /** A model's stage, and what closes it: what was made here is owned, a predictor passed in is borrowed. */
 export interface Claim<I, O> {
   readonly stage: Stage<I, O>
-  readonly closers: readonly (() => Promise<void> | void)[]
+  readonly closers: readonly Closer[]
 }
 
 const OWNED: unique symbol = Symbol.for('outrigger.owned.1') as never
@@ -130,7 +130,7 @@ const OWNED: unique symbol = Symbol.for('outrigger.owned.1') as never
 export const claim = <I, O>(model: Model<I, O>, options: PredictorOptions = {}, inherited?: Runtime): Claim<I, O> => {
   if (isPredictor(model)) {
     const given = model as Predictor<I, O> & { readonly [STAGE]: Stage<I, O>; readonly [OWNED]?: true }
-    return { stage: given[STAGE], closers: given[OWNED] === true ? [() => given.close()] : [] }
+    return { stage: given[STAGE], closers: given[OWNED] === true ? [(options) => given.close(options)] : [] }
   }
   const stage = stageOfModel(model as ModelFunction<I, O> | ModelObject<I, O>, options, inherited)
   return { stage, closers: [() => stage.close()] }
@@ -150,7 +150,7 @@ export const claim = <I, O>(model: Model<I, O>, options: PredictorOptions = {}, 
  */
 export const owned = <I, O>(inner: Predictor<I, O>): Predictor<I, O> => {
   if (!isPredictor(inner)) throw new InvalidOptionError('Cannot own a model as only a predictor can be owned: current value is no predictor')
-  const outer = predictorOver((inner as unknown as { readonly [STAGE]: Stage<I, O> })[STAGE], [() => inner.close()])
+  const outer = predictorOver((inner as unknown as { readonly [STAGE]: Stage<I, O> })[STAGE], [(options) => inner.close(options)])
   Object.defineProperty(outer, OWNED, { value: true })
   return outer
 }
@@ -162,7 +162,7 @@ export const stageOf = <I, O>(inner: Predictor<I, O>): Stage<I, O> => {
 }
 
 /** Makes a predictor over a stage. `closers` run in order, once, when it closes. */
-export const predictorOver = <I, O>(stage: Stage<I, O>, closers: readonly (() => Promise<void> | void)[]): Predictor<I, O> => {
+export const predictorOver = <I, O>(stage: Stage<I, O>, closers: readonly Closer[]): Predictor<I, O> => {
   const entry = new Entry(stage, closers)
   const predict = (input: I, options?: CallOptions): Promise<O> => entry.one(input, options)
   const members = Object.assign(predict, {
@@ -170,7 +170,8 @@ export const predictorOver = <I, O>(stage: Stage<I, O>, closers: readonly (() =>
     detailed: (input: I, options?: CallOptions) => entry.detailed(input, options),
     detailedBatch: (inputs: readonly I[], options?: BatchOptions) => entry.detailedBatch(inputs, options),
     observe: (observer: Observer, options: { readonly predictions?: boolean } = {}) => {
-      functionOption('an observer', 'observer', observer)
+      requiredFunction('an observer', 'observer', observer)
+      optionsObject('an observer', options, ['predictions'])
       return stage.events.observe(observer, options.predictions ?? true)
     },
     describe: () => describeStage(stage),

@@ -57,6 +57,8 @@ export interface Stage<I, O> {
   many(inputs: readonly I[], batch: BatchCall): Promise<Row<O>[]>
   /** Resolves version and variant and takes the leases, synchronously at the entry. */
   readonly bind: ((call: Call, input: I) => void) | undefined
+  /** Whether `bind` looks at the input, and not only at the call. */
+  readonly bindsByInput?: boolean | undefined
   /** The identity that the call is bound to here. */
   served(call: Call): ModelIdentity
   /** What a cache key must hold apart from the input: the bound digest and variant. */

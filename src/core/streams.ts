@@ -4,6 +4,13 @@
 export const isStream = (output: unknown): output is AsyncIterable<unknown> =>
   typeof output === 'object' && output !== null && Symbol.asyncIterator in output && typeof output[Symbol.asyncIterator] === 'function'
 
+/** Ends a stream that nobody will read, so that what is held for it is given back. */
+export const discardStream = (stream: AsyncIterable<unknown>): void => {
+  const discard = async (): Promise<unknown> => await stream[Symbol.asyncIterator]().return?.()
+  // Nobody is left to tell that its end failed.
+  discard().catch(() => {})
+}
+
 /**
  * The same stream, which calls `onEnd` once: when it is exhausted, fails, or its reader leaves. Other members of the
  * stream stay as they are.

@@ -21,8 +21,10 @@ const quantile = (halves: ArrayLike<number>, share: number): number => {
 /**
  * The factor by which all values seem to be multiplied, or `undefined` if they are not.
  *
- * A change of unit moves every quantile of log |x| by the same amount; a shift or a spread does not. The three quartiles must agree within
- * a half-octave, on a factor of at least 1.5. It is rounded to a power of ten or another familiar factor within 10 %.
+ * A change of unit moves every quantile of log |x| by the same amount; a shift does not. The three quartiles must agree within
+ * a quarter of an octave. The factor is rounded to a power of ten or another familiar one within 10 %. Below 3, where a change of the world
+ * looks much the same, they must agree within a tenth, on a familiar factor within 4 %. A shift of values that lie close together cannot be
+ * told from a factor.
  */
 export const changeOfScale = (before: ArrayLike<number>, after: ArrayLike<number>, base: number): number | undefined => {
   if (sum(before) < 20 || sum(after) < 20) return undefined
@@ -31,9 +33,10 @@ export const changeOfScale = (before: ArrayLike<number>, after: ArrayLike<number
   const [x, y] = [even(before), even(after)]
   const steps = [0.25, 0.5, 0.75].map((share) => quantile(y, share) - quantile(x, share))
   const step = steps.reduce((total, value) => total + value, 0) / steps.length
-  if (steps.some((value) => Math.abs(value - step) > 0.25) || !(Math.abs(step) > Math.log2(1.5))) return undefined
+  const isSmall = Math.abs(step) < Math.log2(3)
+  if (!steps.every((value) => Math.abs(value - step) <= (isSmall ? 0.1 : 0.25))) return undefined
   const factor = 2 ** step
-  const tens = 10 ** Math.round(Math.log10(factor))
-  const near = [tens, ...familiar, ...familiar.map((f) => 1 / f)].find((candidate) => candidate !== 1 && Math.abs(Math.log(factor / candidate)) < 0.1)
+  const near = [10 ** Math.round(Math.log10(factor)), ...familiar, ...familiar.map((f) => 1 / f)].find((candidate) => candidate !== 1 && Math.abs(Math.log(factor / candidate)) < (isSmall ? 0.04 : 0.1))
+  if (isSmall) return near
   return near ?? Number(factor.toPrecision(2))
 }

@@ -40,7 +40,8 @@ export const numericCells = (values: Float64Array, limit: number): Pick<NumericC
   const isPoint = counts.map((count) => isDiscrete || count >= heavy)
   const edges: number[] = []
   const points = new Map<number, number>()
-  const push = (edge: number): void => {
+  const push = (wanted: number): void => {
+    const edge = Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, wanted))
     if (edges.length === 0 || edge > (edges[edges.length - 1] as number)) edges.push(edge)
   }
   const closePoint = (index: number): void => {
@@ -89,7 +90,7 @@ const marginOf = (distinct: readonly number[], index: number): number => {
   const right = index + 1 < distinct.length ? (distinct[index + 1] as number) - value : Infinity
   const gap = Math.min(left, right)
   if (gap === Infinity) return 2 ** -20 * (Math.abs(value) || 1)
-  return Math.min(2 ** -20 * (Math.abs(value) + gap), gap / 4)
+  return Math.min(2 ** -20 * Math.abs(value) + 2 ** -20 * gap, gap / 4)
 }
 
 /** An edge under a value, so that the value lies in the cell above it. */

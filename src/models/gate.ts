@@ -32,10 +32,9 @@ export const messageOf = (error: unknown): string => (error instanceof Error ? e
 
 /** The outputs of rows, or a refusal that names the row. One row goes through the single form too. */
 const outputsOf = async <I, O>(candidate: Predictor<I, O>, rows: readonly I[], stage: RefusalStage, name: (row: number) => string): Promise<O[] | Refusal> => {
-  const [first] = rows
-  if (first === undefined && rows.length === 0) return []
+  if (rows.length === 0) return []
   try {
-    const found = nonFinite(await candidate(first as I), `the output of ${name(0)}`)
+    const found = nonFinite(await candidate(rows[0] as I), `the output of ${name(0)}`)
     if (found !== undefined) return new Refusal(stage, found)
   } catch (error) {
     return new Refusal(stage, `${name(0)} failed: ${messageOf(error)}`, error)

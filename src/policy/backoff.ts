@@ -23,6 +23,6 @@ export interface Backoff {
  * @param retry - 1 for the first retry
  */
 export const backoffDelay = (backoff: Backoff, retry: number, random: Random): number => {
-  const delay = Math.min(backoff.maxDelayMs, backoff.minDelayMs * backoff.factor ** (retry - 1))
+  const delay = Math.min(backoff.maxDelayMs, backoff.minDelayMs * Math.min(Number.MAX_VALUE, backoff.factor ** (retry - 1)))
   return backoff.jitter === 'full' ? delay * random.next() : delay
 }

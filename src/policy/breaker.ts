@@ -115,8 +115,24 @@ export class Breaker {
       return
     }
     this.#count(1)
-    const { failureRate, minimumCalls } = this.#rule
-    if (this.#filled >= minimumCalls && this.#failures >= failureRate * this.#filled) this.#open(now(), `${this.#failures} of the last ${this.#filled} calls failed`)
+    this.#judge(now)
+  }
+
+  /**
+   * A run of several rows ended, with a 1 for each failure and a 0 for each success, in order. They are judged
+   * together; as a probe the run is one, whatever its size.
+   */
+  settle(permit: number, outcomes: readonly (0 | 1)[], now: () => number): void {
+    if (permit !== this.#period) return
+    const hasFailed = outcomes.includes(1)
+    if (this.#state === 'half-open') {
+      if (hasFailed) this.fail(permit, now)
+      else if (outcomes.length > 0) this.succeed(permit)
+      else this.ignore(permit)
+      return
+    }
+    for (const outcome of outcomes) this.#count(outcome)
+    if (hasFailed) this.#judge(now)
   }
 
   /** The call says nothing about the model: it was aborted, or rejected farther in. */
@@ -138,6 +154,12 @@ export class Breaker {
     for (const outcome of snapshot.window.slice(-this.#rule.windowSize)) this.#count(outcome === 1 ? 1 : 0)
     this.#openUntil = now + snapshot.openLeftMs
     if (snapshot.state !== this.#state) this.#become(snapshot.state, 'it was restored', false)
+  }
+
+  #judge(now: () => number): void {
+    const { failureRate, minimumCalls } = this.#rule
+    // A quotient, not a product: 55 / 100 is 0.55, but 0.55 * 100 is above 55.
+    if (this.#filled >= minimumCalls && this.#failures / this.#filled >= failureRate) this.#open(now(), `${this.#failures} of the last ${this.#filled} calls failed`)
   }
 
   #count(failure: 0 | 1): void {

@@ -2,8 +2,9 @@ import { systemClock, type Clock } from '../core/clock.js'
 import { hasCode, outcomeOf, OutriggerError } from '../core/errors.js'
 import { applyGuard, type NeutralLayer } from '../core/layer.js'
 import { functionOption, numberOption, optionsObject } from '../core/options.js'
-import { failRows, isRowFailure, type Row } from '../core/rows.js'
+import { failRows, isRowFailure, type Row, type RowFailure } from '../core/rows.js'
 import { Breaker, rejected, type BreakerSnapshot, type BreakerState } from '../policy/breaker.js'
+import { guarded } from './_guarded.js'
 
 /** Options of {@link circuitBreaker}. */
 export interface CircuitBreakerOptions {
@@ -44,7 +45,7 @@ const known = ['failureRate', 'minimumCalls', 'windowSize', 'openForMs', 'probes
  * the probes succeed it closes, when one fails it opens again; a probe that never ends is given up after `openForMs`.
  *
  * In a batch a run that fails as a whole is one failure, and a run in which every row succeeds is one success; when
- * only some rows fail, each row counts.
+ * only some rows fail, each row counts, and they are judged together. While half-open a batch is one probe.
  *
  * Each change is a `state` event. A call costs O(1) at any traffic, and the clock is read only while it is not closed.
  *
@@ -70,7 +71,7 @@ export const circuitBreaker = (options: CircuitBreakerOptions = {}): CircuitBrea
     openForMs: numberOption('a circuit breaker', 'openForMs', options.openForMs ?? 30_000, { min: 0, exclusive: true }),
     probes: numberOption('a circuit breaker', 'probes', options.probes ?? 1, { min: 1, integer: true }),
   }
-  const isFailure = functionOption('a circuit breaker', 'isFailure', options.isFailure) ?? saysUnwell
+  const given = functionOption('a circuit breaker', 'isFailure', options.isFailure)
   const hosts = new Set<{ readonly emit: (change: { from: BreakerState; to: BreakerState; reason: string }) => void }>()
   const breaker = new Breaker(rule, (change) => {
     for (const host of hosts) host.emit(change)
@@ -85,6 +86,7 @@ export const circuitBreaker = (options: CircuitBreakerOptions = {}): CircuitBrea
   const wrap: NeutralLayer = (inner) =>
     applyGuard(inner, 'circuit-breaker', (host) => {
       clock = host.clock
+      const isFailure = guarded(host, 'isFailure', given, saysUnwell)
       const now = (): number => host.clock.now()
       const listener = {
         emit: ({ from, to, reason }: { from: BreakerState; to: BreakerState; reason: string }) =>
@@ -114,7 +116,7 @@ export const circuitBreaker = (options: CircuitBreakerOptions = {}): CircuitBrea
           const permit = breaker.acquire(now)
           if (permit === rejected) return failRows(inputs.length, open())
           const rows = await next(inputs, batch)
-          judge(rows, () => breaker.succeed(permit), (error) => tell(permit, error))
+          breaker.settle(permit, outcomesOf(rows, isFailure), now)
           return rows
         },
         close: () => void hosts.delete(listener),
@@ -133,11 +135,16 @@ const saysUnwell = (error: unknown): boolean => {
   return (outcome === 'error' || outcome === 'timeout') && !hasCode(error, 'ERR_OUTRIGGER_INVALID_INPUT')
 }
 
-/** Counts a run: once when all rows went the same way together, else by row. Rows that failed together count once. */
-const judge = <O>(rows: readonly Row<O>[], succeed: () => void, fail: (error: unknown) => void): void => {
-  const failures = new Set(rows.filter(isRowFailure))
-  const failedRows = failures.size === 0 ? 0 : rows.reduce((count: number, row) => count + (isRowFailure(row) ? 1 : 0), 0)
-  for (const failure of failures) fail(failure.error)
-  if (failedRows === 0) succeed()
-  else for (let row = failedRows; row < rows.length; row += 1) succeed()
+/** What a run says: 0 when every row succeeded, else one outcome per row. Rows that failed together are one failure. */
+const outcomesOf = <O>(rows: readonly Row<O>[], isFailure: (error: unknown) => boolean): readonly (0 | 1)[] => {
+  const failures = new Set<RowFailure>()
+  const outcomes: (0 | 1)[] = []
+  for (const row of rows) {
+    if (!isRowFailure(row)) outcomes.push(0)
+    else if (!failures.has(row)) {
+      failures.add(row)
+      if (isFailure(row.error)) outcomes.push(1)
+    }
+  }
+  return failures.size === 0 ? [0] : outcomes
 }

@@ -1,11 +1,12 @@
 import type { Call } from '../core/call.js'
 import { InvalidOptionError, outcomeOf, OutriggerError } from '../core/errors.js'
-import { applyGuard } from '../core/layer.js'
+import { applyGuard, type LayerHost } from '../core/layer.js'
 import type { ModelFunction, ModelObject } from '../core/model.js'
 import { functionOption, optionsObject, stringOption } from '../core/options.js'
 import { claim, type Predictor } from '../core/predictor.js'
-import { failedRows, isRowFailure, pick, RowFailure, type Row } from '../core/rows.js'
+import { failedRows, isRowFailure, pick, RowFailure } from '../core/rows.js'
 import type { Stage } from '../core/stage.js'
+import { guarded } from './_guarded.js'
 
 /** A rung with a name or a condition of its own. */
 export interface RungOptions<I, F> {
@@ -69,8 +70,8 @@ export const fallback = <I, F1, F2 = never, F3 = never, F4 = never>(
   for (const rung of given) checkRung(rung)
 
   return (inner) =>
-    applyGuard(inner as Predictor<I, unknown>, 'fallback', (_host, inside) => {
-      const rungs = given.map((rung, index) => build(rung, index + 1, inside))
+    applyGuard(inner as Predictor<I, unknown>, 'fallback', (host, inside) => {
+      const rungs = given.map((rung, index) => build(rung, index + 1, host, inside))
 
       const mark = (call: Call, rung: BuiltRung<I>): void => {
         call.source = 'fallback'
@@ -128,7 +129,8 @@ export const fallback = <I, F1, F2 = never, F3 = never, F4 = never>(
           return rows
         },
         close: async () => {
-          for (const rung of rungs) for (const close of rung.closers) await close()
+          const closing = await Promise.allSettled(rungs.flatMap((rung) => rung.closers.map(async (close) => await close())))
+          for (const result of closing) if (result.status === 'rejected') throw result.reason
         },
       }
     }) as never
@@ -143,10 +145,10 @@ const checkRung = <I>(rung: Rung<I, unknown>): void => {
   if (rung.name !== undefined) stringOption('a rung', 'name', rung.name)
 }
 
-const build = <I>(rung: Rung<I, unknown>, index: number, inside: Stage<I, unknown>): BuiltRung<I> => {
+const build = <I>(rung: Rung<I, unknown>, index: number, host: LayerHost, inside: Stage<I, unknown>): BuiltRung<I> => {
   const { use, name, when } = isRungOptions(rung) ? rung : { use: rung, name: undefined, when: undefined }
   const { stage, closers } = claim(use, name === undefined || typeof use !== 'function' || 'batch' in use ? {} : { name }, inside.runtime)
-  return { index, name: name ?? stage.identity.name, stage, closers, when: when ?? notAborted }
+  return { index, name: name ?? stage.identity.name, stage, closers, when: guarded(host, 'when', when, notAborted) }
 }
 
 const notAborted = (error: unknown): boolean => outcomeOf(error) !== 'aborted'

@@ -6,8 +6,9 @@ import { applyGuard, type NeutralLayer } from '../core/layer.js'
 import { abortErrorOf } from '../core/model.js'
 import { functionOption, numberOption, optionsObject } from '../core/options.js'
 import { InvalidOptionError } from '../core/errors.js'
-import { isRowFailure, pick, RowFailure, type Row } from '../core/rows.js'
+import { isRowFailure, pick, type Row, type RowFailure } from '../core/rows.js'
 import { backoffDelay, type Jitter } from '../policy/backoff.js'
+import { guarded } from './_guarded.js'
 
 /** Options of {@link retry}. */
 export interface RetryOptions {
@@ -28,6 +29,9 @@ export interface RetryOptions {
    */
   readonly retryIf?: (error: unknown) => boolean
 }
+
+/** A timer of Node that is longer fires at once. */
+const longestMs = 2 ** 31 - 1
 
 const known = ['retries', 'minDelayMs', 'maxDelayMs', 'factor', 'jitter', 'retryIf'] as const
 
@@ -58,18 +62,20 @@ const known = ['retries', 'minDelayMs', 'maxDelayMs', 'factor', 'jitter', 'retry
 export const retry = (options: RetryOptions): NeutralLayer => {
   optionsObject('a retry', options, known)
   const retries = numberOption('a retry', 'retries', options.retries, { min: 1, max: 100, integer: true })
-  const minDelayMs = numberOption('a retry', 'minDelayMs', options.minDelayMs ?? 50, { min: 0 })
+  const minDelayMs = numberOption('a retry', 'minDelayMs', options.minDelayMs ?? 50, { min: 0, max: longestMs })
   const backoff = {
     minDelayMs,
-    maxDelayMs: numberOption('a retry', 'maxDelayMs', options.maxDelayMs ?? Math.max(2000, minDelayMs), { min: minDelayMs }),
+    maxDelayMs: numberOption('a retry', 'maxDelayMs', options.maxDelayMs ?? Math.max(2000, minDelayMs), { min: minDelayMs, max: longestMs }),
     factor: numberOption('a retry', 'factor', options.factor ?? 2, { min: 1 }),
     jitter: options.jitter ?? 'full',
   }
   if (backoff.jitter !== 'none' && backoff.jitter !== 'full') throw new InvalidOptionError(`Cannot create a retry as \`jitter\` must be 'none' or 'full': current value is ${String(options.jitter)}`)
-  const retryIf = functionOption('a retry', 'retryIf', options.retryIf) ?? mayPass
+  const given = functionOption('a retry', 'retryIf', options.retryIf)
 
   return (inner) =>
-    applyGuard(inner, 'retry', ({ clock, random }) => {
+    applyGuard(inner, 'retry', (host) => {
+      const { clock, random } = host
+      const retryIf = guarded(host, 'retryIf', given, mayPass)
       /** Runs the attempts after the first. `attempt` throws a {@link Failed} as long as something may be asked again. */
       const again = <T>(calls: () => readonly Call[], attempt: () => Promise<T>, first: Failed): Promise<T> => {
         let last = first
@@ -92,7 +98,7 @@ export const retry = (options: RetryOptions): NeutralLayer => {
       }
 
       return {
-        traits: { retries: true, mayRetryRejections: options.retryIf !== undefined },
+        traits: { retries: true, mayRetryRejections: given !== undefined },
         describe: () => `retry up to ${retries} more`,
         guard: {
           recover: (error, input, call, next) =>

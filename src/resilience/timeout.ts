@@ -4,11 +4,14 @@ import { OutriggerError } from '../core/errors.js'
 import { applyLayer, type NeutralLayer } from '../core/layer.js'
 import { numberOption, optionsObject } from '../core/options.js'
 import { failRows } from '../core/rows.js'
-import { isStream, untilEnd } from '../core/streams.js'
+import { discardStream, isStream, untilEnd } from '../core/streams.js'
+
+/** A timer of Node that is longer fires at once. */
+const longestMs = 2 ** 31 - 1
 
 /** Options of {@link timeout}. */
 export interface TimeoutOptions {
-  /** The longest time what is inside may take, in milliseconds; above 0. */
+  /** The longest time what is inside may take, in milliseconds; above 0, at most 2³¹ − 1 (24 days). */
   readonly ms: number
   /** A batch may take so much longer for each row, in milliseconds. @default 0 */
   readonly msPerRow?: number
@@ -44,7 +47,7 @@ export interface TimeoutOptions {
  */
 export const timeout = (options: TimeoutOptions): NeutralLayer => {
   optionsObject('a timeout', options, ['ms', 'msPerRow'])
-  const ms = numberOption('a timeout', 'ms', options.ms, { min: 0, exclusive: true })
+  const ms = numberOption('a timeout', 'ms', options.ms, { min: 0, max: longestMs, exclusive: true })
   const msPerRow = numberOption('a timeout', 'msPerRow', options.msPerRow ?? 0, { min: 0 })
 
   return (inner) =>
@@ -66,12 +69,15 @@ export const timeout = (options: TimeoutOptions): NeutralLayer => {
             attempt.deadline = deadline.expiresAt
             next(input, attempt).then(
               (output) => {
-                if (deadline.expire !== undefined) {
+                const isLate = deadline.expire === undefined
+                if (!isLate) {
                   deadlines.remove(deadline)
                   call.adopt(attempt)
                 }
                 if (isStream(output)) {
-                  resolve(untilEnd(output, () => attempt.end()))
+                  const held = untilEnd(output, () => attempt.end())
+                  if (isLate) discardStream(held)
+                  else resolve(held)
                   return
                 }
                 attempt.end()
@@ -90,7 +96,7 @@ export const timeout = (options: TimeoutOptions): NeutralLayer => {
         },
 
         many: (next, inputs, batch) => {
-          const limitMs = ms + msPerRow * inputs.length
+          const limitMs = Math.min(longestMs, ms + msPerRow * inputs.length)
           const attempt = batch.fork()
           return new Promise((resolve) => {
             let over = false

@@ -163,6 +163,7 @@ export const split = <const V extends Readonly<Record<string, Variant>>>(
     },
     one: async (input, call) => (await armOf(call, input).claim.stage.one(input, call)) as O,
     many,
+    bindsByInput: by !== undefined || arms.some((arm) => arm.claim.stage.bindsByInput),
     bind: (call, input) => {
       try {
         choose(call, input)

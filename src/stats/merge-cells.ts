@@ -26,7 +26,7 @@ export interface MergeCellsOptions {
  * @example
  * ```ts
  * import { mergeSparseCells } from 'outrigger/stats'
- * assert.deepEqual([...mergeSparseCells([40, 1, 2, 57], [50, 4, 3, 43], { ordered: true })], [0, 0, 0, 1])
+ * assert.deepEqual([...mergeSparseCells([40, 1, 1, 58], [50, 2, 3, 45], { ordered: true })], [0, 0, 0, 1])
  * assert.deepEqual([...mergeSparseCells([40, 1, 9, 50, 0], [50, 0, 8, 42, 0])], [0, 1, 1, 2, -1])
  * ```
  */

@@ -46,13 +46,15 @@ export const rowShape = (declared: readonly (number | null)[] | undefined, row: 
   return declared.map((size) => size ?? values.length / fixed)
 }
 
-const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as const
+/** The types that we can make tensors of. */
+export type PackableType = 'float32' | 'int32' | 'bool'
 
-/** Whether we can make tensors of a type. */
-export const isPackable = (dtype: string): dtype is keyof typeof arrays => Object.hasOwn(arrays, dtype)
+const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as const satisfies Record<PackableType, unknown>
+
+export const isPackable = (dtype: string): dtype is PackableType => Object.hasOwn(arrays, dtype)
 
 /** The values of several rows of one size, one after the other. */
-export const packRows = (rows: readonly ArrayLike<number>[], dtype: keyof typeof arrays): Packed => {
+export const packRows = (rows: readonly ArrayLike<number>[], dtype: PackableType): Packed => {
   const size = rows[0]?.length ?? 0
   const packed = new arrays[dtype](rows.length * size)
   rows.forEach((row, index) => packed.set(row, index * size))

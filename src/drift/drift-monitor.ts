@@ -1,0 +1,233 @@
+import { InvalidOptionError, OutriggerError } from '../core/errors.js'
+import { applyLayer, type LayerHost } from '../core/layer.js'
+import { functionOption, numberOption, optionsObject, stringOption } from '../core/options.js'
+import type { Predictor } from '../core/predictor.js'
+import { isRowFailure } from '../core/rows.js'
+import { SlidingProfile } from './_window.js'
+import { driftVerdict, verdictOptions, type DriftState, type DriftVerdict, type DriftVerdictOptions } from './drift-verdict.js'
+import type { FeatureRow, FeatureValue } from './feature-cells.js'
+import { LiveProfile, type LiveProfileState } from './live-profile.js'
+import { outputFeature, ReferenceProfile } from './reference-profile.js'
+
+/** Options of {@link driftMonitor}. */
+export interface DriftMonitorOptions<I = unknown, O = unknown> extends DriftVerdictOptions {
+  /** What the live rows are compared with. */
+  readonly reference: ReferenceProfile
+  /** The features of an input, under the names of the reference. @default the input itself */
+  readonly features?: (input: I) => FeatureRow
+  /** The output to watch, when the reference has one. @default the output itself */
+  readonly output?: (output: O) => FeatureValue
+  /** After so many rows the window is judged and the next one starts; `Infinity` to judge only when asked. @default 10000 */
+  readonly windowRows?: number
+  /** How many full windows a verdict looks at together; 1 to 1000. @default 1 */
+  readonly keep?: number
+  /** What events call it. @default 'drift' */
+  readonly name?: string
+}
+
+/** The state of a monitor as plain data. */
+export interface DriftMonitorState {
+  readonly format: 'outrigger-drift-monitor'
+  readonly version: 1
+  readonly state: DriftState
+  /** Oldest first; the last one is filling. */
+  readonly windows: readonly LiveProfileState[]
+}
+
+/** What can be asked of a monitor, whatever it stands around. */
+export interface DriftHandle {
+  /** Of the last window that was judged; `too-few-rows` before the first. */
+  readonly state: DriftState
+  /** How many rows could not be counted since the start or the last reset. */
+  readonly uncounted: number
+  /** Judges what is there now: the full windows that are kept, and the one that is filling. Changes nothing. */
+  verdict(): DriftVerdict
+  /** A copy of the counts that `verdict` judges, to merge with those of other workers. */
+  live(): LiveProfile
+  /** Forgets all rows, as after a deployment. Drift that was raised is cleared, with an event. */
+  reset(): void
+  /** The counts and the state as plain data. */
+  export(): DriftMonitorState
+  /**
+   * Goes on from what `export` gave.
+   * @throws ERR_OUTRIGGER_PROFILE if it is none, or belongs to another reference. Nothing changes then.
+   */
+  restore(saved: DriftMonitorState): void
+}
+
+/** A {@link driftMonitor} for any predictor whose inputs are the features themselves. */
+export interface DriftMonitor extends DriftHandle {
+  <I, O>(inner: Predictor<I, O>): Predictor<I, O>
+}
+
+/** A {@link driftMonitor} that takes the features out of an input. */
+export interface InputDriftMonitor<I> extends DriftHandle {
+  <O>(inner: Predictor<I, O>): Predictor<I, O>
+}
+
+/** A {@link driftMonitor} that takes a value out of an output. */
+export interface OutputDriftMonitor<O> extends DriftHandle {
+  <I>(inner: Predictor<I, O>): Predictor<I, O>
+}
+
+/** A {@link driftMonitor} that takes features out of an input and a value out of an output. */
+export interface TypedDriftMonitor<I, O> extends DriftHandle {
+  (inner: Predictor<I, O>): Predictor<I, O>
+}
+
+const owner = 'a drift monitor'
+const known = ['reference', 'features', 'output', 'windowRows', 'keep', 'name', 'alpha', 'tolerance', 'minimumRows', 'top'] as const
+
+/**
+ * Watches what passes for drift: counts the features of every input, and the output if the reference has one.
+ *
+ * It never touches a call. Inputs are counted when they arrive (each row of a batch; also those that then fail), outputs when they
+ * are there. A row that cannot be counted (`features` throws, an input that is no record) is left out and told in a notice, once per window.
+ * Every `windowRows` rows it judges the last `keep` windows (50 to 90 µs per numeric feature, in that call) and tells a
+ * change as a `state` event: `drifted` when drift is raised, `ok` when it is cleared, with the features and what they did in `data`.
+ *
+ * Put it where every request passes once and as the model sees it: right around the model, inside of `cached`, to watch the model; outside,
+ * to watch the traffic; never inside of `retry`, which would count a row twice. One monitor has one set of counts: put around two predictors, it
+ * counts both. Memory: (`keep` + 2) live profiles of about 2 KB per numeric feature.
+ *
+ * @throws ERR_OUTRIGGER_INVALID_OPTION for an option out of its range, or `output` without an output in the reference
+ *
+ * @example
+ * ```ts
+ * import { pipe } from 'outrigger'
+ * import { driftMonitor, referenceProfile } from 'outrigger/drift'
+ * const training = Array.from({ length: 2000 }, (_, i) => ({ km: 100 + (i % 400) }))
+ * const drift = driftMonitor({ reference: referenceProfile(training) })
+ * const predict = pipe((trip: { km: number }) => trip.km / 60, drift)
+ * await predict.batch(training.slice(0, 1000).map(({ km }) => ({ km: km * 1000 }))) // metres
+ * const [km] = drift.verdict().features
+ * assert.equal(km?.state, 'drifted')
+ * assert.equal(km?.findings[0]?.factor, 1000)
+ * ```
+ */
+export function driftMonitor(options: DriftMonitorOptions & { readonly features?: undefined; readonly output?: undefined }): DriftMonitor
+export function driftMonitor<I>(options: DriftMonitorOptions<I> & { readonly features: (input: I) => FeatureRow; readonly output?: undefined }): InputDriftMonitor<I>
+export function driftMonitor<O>(options: DriftMonitorOptions<never, O> & { readonly features?: undefined; readonly output: (output: O) => FeatureValue }): OutputDriftMonitor<O>
+export function driftMonitor<I, O>(options: DriftMonitorOptions<I, O>): TypedDriftMonitor<I, O>
+export function driftMonitor<I, O>(options: DriftMonitorOptions<I, O>): TypedDriftMonitor<I, O> {
+  optionsObject(owner, options, known)
+  const { reference, features, output, windowRows = 10_000, keep = 1, name = 'drift', alpha, tolerance, minimumRows, top } = options
+  if (!(reference instanceof ReferenceProfile)) {
+    throw new InvalidOptionError(`Cannot create ${owner} as \`reference\` must be a ReferenceProfile (read a saved one with parseReferenceProfile): current value is ${typeof reference}`)
+  }
+  const judging = verdictOptions(owner, { ...(alpha === undefined ? {} : { alpha }), ...(tolerance === undefined ? {} : { tolerance }), ...(minimumRows === undefined ? {} : { minimumRows }), ...(top === undefined ? {} : { top }) })
+  numberOption(owner, 'keep', keep, { min: 1, max: 1000, integer: true })
+  numberOption(owner, 'windowRows', windowRows, { min: judging.minimumRows, integer: true, infinite: true })
+  stringOption(owner, 'name', name)
+  functionOption(owner, 'features', features)
+  functionOption(owner, 'output', output)
+  const hasOutput = reference.features.some(({ name: feature }) => feature === outputFeature)
+  if (output !== undefined && !hasOutput) throw new InvalidOptionError(`Cannot create ${owner} as \`output\` needs a reference profile with an output: current value is one without`)
+
+  const hosts = new Set<LayerHost>()
+  const counts = new SlidingProfile(reference, keep)
+  let state: DriftState = 'too-few-rows'
+  let uncounted = 0
+  let isReported = false
+
+  const change = (to: DriftState, reason: string, data: Readonly<Record<string, unknown>>): void => {
+    const from = state
+    state = to
+    if (from === to || (from !== 'drifted' && to !== 'drifted')) return
+    for (const host of hosts) host.emit({ type: 'state', subject: name, from, to, reason, data })
+  }
+  const judge = (): void => {
+    const verdict = driftVerdict(reference, counts.full, judging)
+    const drifted = verdict.features.filter((feature) => feature.state === 'drifted')
+    change(verdict.state, reasonOf(verdict), { rows: verdict.rows, features: drifted })
+  }
+  const failed = (what: string, error: unknown): void => {
+    uncounted += 1
+    if (isReported) return
+    isReported = true
+    for (const host of hosts) host.emit({ type: 'notice', message: `A row was not counted for drift: ${what}. Further ones of this window are not told.`, error, data: { name, uncounted } })
+  }
+  const countInput = (input: I): void => {
+    try {
+      counts.open.count(features === undefined ? (input as FeatureRow) : features(input))
+    } catch (error) {
+      failed(features === undefined ? 'the input is no record of features' : '`features` threw, or gave no record of features', error)
+      return
+    }
+    if (counts.open.rows < windowRows) return
+    counts.slide()
+    isReported = false
+    judge()
+  }
+  const countOutput = (value: O): void => {
+    try {
+      counts.open.countOutput(output === undefined ? (value as FeatureValue) : output(value))
+    } catch (error) {
+      failed('`output` threw', error)
+    }
+  }
+
+  const monitor = (inner: Predictor<I, O>): Predictor<I, O> =>
+    applyLayer(inner, 'drift-monitor', (host) => {
+      hosts.add(host)
+      return {
+        trusted: true,
+        describe: () => `drift-monitor ${name}: ${reference.features.length} features, ${windowRows === Infinity ? 'judged when asked' : `windows of ${windowRows} rows`}`,
+        one: hasOutput
+          ? async (next, input, call) => {
+              countInput(input)
+              const value = await next(input, call)
+              countOutput(value)
+              return value
+            }
+          : (next, input, call) => {
+              countInput(input)
+              return next(input, call)
+            },
+        many: async (next, inputs, batch) => {
+          for (const input of inputs) countInput(input)
+          const rows = await next(inputs, batch)
+          if (hasOutput) for (const row of rows) if (!isRowFailure(row)) countOutput(row)
+          return rows
+        },
+        close: () => void hosts.delete(host),
+      }
+    })
+
+  const handle: DriftHandle = {
+    get state() {
+      return state
+    },
+    get uncounted() {
+      return uncounted
+    },
+    verdict: () => driftVerdict(reference, counts.all(), judging),
+    live: () => counts.all(),
+    reset: () => {
+      counts.replace([])
+      uncounted = 0
+      isReported = false
+      change('too-few-rows', 'The counts were reset.', { rows: 0, features: [] })
+    },
+    export: () => ({ format: 'outrigger-drift-monitor', version: 1, state, windows: counts.windows().map((window) => window.toJSON()) }),
+    restore: (saved) => {
+      if (saved?.format !== 'outrigger-drift-monitor' || saved.version !== 1 || !Array.isArray(saved.windows) || !states.includes(saved.state)) {
+        throw new OutriggerError('ERR_OUTRIGGER_PROFILE', `Cannot restore ${owner} as its state must be what \`export\` gave, in version 1: current value is of version ${String(saved?.version)}`)
+      }
+      counts.replace(saved.windows.map((window) => new LiveProfile(reference, window)))
+      change(saved.state, 'A saved state was restored.', { rows: counts.full.rows, features: [] })
+    },
+  }
+  return Object.defineProperties(monitor, Object.getOwnPropertyDescriptors(handle)) as TypedDriftMonitor<I, O>
+}
+
+const states: readonly DriftState[] = ['ok', 'drifted', 'too-few-rows']
+
+/** One line for the event: what drifted most, and how. */
+const reasonOf = ({ features, state }: DriftVerdict): string => {
+  const drifted = features.filter((feature) => feature.state === 'drifted')
+  const [worst] = drifted
+  if (worst === undefined) return state === 'ok' ? 'No feature differs from the reference any more.' : 'Too few rows for a verdict.'
+  const more = drifted.length > 1 ? `, and ${drifted.length - 1} more` : ''
+  return `${worst.feature}: ${worst.findings.map(({ text }) => text).join('; ')}${more}`
+}
