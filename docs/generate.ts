@@ -3,24 +3,18 @@
  * is not in step; the gate does that.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { errorTable, type Outcome } from '../src/core/errors.js'
-
-interface ErrorRow {
-  readonly name: string
-  readonly outcome: Outcome
-  readonly when: string
-  readonly fix: string
-}
+import { errorTable } from '../src/core/error-table.js'
+import { errorSpecs, type ErrorCode } from '../src/core/errors.js'
 
 const anchor = (code: string): string => code.toLowerCase()
 
 /** `docs/errors.md`. */
 const errors = (): string => {
-  const rows = Object.entries<ErrorRow>(errorTable)
+  const rows = (Object.keys(errorTable) as ErrorCode[]).map((code) => [code, { ...errorSpecs[code], ...errorTable[code] }] as const)
   return [
     '# Errors',
     '',
-    '<!-- Made by docs/generate.ts from src/core/errors.ts: change the table there, then run `npm run docs`. -->',
+    '<!-- Made by docs/generate.ts from src/core/error-table.ts: change the table there, then run `npm run docs`. -->',
     '',
     'Every error of outrigger has a `name`, a stable `code`, a `cause` where there is one, and fields with its data. Recognise an',
     'error by its `code`: `instanceof` fails across two copies of a package. `outcome` is how records and metrics count a call that',

@@ -14,13 +14,17 @@ export interface Flight<O> {
 }
 
 /**
+ * The async context in which this module was loaded. Not the one in which a layer is made: that may be the request
+ * that came first.
+ */
+const neutral = AsyncLocalStorage.snapshot()
+
+/**
  * Flights by key. The work runs under a call of its own, outside of every caller's async context; a caller who leaves
  * disturbs nobody, and when the last one has left the work is aborted and forgotten.
  */
 export class Flights<O> {
   readonly #flights = new Map<string, Flight<O>>()
-  /** The async context in which the layer was made, which is no caller's. */
-  readonly #neutral = AsyncLocalStorage.snapshot()
 
   get(key: string): Flight<O> | undefined {
     return this.#flights.get(key)
@@ -36,8 +40,16 @@ export class Flights<O> {
     return flight
   }
 
-  /** Runs the work of flights that were opened together. `work` does not reject. */
-  start(keys: readonly string[], flights: readonly Flight<O>[], work: (batch: BatchCall) => Promise<Row<O>[]>, onLanded: (key: string, row: Row<O>, call: Call) => void): void {
+  /** Lets flights go on for those who wait, but nobody joins them any more. */
+  forget(): void {
+    this.#flights.clear()
+  }
+
+  /**
+   * Runs the work of flights that were opened together. `onLanded` is told whether the flight was still known: the
+   * answer of one that everybody left, or that was forgotten, may be cut short or out of date.
+   */
+  start(keys: readonly string[], flights: readonly Flight<O>[], work: (batch: BatchCall) => Promise<Row<O>[]>, onLanded: (key: string, row: Row<O>, call: Call, isKnown: boolean) => void): void {
     const batch = new BatchCall((flights[0] as Flight<O>).call.runtime, flights.map((flight) => flight.call))
     const run = async (): Promise<void> => {
       let rows: readonly Row<O>[]
@@ -51,9 +63,10 @@ export class Flights<O> {
         const key = keys[index] as string
         let row = rows[index] as Row<O>
         flight.isOver = true
-        if (this.#flights.get(key) === flight) this.#flights.delete(key)
+        const isKnown = this.#flights.get(key) === flight
+        if (isKnown) this.#flights.delete(key)
         try {
-          onLanded(key, row, flight.call)
+          onLanded(key, row, flight.call, isKnown)
         } catch (error) {
           row = new RowFailure(error)
         }
@@ -61,7 +74,7 @@ export class Flights<O> {
         flight.land(row)
       })
     }
-    void this.#neutral(run)
+    void neutral(run)
   }
 
   /** Waits for a flight, or until the caller leaves. */

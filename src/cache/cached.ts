@@ -3,19 +3,21 @@ import type { BatchCall, Call } from '../core/call.js'
 import { copyPlain, roughBytes } from '../core/copy.js'
 import { OutriggerError } from '../core/errors.js'
 import { applyLayer } from '../core/layer.js'
+import { abortErrorOf } from '../core/model.js'
 import { functionOption, numberOption, optionsObject } from '../core/options.js'
 import type { Predictor } from '../core/predictor.js'
 import { isRowFailure, RowFailure, type Row } from '../core/rows.js'
+import { discardStream, isStream } from '../core/streams.js'
 import { Flights, type Flight } from './_flights.js'
 import { contentKey } from './content-key.js'
 
 /** Options of {@link cached}. */
 export interface CachedOptions<I> {
-  /** The most answers it keeps; the least recently used leaves first. @default 10_000 */
+  /** The most answers it keeps, at most 2²⁴; the least recently used leaves first. @default 10_000 */
   readonly max?: number
   /** About the most bytes of keys and answers. @default no limit */
   readonly maxBytes?: number
-  /** An answer is used for so long, in milliseconds. @default for ever */
+  /** An answer is used for so long, in whole milliseconds. @default for ever */
   readonly ttlMs?: number
   /** What of the input the answer depends on: plain data. @default the whole input */
   readonly key?: (input: I) => unknown
@@ -37,7 +39,7 @@ export interface CacheCounts {
 export interface CachedLayer<I> {
   <O>(inner: Predictor<I, O>): Predictor<I, O>
   readonly counts: CacheCounts
-  /** Forgets every answer. Work in progress goes on. */
+  /** Forgets every answer. Work in progress goes on for those who wait for it, and is not kept. */
   clear(): void
 }
 
@@ -68,9 +70,9 @@ export interface CachedLayer<I> {
  */
 export const cached = <I>(options: CachedOptions<I> = {}): CachedLayer<I> => {
   optionsObject('cached', options, ['max', 'maxBytes', 'ttlMs', 'key'])
-  const max = numberOption('cached', 'max', options.max ?? 10_000, { min: 1, integer: true })
-  const maxBytes = options.maxBytes === undefined ? undefined : numberOption('cached', 'maxBytes', options.maxBytes, { min: 1 })
-  const ttlMs = options.ttlMs === undefined ? undefined : numberOption('cached', 'ttlMs', options.ttlMs, { min: 0, exclusive: true })
+  const max = numberOption('cached', 'max', options.max ?? 10_000, { min: 1, max: 2 ** 24, integer: true })
+  const maxBytes = options.maxBytes === undefined ? undefined : numberOption('cached', 'maxBytes', options.maxBytes, { min: 1, integer: true })
+  const ttlMs = options.ttlMs === undefined ? undefined : numberOption('cached', 'ttlMs', options.ttlMs, { min: 1, integer: true })
   const key = functionOption('cached', 'key', options.key)
   const counts = { hits: 0, misses: 0, coalesced: 0 }
   const stores = new Set<{ readonly size: number; clear(): void }>()
@@ -92,18 +94,28 @@ export const cached = <I>(options: CachedOptions<I> = {}): CachedLayer<I> => {
         ...(ttlMs === undefined ? {} : { ttl: ttlMs, ttlResolution: 0, perf: { now: () => clock.now() + 1 } }),
         ...(maxBytes === undefined ? {} : { maxSize: maxBytes, sizeCalculation: (entry: { readonly output: O }, text: string) => text.length + roughBytes(entry.output) + 100 }),
       })
-      stores.add(store)
       const flights = new Flights<O>()
+      const held = {
+        get size() {
+          return store.size
+        },
+        clear: () => {
+          store.clear()
+          flights.forget()
+        },
+      }
+      stores.add(held)
 
       const keyOf = (input: I, call: Call): string => {
         const bound = scope(call)
         return `${bound.length}:${bound}${contentOf(input)}`
       }
-      const keep = (text: string, row: Row<O>, call: Call): void => {
+      const keep = (text: string, row: Row<O>, call: Call, isKnown: boolean): void => {
         if (isRowFailure(row)) return
+        if (isStream(row)) discardStream(row)
         // The store's own copy: the one that came is given to callers, who may change it.
         const output = copyPlain(row, refuse)
-        if (call.source === 'model') store.set(text, { output })
+        if (isKnown && call.source === 'model') store.set(text, { output })
       }
       const landed = async (text: string, flight: Flight<O>, call: Call, isOwn: boolean): Promise<Row<O>> => {
         const row = await flights.join(text, flight, call)
@@ -134,6 +146,7 @@ export const cached = <I>(options: CachedOptions<I> = {}): CachedLayer<I> => {
           let flight = flights.get(text)
           const isOwn = flight === undefined
           if (flight === undefined) {
+            if (call.isAborted) throw abortErrorOf(call.abortReason)
             counts.misses += 1
             flight = flights.open(text, call)
             const { call: child } = flight
@@ -165,6 +178,10 @@ export const cached = <I>(options: CachedOptions<I> = {}): CachedLayer<I> => {
             let flight = flights.get(text)
             const isOwn = flight === undefined
             if (flight === undefined) {
+              if (call.isAborted) {
+                rows[index] = new RowFailure(abortErrorOf(call.abortReason))
+                continue
+              }
               counts.misses += 1
               flight = flights.open(text, call)
               missing.push({ text, input: inputs[index] as I, flight })
@@ -182,8 +199,8 @@ export const cached = <I>(options: CachedOptions<I> = {}): CachedLayer<I> => {
           return await Promise.all(rows)
         },
         close: () => {
-          stores.delete(store)
-          store.clear()
+          stores.delete(held)
+          held.clear()
         },
       }
     })

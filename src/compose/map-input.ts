@@ -2,7 +2,7 @@ import type { Binding, Call } from '../core/call.js'
 import { applyLayer } from '../core/layer.js'
 import { functionOption } from '../core/options.js'
 import type { Predictor } from '../core/predictor.js'
-import { RowFailure, type Row } from '../core/rows.js'
+import { isRowFailure, RowFailure, type Row } from '../core/rows.js'
 import { toError } from '../core/model.js'
 
 /**
@@ -42,7 +42,7 @@ export const mapInput = <I, I2>(map: (input: I2) => I | PromiseLike<I>): (<O>(in
         one: async (next, input, call) => await next(await take(input, call), call),
         many: async (next, inputs, batch) => {
           const rows = await Promise.all(inputs.map((input, index) => attempt(() => take(input, batch.rows[index] as Call))))
-          const good = rows.flatMap((row, index) => (row instanceof RowFailure ? [] : [index]))
+          const good = rows.flatMap((row, index) => (isRowFailure(row) ? [] : [index]))
           if (good.length === rows.length) return await next(rows as I[], batch)
           const result = rows as Row<unknown>[]
           const outputs = await next(

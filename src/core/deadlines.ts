@@ -1,4 +1,5 @@
 /** Limits that share one timer: as every one of them lasts equally long, they end in the order in which they began. */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Clock, Timer } from './clock.js'
 
 /** A limit in the queue. */
@@ -19,6 +20,8 @@ export class Deadlines {
   #first: Deadline | undefined
   #last: Deadline | undefined
   #timer: Timer | undefined
+  /** The async context in which the queue was made: the shared timer must hold and run in no caller's. */
+  readonly #neutral = AsyncLocalStorage.snapshot()
 
   constructor(clock: Clock, ms: number) {
     this.#clock = clock
@@ -57,7 +60,7 @@ export class Deadlines {
   }
 
   #arm(delayMs: number): void {
-    this.#timer = this.#clock.setTimeout(() => this.#sweep(), delayMs)
+    this.#timer = this.#neutral(() => this.#clock.setTimeout(() => this.#sweep(), delayMs))
   }
 
   #sweep(): void {

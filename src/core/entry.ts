@@ -5,7 +5,7 @@ import { abortErrorOf, toError } from './model.js'
 import { numberOption, optionsObject } from './options.js'
 import type { PredictionRecord } from './record.js'
 import { BatchPredictionError, outcomeOfRow, type Prediction, type RowOutcome, type RowResult } from './results.js'
-import { pick, RowFailure, type Row } from './rows.js'
+import { isRowFailure, pick, RowFailure, type Row } from './rows.js'
 import { Scribe } from './scribe.js'
 import type { Stage } from './stage.js'
 import { discardStream, isStream, untilEnd } from './streams.js'
@@ -198,7 +198,7 @@ export class Entry<I, O> {
     const observed = this.#stage.needsRecord || this.#stage.events.wantsPredictions
     const { rows, records } = await this.#run(inputs, options, observed)
     for (let index = 0; index < rows.length; index += 1) {
-      if (rows[index] instanceof RowFailure) throw new BatchPredictionError(rows.map((row, position) => withRecord(outcomeOfRow(row), records?.[position])))
+      if (isRowFailure(rows[index])) throw new BatchPredictionError(rows.map((row, position) => withRecord(outcomeOfRow(row), records?.[position])))
     }
     return rows as O[]
   }
@@ -409,7 +409,7 @@ const outputOf = <O>(prediction: { readonly output: O }): O => prediction.output
 const withErrors = <O>(rows: Row<O>[]): Row<O>[] => {
   for (let index = 0; index < rows.length; index += 1) {
     const row = rows[index]
-    if (row instanceof RowFailure && !(row.error instanceof Error)) rows[index] = new RowFailure(toError(row.error))
+    if (isRowFailure(row) && !(row.error instanceof Error)) rows[index] = new RowFailure(toError(row.error))
   }
   return rows
 }

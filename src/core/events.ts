@@ -4,7 +4,7 @@
  * Events of layers travel outwards through the stack: whoever observes the outermost predictor hears all of them.
  * Records of predictions belong to the predictor that was called.
  */
-import { channel } from 'node:diagnostics_channel'
+import { channel, type Channel } from 'node:diagnostics_channel'
 import type { PredictionRecord } from './record.js'
 
 /** A call has settled. */
@@ -46,12 +46,12 @@ export type PredictorEvent = PredictionEvent | StateEvent | NoticeEvent
 export type Observer = (event: PredictorEvent) => void
 
 /** The channels of `node:diagnostics_channel` that carry every event of every predictor of the process. */
-export const channels = {
+export const channels: Readonly<Record<'prediction' | 'state' | 'notice' | 'label', Channel>> = {
   prediction: channel('outrigger:prediction'),
   state: channel('outrigger:state'),
   notice: channel('outrigger:notice'),
   label: channel('outrigger:label'),
-} as const
+}
 
 /** What a layer says, before the time and the layer's name are added. */
 export type LayerEvent = Omit<StateEvent, 'layer' | 'at'> | Omit<NoticeEvent, 'layer' | 'at'>
@@ -107,7 +107,9 @@ export class EventHub {
     for (const [observer, { predictions }] of [...this.#observers]) {
       if (event.type === 'prediction' && !predictions) continue
       try {
-        observer(event)
+        const result: unknown = observer(event)
+        // An asynchronous observer that rejects must not end the process.
+        if (result instanceof Promise) result.catch((error: unknown) => this.#report(observer, error, wall()))
       } catch (error) {
         this.#report(observer, error, wall())
       }
@@ -122,7 +124,8 @@ export class EventHub {
     for (const observer of [...this.#observers.keys()]) {
       if (observer === thrower) continue
       try {
-        observer(notice)
+        const result: unknown = observer(notice)
+        if (result instanceof Promise) result.catch(() => {})
         heard = true
       } catch {
         // It has failed on the notice of another failure: there is nobody left to tell but the process, below.

@@ -1,7 +1,7 @@
 /**
  * Labels: the truth about a row, arriving later, joined to its prediction by id.
  */
-import { channels, type Observer, type PredictorEvent } from './events.js'
+import { channels, type NoticeEvent, type Observer, type PredictorEvent } from './events.js'
 import { InvalidOptionError } from './errors.js'
 import { numberOption, optionsObject } from './options.js'
 import type { PredictionRecord } from './record.js'
@@ -37,7 +37,7 @@ export interface LabelCounts {
   readonly duplicate: number
   /** Labels of predictions that are not known, or no longer. */
   readonly unmatched: number
-  /** Predictions that left without a label: too old, or too many. */
+  /** Predictions that left without a label: too old, too many, or made again under the same id. */
   readonly expired: number
   /** Predictions that wait. */
   readonly pending: number
@@ -107,12 +107,15 @@ export const labelJoin = <L>(options: LabelJoinOptions = {}): LabelJoin<L> => {
   return {
     observer: (event: PredictorEvent) => {
       if (event.type !== 'prediction' || event.record.outcome !== 'ok') return
+      // A prediction that is made again under its id takes the place of the one before, which meets no label any more.
+      if (waiting.has(event.record.id)) expired += 1
       waiting.set(event.record.id, event.record)
       arrived.push(event.record)
       dropOld(event.record.at)
     },
     label: (id, value, at) => {
       if (typeof id !== 'string') throw new InvalidOptionError(`Cannot join a label as its id must be a string: current value is of type ${typeof id}`)
+      numberOption('a label', 'at', at)
       const label: Label<L> = { id, value, at }
       if (channels.label.hasSubscribers) channels.label.publish(label)
       const record = waiting.get(id)
@@ -130,7 +133,13 @@ export const labelJoin = <L>(options: LabelJoinOptions = {}): LabelJoin<L> => {
       done.add(id)
       finished.push(id)
       if (finished.size > max) done.delete(finished.shift() as string)
-      for (const listener of listeners) listener({ record, label })
+      for (const listener of [...listeners]) {
+        try {
+          listener({ record, label })
+        } catch (error) {
+          tellOfListener(error, at)
+        }
+      }
     },
     onJoined: (listener) => {
       listeners.add(listener)
@@ -140,6 +149,13 @@ export const labelJoin = <L>(options: LabelJoinOptions = {}): LabelJoin<L> => {
       return { joined, duplicate, unmatched, expired, pending: waiting.size }
     },
   }
+}
+
+/** A listener that throws keeps no other from hearing, and disturbs nobody who tells a label. */
+const tellOfListener = (error: unknown, at: number): void => {
+  const notice: NoticeEvent = { type: 'notice', layer: 'label-join', message: 'A listener of joined labels threw.', error, at }
+  if (channels.notice.hasSubscribers) channels.notice.publish(notice)
+  else process.emitWarning(error instanceof Error ? error : new Error(String(error)), { code: 'OUTRIGGER_OBSERVER_THREW', detail: 'A listener of joined labels threw; the label was joined.' })
 }
 
 /** A queue on an array: O(1) at both ends, amortised. */

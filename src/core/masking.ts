@@ -6,7 +6,7 @@
  * second path to the raw value.
  */
 
-/** Tags that keep a field out of records. */
+/** Tags that keep a field out of records, in whatever case they are written. */
 export const guardedTags: ReadonlySet<string> = new Set(['pii', 'secret', 'key'])
 
 /** The part of a schema that masking needs. Field order is the order of a vector's elements. */
@@ -29,7 +29,8 @@ const plain = (value: unknown): string | number | boolean | null | undefined => 
     case 'bigint':
       return value.toString()
     default:
-      return value === null ? null : value instanceof Date ? value.toISOString() : undefined
+      if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString()
+      return value === null ? null : undefined
   }
 }
 
@@ -44,7 +45,7 @@ export const maskBy = (schema: MaskableSchema): ((value: unknown) => Masked) => 
   const allowed: [name: string, position: number][] = []
   names.forEach((name, position) => {
     const tags = schema.fields[name]?.tags ?? []
-    if (!tags.some((tag) => guardedTags.has(tag))) allowed.push([name, position])
+    if (!tags.some((tag) => guardedTags.has(tag.toLowerCase()))) allowed.push([name, position])
   })
   return (value) => {
     const result: Record<string, string | number | boolean | null> = {}

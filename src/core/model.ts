@@ -1,6 +1,6 @@
 /** The innermost stage: the user's model, made safe to stand under layers. */
 import type { BatchCall, Call, ModelBatchCall, ModelCall } from './call.js'
-import { InvalidOptionError, OutriggerError } from './errors.js'
+import { InvalidOptionError, isOutriggerError, OutriggerError } from './errors.js'
 import { EventHub } from './events.js'
 import type { ModelIdentity } from './identity.js'
 import { showIdentity } from './identity.js'
@@ -33,7 +33,7 @@ const describeThrown = (thrown: unknown): string => (thrown === null ? 'null' : 
 
 /** The error of a call that nobody waits for any more. */
 export const abortErrorOf = (reason: unknown): unknown =>
-  reason instanceof OutriggerError ? reason : new OutriggerError('ERR_OUTRIGGER_ABORTED', 'Cannot go on with the prediction as the caller aborted it', { cause: reason })
+  isOutriggerError(reason) ? reason : new OutriggerError('ERR_OUTRIGGER_ABORTED', 'Cannot go on with the prediction as the caller aborted it', { cause: reason })
 
 /** What `modelStage` needs to know apart from the model. */
 export interface ModelStageOptions {

@@ -52,7 +52,7 @@ export class Scribe<I, O> {
         events.emit({ type: 'notice', layer: 'record', message: 'A layer that watches records threw.', error: thrown, at: record.at })
       }
     }
-    if (events.wantsPredictions) events.publish(record, clock.wall)
+    if (events.wantsPredictions) events.publish(record, () => record.at)
     return record
   }
 }

@@ -1,7 +1,7 @@
 /** The store in a directory: how a version gets in, is found, and is read. What it promises stands at `ModelStore`. */
 import { join } from 'node:path'
 import { systemClock, type Clock } from '../core/clock.js'
-import { InvalidOptionError, OutriggerError } from '../core/errors.js'
+import { InvalidOptionError, isOutriggerError, OutriggerError } from '../core/errors.js'
 import { numberOption, optionsObject, stringOption } from '../core/options.js'
 import { onceBytes, syncDirectory } from '../store/atomic-file.js'
 import { errnoOf, nodeFileSystem } from '../store/file-system.js'
@@ -167,7 +167,7 @@ export class DirectoryStore implements ModelStore {
         try {
           listed.push({ ok: true, ...await this.#read(model, version) })
         } catch (error) {
-          if (!(error instanceof OutriggerError)) throw error
+          if (!isOutriggerError(error)) throw error
           if (error.code !== 'ERR_OUTRIGGER_MODEL_NOT_FOUND') listed.push({ ok: false, name: model, version, error })
         }
       }

@@ -1,6 +1,6 @@
 /** The loader's doing: one change at a time, from a reference to a live version. What it promises stands at `ModelLoader`. */
 import type { Timer } from '../core/clock.js'
-import { OutriggerError } from '../core/errors.js'
+import { hasCode, OutriggerError } from '../core/errors.js'
 import { EventHub } from '../core/events.js'
 import type { ModelIdentity } from '../core/identity.js'
 import { modelStage, type ModelFunction, type ModelObject } from '../core/model.js'
@@ -242,7 +242,7 @@ export class Loader<I, O> implements LoaderStageHost<I, O> {
         await this.#enqueue(() => this.#follow(this.#target, false))
       } catch (error) {
         // A refusal was told when it happened.
-        const told = error instanceof OutriggerError && (error.code === 'ERR_OUTRIGGER_MODEL_REFUSED' || error.code === 'ERR_OUTRIGGER_CLOSED')
+        const told = hasCode(error, 'ERR_OUTRIGGER_MODEL_REFUSED') || hasCode(error, 'ERR_OUTRIGGER_CLOSED')
         if (!told) this.#notice(`Looking for a new version of ${this.following} failed.`, error)
       }
       next()

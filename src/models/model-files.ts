@@ -1,5 +1,5 @@
 /** The files of one version in memory, each verified against its hash. */
-import { OutriggerError } from '../core/errors.js'
+import { isOutriggerError, OutriggerError } from '../core/errors.js'
 
 /**
  * The verified files of a version, by path. The bytes are the caller's own: nothing changes them afterwards.
@@ -47,7 +47,7 @@ export class ModelFiles {
     try {
       return JSON.parse(this.text(path)) as unknown
     } catch (error) {
-      if (error instanceof OutriggerError) throw error
+      if (isOutriggerError(error)) throw error
       throw this.#error(`\`${path}\` must be JSON`, `${this.bytes(path).length} bytes`, error)
     }
   }

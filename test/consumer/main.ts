@@ -24,6 +24,7 @@ interface Project {
 
 const projects: readonly Project[] = [
   { name: 'jest', tools: ['jest@30'], program: ['node_modules/jest/bin/jest.js', '--ci'] },
+  { name: 'otel-1.4', tools: ['@opentelemetry/api@1.4.0', '@opentelemetry/sdk-trace-base@1.9.1', '@opentelemetry/sdk-metrics@1.9.1'], program: ['main.js'] },
   { name: 'esm', program: ['main.js'] },
   { name: 'commonjs', program: ['main.js'] },
   { name: 'ts-nodenext', typescript: true, tools: ['@types/node@20'], program: ['out/main.js'] },

@@ -25,7 +25,7 @@ const systems = ['aix', 'android', 'darwin', 'freebsd', 'linux', 'netbsd', 'open
 const processors = ['arm64', 'arm', 'ia32', 'loong64', 'mips64el', 'ppc64', 'riscv64', 's390x', 'x64']
 
 /** Which machine a platform package is for, as its name says. */
-const platformOf = (name: string): Pick<LockEntry, 'os' | 'cpu' | 'libc'> | undefined => {
+const platformOf = (name: string): { readonly cpu: readonly string[]; readonly libc?: readonly string[]; readonly os: readonly string[] } | undefined => {
   const words = name.split(/[-/]/)
   const os = systems.find((system) => words.includes(system))
   const cpu = processors.find((processor) => words.includes(processor))
@@ -51,7 +51,7 @@ export const missingEntries = ({ packages }: Lock): Record<string, LockEntry> =>
       const known = { ...packages, ...missing }
       if (placesSeenFrom(place, name).some((seen) => known[seen]?.version === version)) continue
       const hoisted = `node_modules/${name}`
-      missing[hoisted in known ? `${place}/node_modules/${name}` : hoisted] = { version, ...(dev === true ? { dev } : {}), optional: true, ...platform }
+      missing[hoisted in known ? `${place}/node_modules/${name}` : hoisted] = { version, cpu: platform.cpu, ...(dev === true ? { dev } : {}), ...(platform.libc === undefined ? {} : { libc: platform.libc }), optional: true, os: platform.os }
     }
   }
   return missing

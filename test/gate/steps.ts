@@ -9,6 +9,7 @@ import { command } from './command.js'
 import { exportProblems, publicFolders } from './exports.js'
 import { runFences } from './fences-step.js'
 import { importProblems } from './import-directions.js'
+import { missingEntries, type Lock } from './lock.js'
 import { single, type Result, type Step } from './step.js'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
@@ -126,6 +127,12 @@ const pack = async (): Promise<Result> => {
   return single(problems.length === 0, problems.join('\n'), [`${files.length} files`])
 }
 
+/** Whether `npm ci` will take the lock file. */
+const lock = async (): Promise<Result> => {
+  const missing = Object.keys(missingEntries(JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as Lock))
+  return single(missing.length === 0, `package-lock.json lacks entries, npm ci may refuse it; run npm run lock:\n${missing.join('\n')}`)
+}
+
 const maxPackedBytes = 500_000
 const maxRootBytes = 20_000
 
@@ -153,6 +160,7 @@ export const steps: readonly Step[] = [
   { name: 'lint', run: tool(bin('oxlint'), ['--deny-warnings']) },
   { name: 'directions', run: directions },
   { name: 'docs', run: tool(process.execPath, ['--import', 'tsx', 'docs/generate.ts', '--check']) },
+  { name: 'lock', run: lock },
   { name: 'exports', needs: ['build'], run: exportsStep },
   { name: 'publint', needs: ['pack'], run: tool(bin('publint'), ['run', tarball, '--strict']) },
   { name: 'attw', needs: ['pack'], run: tool(bin('attw'), [tarball, '--format', 'ascii', '--no-color', '--no-emoji']) },

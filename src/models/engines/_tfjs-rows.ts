@@ -1,6 +1,6 @@
 /** A loaded TensorFlow.js model with its rows: packed into one tensor per input, run inside `tidy`, unpacked. */
 import { InvalidOptionError, OutriggerError } from '../../core/errors.js'
-import { RowFailure, type Row } from '../../core/rows.js'
+import { isRowFailure, RowFailure, type Row } from '../../core/rows.js'
 import type { ModelSignature, TensorSpec } from '../manifest.js'
 import type { Tfjs, TfjsModel, TfjsTensor, TfjsTensorInfo } from './_tfjs-types.js'
 import { flatRow, isPackable, packRows, rowShape, unpackRows, type NumericRow } from './_pack-rows.js'
@@ -90,7 +90,7 @@ export class TfjsRows<O> implements EngineMembers {
 
   async predict(row: TfjsRow): Promise<O> {
     const [outcome] = await this.predictBatch([row])
-    if (outcome instanceof RowFailure) throw outcome.error
+    if (isRowFailure(outcome)) throw outcome.error
     return outcome as O
   }
 

@@ -1,0 +1,106 @@
+/** When each error is thrown, and what to do about it: the source of `docs/errors.md`. */
+import type { ErrorCode } from './errors.js'
+
+/** What a reader needs to know of an error. */
+export interface ErrorHelp {
+  /** When it is thrown. */
+  readonly when: string
+  /** What to do about it. */
+  readonly fix: string
+}
+
+/** Code → help. */
+export const errorTable: Readonly<Record<ErrorCode, ErrorHelp>> = {
+  ERR_OUTRIGGER_INVALID_OPTION: {
+    when: 'An option of a layer, a store or a call is missing, of the wrong type or out of its range. Thrown at construction.',
+    fix: 'Correct the option that the message names. It is a mistake in the code, not in the data.',
+  },
+  ERR_OUTRIGGER_INVALID_INPUT: {
+    when: 'An input does not fit what the model or a layer declares: a wrong shape, a value that cannot be keyed, a missing feature.',
+    fix: 'Correct the input, or put a layer that repairs or rejects such rows in front.',
+  },
+  ERR_OUTRIGGER_MODEL_FAILED: {
+    when: 'The model threw or rejected with something that is not an `Error` (a string, `undefined`). The thing itself is in `cause`.',
+    fix: 'Look at `cause`; let the model throw real errors.',
+  },
+  ERR_OUTRIGGER_ROW_COUNT: {
+    when: '`predictBatch` (or a layer) gave back another number of rows than it was given, or something that is not an array.',
+    fix: 'Return exactly one output per input, in the order of the inputs.',
+  },
+  ERR_OUTRIGGER_BATCH: {
+    when: 'At least one row of a `batch` call failed. `results` holds the outcome of every row, also of those that did not fail.',
+    fix: 'Read `results`, or call `detailedBatch`, which never rejects for a row.',
+  },
+  ERR_OUTRIGGER_ABORTED: {
+    when: 'The caller aborted the call by its signal. The signal\'s reason is in `cause`.',
+    fix: 'Nothing: the caller asked for it.',
+  },
+  ERR_OUTRIGGER_TIMEOUT: {
+    when: 'A call took longer than its `timeout` layer or its `timeoutMs` allows. What it abandoned was aborted.',
+    fix: 'Find out why the model is slow, raise the limit, or put a `fallback` around it.',
+  },
+  ERR_OUTRIGGER_CLOSED: {
+    when: 'A call came after `close()`, or a queue was given up because of it.',
+    fix: 'Close after the last call; create a new predictor to go on.',
+  },
+  ERR_OUTRIGGER_CLOSE_TIMEOUT: {
+    when: 'Calls were still in flight when the deadline of `close()` or `shutdown()` passed. What is owned was closed all the same.',
+    fix: 'Give a longer deadline, or put a `timeout` around the model.',
+  },
+  ERR_OUTRIGGER_CIRCUIT_OPEN: {
+    when: 'The circuit breaker is open (or half-open with no free probe), so that the model was not called. `retryAfterMs` says when the next probe is due.',
+    fix: 'Put a `fallback` outside the breaker; look at why the model fails.',
+  },
+  ERR_OUTRIGGER_BULKHEAD_FULL: {
+    when: 'As many calls run as the bulkhead allows, and its queue is full.',
+    fix: 'Shed load, raise `concurrency` or `queue`, or put a `fallback` outside.',
+  },
+  ERR_OUTRIGGER_FALLBACK_EXHAUSTED: {
+    when: 'The model and every rung of its fallback failed. `errors` holds all of them in order; `cause` is the model\'s own.',
+    fix: 'Let the last rung be something that cannot fail, such as a constant.',
+  },
+  ERR_OUTRIGGER_UNCACHEABLE: {
+    when: 'An input cannot be turned into a key (a function, a promise, a cyclic object), or an output cannot be copied (a stream, a live tensor).',
+    fix: 'Give `cached` a `key` function, or take the layer away.',
+  },
+  ERR_OUTRIGGER_UNROUTABLE: {
+    when: 'A `split` has neither the call\'s `key` nor a `by` function that gives one, so that the call cannot stick to a variant.',
+    fix: 'Pass `{ key }` with the call, or give `split` a `by` function.',
+  },
+  ERR_OUTRIGGER_PROFILE: {
+    when: 'A drift profile cannot be read, is of another format version, was changed after it was saved, or does not fit the rows it is compared with.',
+    fix: 'Build the profile again from the training rows of the version that serves.',
+  },
+  ERR_OUTRIGGER_TOO_FEW_ROWS: {
+    when: 'A profile is to be built from fewer rows than its statistics need.',
+    fix: 'Give more training rows.',
+  },
+  ERR_OUTRIGGER_MODEL_NOT_FOUND: {
+    when: 'The store holds no such model, version, alias or digest.',
+    fix: 'Publish it first; `store.list()` says what is there.',
+  },
+  ERR_OUTRIGGER_MODEL_EXISTS: {
+    when: 'A version of that number is already published. Versions never change.',
+    fix: 'Publish under the next number.',
+  },
+  ERR_OUTRIGGER_MODEL_CORRUPT: {
+    when: 'A manifest cannot be read, or a file of a version is missing, of another size, or of another SHA-256 than the manifest says.',
+    fix: 'Publish the version again; find out who changed the store.',
+  },
+  ERR_OUTRIGGER_MODEL_REFUSED: {
+    when: 'A version did not pass the gate of the loader: it did not load, its golden predictions differ, or it answers with NaN. The live version stays.',
+    fix: 'Read `reason`; repair and publish a new version.',
+  },
+  ERR_OUTRIGGER_ALIAS_CONFLICT: {
+    when: 'An alias was to be moved from one version to another, but it pointed elsewhere by then.',
+    fix: 'Read the alias again and decide anew.',
+  },
+  ERR_OUTRIGGER_PEER_MISSING: {
+    when: 'An optional package that an adapter needs is not installed.',
+    fix: 'Install the package that the message names.',
+  },
+  ERR_OUTRIGGER_INJECTED: {
+    when: 'The fault layer of `outrigger/testing` made the call fail on purpose.',
+    fix: 'Nothing, in a test. Never run that layer in production.',
+  },
+}

@@ -1,0 +1,97 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { pipe, predictor, mapInput, mapOutput } from 'outrigger'
+import { guardedTags, maskBy } from 'outrigger/core'
+
+const schema = {
+  fields: {
+    distance: {},
+    passenger: { tags: ['pii'] },
+    token: { tags: ['secret', 'extra'] },
+    user: { tags: ['key'] },
+    loud: { tags: ['PII'] },
+    origin: { tags: ['public'] },
+  },
+}
+
+describe('maskBy', () => {
+  it('copies the fields of the schema that carry no guarded tag, and nothing else', () => {
+    const mask = maskBy(schema)
+    expect({ ...mask({ distance: 1, passenger: 'Ada', token: 't', user: 'u', loud: 'x', origin: 'ATL', unknown: 'secret', extra: 2 }) }).toEqual({ distance: 1, origin: 'ATL' })
+  })
+
+  it('lets no value of a guarded or unknown field through, whatever the input', () => {
+    const sentinel = 'MUST-NOT-APPEAR'
+    fc.assert(
+      fc.property(fc.dictionary(fc.oneof(fc.constantFrom(...Object.keys(schema.fields)), fc.string()), fc.anything(), { maxKeys: 8 }), (noise) => {
+        const input: Record<string, unknown> = { ...noise }
+        for (const name of Object.keys(input)) if (name !== 'distance' && name !== 'origin') input[name] = sentinel
+        for (const name of ['passenger', 'token', 'user', 'loud', 'unknown']) input[name] = sentinel
+        delete input['distance']
+        delete input['origin']
+        expect(JSON.stringify(maskBy(schema)(input))).not.toContain(sentinel)
+      }),
+      { seed: 3 },
+    )
+  })
+
+  it('takes a vector by the order of the fields', () => {
+    const mask = maskBy({ fields: { a: {}, b: { tags: ['pii'] }, c: {} } })
+    for (const vector of [[1, 2, 3], new Float32Array([1, 2, 3]), Float64Array.of(1, 2, 3)]) expect({ ...mask(vector) }).toEqual({ a: 1, c: 3 })
+    expect({ ...mask([1]) }).toEqual({ a: 1 })
+    expect({ ...mask([1, 2, 3, 4]) }).toEqual({ a: 1, c: 3 })
+    expect({ ...mask(new DataView(new ArrayBuffer(8))) }).toEqual({})
+  })
+
+  it('takes a bare value where there is one field, and shows none where that is guarded or where there are several', () => {
+    expect({ ...maskBy({ fields: { price: {} } })(7) }).toEqual({ price: 7 })
+    expect({ ...maskBy({ fields: { price: { tags: ['secret'] } } })(7) }).toEqual({})
+    expect({ ...maskBy({ fields: { a: { tags: ['pii'] }, b: {} } })(7) }).toEqual({})
+  })
+
+  it('keeps plain values only, in a form that JSON can hold', () => {
+    const names = ['number', 'nan', 'infinite', 'text', 'yes', 'big', 'date', 'noDate', 'nothing', 'missing', 'object', 'list', 'code', 'symbol']
+    const mask = maskBy({ fields: Object.fromEntries(names.map((name) => [name, {}])) })
+    const masked = mask({ number: 1.5, nan: Number.NaN, infinite: Infinity, text: 't', yes: true, big: 12n, date: new Date(0), noDate: new Date(Number.NaN), nothing: null, missing: undefined, object: { a: 1 }, list: [1], code: () => 1, symbol: Symbol('s') })
+    expect({ ...masked }).toEqual({ number: 1.5, nan: 'NaN', infinite: 'Infinity', text: 't', yes: true, big: '12', date: '1970-01-01T00:00:00.000Z', noDate: 'Invalid Date', nothing: null })
+    expect(Object.isFrozen(masked)).toBe(true)
+  })
+
+  it('does not look at inherited fields', () => {
+    expect({ ...maskBy({ fields: { toString: {}, constructor: {} } })({}) }).toEqual({})
+  })
+
+  it('names the guarded tags', () => {
+    expect([...guardedTags].sort()).toEqual(['key', 'pii', 'secret'])
+  })
+})
+
+describe('PredictionRecord, masked values', () => {
+  const input = { fields: { distance: {}, passenger: { tags: ['pii'] } } }
+  const output = { fields: { late: {}, reason: { tags: ['secret'] } } }
+  const model = (row: { distance: number; passenger: string }): { late: boolean; reason: string } => {
+    if (row.distance < 0) throw new Error(`passenger ${row.passenger} flies backwards`)
+    return { late: row.distance > 5, reason: 'because' }
+  }
+
+  it('hold allowed fields of inputs and outputs, also of rows and of failures, and never an error\'s message', async () => {
+    const predict = predictor(model, { input, output })
+    const texts: string[] = []
+    predict.observe((event) => void texts.push(JSON.stringify(event)))
+    await predict({ distance: 7, passenger: 'Ada' }, { id: 'a' })
+    await predict({ distance: -1, passenger: 'Ada' }).catch(() => {})
+    await predict.detailedBatch([{ distance: 1, passenger: 'Ada' }, { distance: -1, passenger: 'Ada' }])
+    expect(texts).toHaveLength(4)
+    for (const text of texts) expect(text).not.toMatch(/Ada|because|backwards/)
+    expect(JSON.parse(texts[0] as string)).toMatchObject({ record: { input: { distance: 7 }, output: { late: true } } })
+    expect(JSON.parse(texts[1] as string)).toMatchObject({ record: { input: { distance: -1 }, error: { name: 'Error' } } })
+  })
+
+  it('hold nothing without a schema, and nothing of an input that a layer has turned into another', async () => {
+    expect((await predictor(model).detailed({ distance: 1, passenger: 'Ada' })).record).toMatchObject({ input: undefined, output: undefined })
+    const mapped = pipe(predictor(model, { input, output }), mapInput((distance: number) => ({ distance, passenger: 'Ada' })))
+    expect((await mapped.detailed(9)).record).toMatchObject({ input: undefined, output: { late: true } })
+    const out = pipe(predictor(model, { input, output }), mapOutput(({ late }) => ({ late, reason: 'because' })))
+    expect((await out.detailed({ distance: 9, passenger: 'Ada' })).record).toMatchObject({ input: { distance: 9 }, output: undefined })
+  })
+})

@@ -1,0 +1,270 @@
+import { bulkhead, cached, fallback, owned, pipe, predictor, RowFailure, timeout, type Predictor } from 'outrigger'
+import { mockModel } from 'outrigger/testing'
+import { describe, expect, test } from 'vitest'
+import { eventsOf, fateOf, recordsOf, rig } from './_rig.js'
+
+const down = new Error('down')
+
+describe('rungs', () => {
+  for (const [kind, rung] of [
+    ['a function', (x: number) => -x],
+    ['an asynchronous function', async (x: number) => -x],
+    ['an object with predict', { predict: (x: number) => -x }],
+    ['an object with predictBatch', { predictBatch: (xs: readonly number[]) => xs.map((x) => -x) }],
+    ['a predictor', predictor((x: number) => -x, { name: 'rule' })],
+    ['options', { use: (x: number) => -x, name: 'rule' }],
+  ] as const) {
+    test(`fallback answers by ${kind}, for a call and for a batch`, async () => {
+      const { model, inner } = rig()
+      model.fails(down)
+      const predict = pipe(inner, fallback(rung as (x: number) => number))
+      expect(await predict(3)).toBe(-3)
+      expect(await predict.batch([1, 2])).toEqual([-1, -2])
+    })
+  }
+
+  test('fallback is not asked when the model answers, also with a falsy answer', async () => {
+    const { model, inner } = rig<number | null | undefined | boolean>()
+    const rung = mockModel<number, number>().answers(-1)
+    const predict = pipe(inner, fallback(rung))
+    for (const value of [0, Number.NaN, null, undefined, false]) {
+      model.answers(value)
+      expect(await predict(1)).toBe(value)
+    }
+    expect(rung.arrivals).toHaveLength(0)
+  })
+
+  test('fallback marks the answer: source, rung, and the identity of who answered', async () => {
+    const { model, inner } = rig()
+    model.fails(down)
+    const rule = predictor((x: number) => -x, { name: 'rule', version: '7', digest: 'abc' })
+    const records: [unknown, unknown, unknown][] = []
+    for (const rung of [rule, { use: rule, name: 'plan b' }, { use: (x: number) => -x, name: 'inline' }]) {
+      const { record } = await pipe(inner, fallback(rung as Predictor<number, number>)).detailed(1)
+      expect([record.source, record.outcome, record.attempts]).toEqual(['fallback', 'ok', 2])
+      records.push([record.rung, record.identity.name, record.identity.version])
+    }
+    expect(records).toEqual([
+      [{ index: 1, name: 'rule' }, 'rule', '7'],
+      [{ index: 1, name: 'plan b' }, 'rule', '7'],
+      [{ index: 1, name: 'inline' }, 'inline', '0'],
+    ])
+    model.answers(5)
+    const { record } = await pipe(inner, fallback(rule)).detailed(1)
+    expect([record.source, record.rung]).toEqual(['model', undefined])
+  })
+
+  test('fallback marks an answer that its rung had in a cache as one of the fallback', async () => {
+    const { model, inner } = rig()
+    model.fails(down)
+    const predict = pipe(inner, fallback(pipe(predictor((x: number) => -x), cached())))
+    await predict(1)
+    expect((await predict.detailed(1)).record).toMatchObject({ source: 'fallback', rung: { index: 1 } })
+  })
+
+  test('fallback asks its rungs in order, each only when the one before failed', async () => {
+    const { model, inner } = rig()
+    model.fails(down)
+    const asked: string[] = []
+    const rung = (name: string, fails: boolean) => (x: number): string => {
+      asked.push(`${name} ${x}`)
+      if (fails) throw new Error(name)
+      return name
+    }
+    const { output, record } = await pipe(inner, fallback(rung('a', true), rung('b', true), rung('c', false), rung('d', false))).detailed(1)
+    expect([output, record.rung?.index, asked, record.attempts]).toEqual(['c', 3, ['a 1', 'b 1', 'c 1'], 4])
+  })
+
+  test('fallback refuses what is no rung', () => {
+    expect(() => (fallback as () => unknown)()).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
+    for (const rung of [{ use: () => 1, named: 'x' }, { use: () => 1, when: true }, { use: () => 1, name: '' }]) expect(() => fallback(rung as never)).toThrow(TypeError)
+    for (const rung of [{}, 5, null, { use: 5 }]) expect(() => pipe(() => 1, fallback(rung as never)), `${String(rung)}`).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
+  })
+})
+
+describe('when', () => {
+  test('fallback asks each rung whether it wants the error: the model\'s, then that of the rung before', async () => {
+    const { model, inner } = rig()
+    model.fails(down)
+    const seen: string[] = []
+    const predict = pipe(
+      inner,
+      fallback(
+        { use: () => 'no', when: (error) => (seen.push(`1 ${(error as Error).message}`), false) },
+        {
+          use: (): string => {
+            throw new Error('second')
+          },
+          when: (error) => (seen.push(`2 ${(error as Error).message}`), true),
+        },
+        { use: () => 'third', when: (error) => (seen.push(`3 ${(error as Error).message}`), true) },
+      ),
+    )
+    expect(await predict(1)).toBe('third')
+    expect(seen).toEqual(['1 down', '2 down', '3 second'])
+  })
+
+  test('fallback lets an error pass as it is when no rung wants it', async () => {
+    const { model, inner } = rig({ batches: true })
+    model.fails(down)
+    const predict = pipe(inner, fallback({ use: () => 1, when: () => false }))
+    await expect(predict(1)).rejects.toBe(down)
+    expect(await predict.detailedBatch([1])).toMatchObject([{ ok: false, error: down }])
+  })
+
+  test('fallback whose `when` throws goes by its default, says so, and does not hang a batch', async () => {
+    const { model, inner } = rig({ batches: true })
+    model.fails(down)
+    const predict = pipe(
+      inner,
+      fallback({
+        use: () => -1,
+        when: () => {
+          throw new Error('the condition is broken')
+        },
+      }),
+      timeout({ ms: 100 }),
+    )
+    const { notices } = eventsOf(predict)
+    expect([await predict(1), await predict.batch([1, 2])]).toEqual([-1, [-1, -1]])
+    expect(new Set(notices)).toEqual(new Set(['`when` threw; the default decided instead.']))
+  })
+})
+
+describe('exhausted', () => {
+  const fails = (message: string) => (): number => {
+    throw new Error(message)
+  }
+
+  test('fallback gives all errors in order, and the model\'s own as the cause', async () => {
+    const { model, inner } = rig({ batches: true })
+    model.fails(down)
+    const predict = pipe(inner, fallback(fails('a'), { use: fails('never'), when: () => false }, fails('b')))
+    const records = recordsOf(predict)
+    const error = (await predict(1).catch((thrown: unknown) => thrown)) as { code: string; cause: unknown; errors: Error[]; message: string }
+    expect(error).toMatchObject({ code: 'ERR_OUTRIGGER_FALLBACK_EXHAUSTED', name: 'FallbackExhaustedError', cause: down })
+    expect(error.errors.map(({ message }) => message)).toEqual(['down', 'a', 'b'])
+    expect(error.message).toContain('3 errors')
+    const [row] = await predict.detailedBatch([1])
+    expect(row?.ok === false && (row.error as typeof error).errors.map(({ message }) => message)).toEqual(['down', 'a', 'b'])
+    expect(records.map(({ outcome, rung, source }) => [outcome, rung, source])).toEqual(new Array(2).fill(['error', undefined, undefined]))
+  })
+})
+
+describe('batches', () => {
+  test('fallback sends only the rows that failed, and puts them back in their places', async () => {
+    const { model, inner } = rig<number | RowFailure>({ batches: true })
+    const rung = mockModel<number, number>({ batches: true })
+    const last = mockModel<number, number>({ batches: true }).answers((x) => -x)
+    const answer = pipe(inner, fallback(rung as never as Predictor<number, number | RowFailure>, last)).detailedBatch([10, 11, 12, 13])
+    ;(await model.next()).answer(1, new RowFailure(down), new RowFailure(down), 4)
+    const second = await rung.next()
+    expect(second.inputs).toEqual([11, 12])
+    second.answer(new RowFailure(down) as never, 3)
+    const rows = await answer
+    expect(rows.map((row) => row.ok && row.output)).toEqual([1, -11, 3, 4])
+    expect(rows.map(({ record }) => [record.source, record.rung?.index])).toEqual([['model', undefined], ['fallback', 2], ['fallback', 1], ['model', undefined]])
+    expect(last.arrivals.map(({ inputs }) => inputs)).toEqual([[11]])
+  })
+
+  test('fallback asks nobody when no row failed', async () => {
+    const { model, inner } = rig({ batches: true })
+    const rung = mockModel<number, number>({ batches: true })
+    model.answers(0)
+    expect(await pipe(inner, fallback(rung)).batch([1, 2])).toEqual([0, 0])
+    expect(rung.arrivals).toHaveLength(0)
+  })
+})
+
+describe('leaving', () => {
+  test('fallback does not answer for a call that its own caller aborted', async () => {
+    const { clock, model, inner } = rig()
+    const rung = mockModel<number, number>().answers(-1)
+    const predict = pipe(inner, fallback({ use: rung, when: () => true }))
+    const leaving = new AbortController()
+    const fate = fateOf(predict(1, { signal: leaving.signal }))
+    const rows = fateOf(predict.detailedBatch([1, 2], { signals: [leaving.signal, undefined] }))
+    await clock.settle()
+    leaving.abort()
+    for (const arrival of model.arrivals) arrival.fail(down)
+    await clock.settle()
+    expect(fate.code).toBe('ERR_OUTRIGGER_ABORTED')
+    expect(rows.value?.map((row) => (row.ok ? row.output : (row.error as { code: string }).code))).toEqual(['ERR_OUTRIGGER_ABORTED', -1])
+    expect(rung.arrivals.map(({ input }) => input)).toEqual([2])
+  })
+
+  test('fallback asks no further rung once the caller has left', async () => {
+    const { clock, model, inner } = rig()
+    const [first, second] = [mockModel<number, number>(), mockModel<number, number>()]
+    const leaving = new AbortController()
+    fateOf(pipe(inner, fallback(first, second))(1, { signal: leaving.signal }))
+    ;(await model.next()).fail(down)
+    const arrival = await first.next()
+    leaving.abort()
+    expect(arrival.call.signal.aborted).toBe(true)
+    arrival.fail(down)
+    await clock.settle()
+    expect(second.arrivals).toHaveLength(0)
+  })
+
+  test('fallback runs once for a call that times out and rejects later', async () => {
+    const { clock, model, inner } = rig()
+    const rung = mockModel<number, number>().answers(-1)
+    const predict = pipe(inner, timeout({ ms: 100 }), fallback(rung))
+    const records = recordsOf(predict)
+    const fate = fateOf(predict(1))
+    await clock.advance(100)
+    expect(fate.value).toBe(-1)
+    ;(await model.next()).fail(new Error('late'))
+    await clock.advance(1000)
+    expect([rung.arrivals.length, records.length, records[0]?.source]).toEqual([1, 1, 'fallback'])
+  })
+
+  test('fallback gives the permits of the failed call back before its rung is asked', async () => {
+    const { model, inner } = rig()
+    model.fails(down)
+    const inside = pipe(inner, bulkhead({ concurrency: 1 }))
+    const rung = mockModel<number, number>()
+    const answer = pipe(inside, fallback(rung))(1)
+    await rung.next()
+    await expect(inside(2)).rejects.toBe(down)
+    rung.arrivals[0]?.answer(-1)
+    expect(await answer).toBe(-1)
+  })
+})
+
+describe('owning', () => {
+  test('fallback closes the rungs it was given as models or as owned, and not those it borrows', async () => {
+    const closed: string[] = []
+    const closable = (name: string): { predict: () => number; close: () => void } => ({ predict: () => 1, close: () => void closed.push(name) })
+    const borrowed = predictor(closable('borrowed'))
+    const predict = pipe(() => 1, fallback(closable('object'), { use: closable('options') }, borrowed, owned(predictor(closable('owned')))))
+    await predict.close()
+    await predict.close()
+    expect(closed).toEqual(['object', 'options', 'owned'])
+    expect(await borrowed(1)).toBe(1)
+  })
+
+  test('fallback closes every rung, also when one of them fails to close, and says so', async () => {
+    let closed = 0
+    const predict = pipe(
+      () => 1,
+      fallback(
+        {
+          predict: () => 1,
+          close: () => {
+            throw new Error('cannot close')
+          },
+        },
+        { predict: () => 1, close: () => void (closed += 1) },
+      ),
+    )
+    await expect(predict.close()).rejects.toThrow('cannot close')
+    expect(closed).toBe(1)
+  })
+
+  test('fallback shows its rungs in the description of the stack', () => {
+    const text = pipe(predictor(() => 1, { name: 'main' }), fallback(predictor(() => 2, { name: 'rule' }))).describe()
+    expect(text).toMatch(/fallback[\s\S]*rung 1[\s\S]*rule[\s\S]*main/)
+  })
+})

@@ -1,0 +1,251 @@
+import { bulkhead, circuitBreaker, pipe, predictor, retry, RowFailure, seededRandom, type Predictor, type RetryOptions } from 'outrigger'
+import { fakeClock, type FakeClock } from 'outrigger/testing'
+import { describe, expect, test } from 'vitest'
+import { eventsOf, fateOf, rig } from './_rig.js'
+
+/** A model that always fails, and the times at which it was asked. */
+const failing = (options: RetryOptions, seed = 7): { readonly predict: Predictor<number, number>; readonly asked: number[]; readonly clock: FakeClock } => {
+  const clock = fakeClock()
+  const asked: number[] = []
+  const model = (): number => {
+    asked.push(clock.now())
+    throw new Error(`failure ${asked.length}`)
+  }
+  return { predict: pipe(predictor(model, { clock, random: seededRandom(seed) }), retry(options)), asked, clock }
+}
+
+describe('attempts', () => {
+  test('retry asks at most `retries` times more, and gives the last error', async () => {
+    const { predict, asked, clock } = failing({ retries: 3, jitter: 'none' })
+    const fate = fateOf(predict.detailed(1))
+    await clock.advance(10_000)
+    expect([asked.length, (fate.error as Error).message]).toEqual([4, 'failure 4'])
+  })
+
+  test('retry asks once when the first answer is good, and reads no clock', async () => {
+    const { clock, model, inner } = rig()
+    model.answers((x) => x)
+    const predict = pipe(inner, retry({ retries: 3 }))
+    expect(await predict(0)).toBe(0)
+    expect([model.arrivals.length, clock.reads, clock.timersSet]).toEqual([1, 0, 0])
+  })
+
+  test('retry counts every attempt in the record', async () => {
+    const { clock, model, inner } = rig()
+    const answer = pipe(inner, retry({ retries: 2 })).detailed(1)
+    ;(await model.next()).fail(new Error('not yet'))
+    await clock.advance(50)
+    ;(await model.next()).answer(5)
+    const { output, record } = await answer
+    expect([output, record.attempts, record.outcome]).toEqual([5, 2, 'ok'])
+  })
+
+  for (const [what, thrown] of [
+    ['a TypeError, which p-retry would refuse to retry', new TypeError('x is not a function')],
+    ['a string', 'down'],
+    ['undefined', undefined],
+    ['an error named AbortError, which p-retry would take for its own', Object.assign(new Error('stop'), { name: 'AbortError' })],
+  ] as const) {
+    test(`retry retries ${what}`, async () => {
+      const { model, inner } = rig()
+      const predict = pipe(inner, retry({ retries: 1, minDelayMs: 0 }))
+      const answer = predict(1)
+      ;(await model.next()).fail(thrown)
+      ;(await model.next()).answer(5)
+      expect(await answer).toBe(5)
+
+      const last = fateOf(predict(1))
+      ;(await model.next()).fail(thrown)
+      ;(await model.next()).fail(thrown)
+      await new Promise((resolve) => setImmediate(resolve))
+      if (thrown instanceof Error) expect(last.error).toBe(thrown)
+      else expect(last.error).toMatchObject({ code: 'ERR_OUTRIGGER_MODEL_FAILED', cause: thrown })
+    })
+  }
+
+  test('retry refuses options that make no sense', () => {
+    for (const options of [{ retries: 0 }, { retries: 1.5 }, { retries: 1, minDelayMs: -1 }, { retries: 1, minDelayMs: 10, maxDelayMs: 5 }, { retries: 1, maxDelayMs: 2 ** 31 }, { retries: 1, factor: 0.5 }, { retries: 1, jitter: 'half' }, { retries: 1, retryIf: 1 }, {}]) {
+      expect(() => retry(options as RetryOptions), `${JSON.stringify(options)}`).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
+    }
+  })
+})
+
+describe('back-off', () => {
+  test('retry without jitter waits min · factor^n, up to the longest wait', async () => {
+    const { predict, asked, clock } = failing({ retries: 5, minDelayMs: 50, maxDelayMs: 300, factor: 2, jitter: 'none' })
+    fateOf(predict(1))
+    await clock.advance(10_000)
+    expect(asked).toEqual([0, 50, 150, 350, 650, 950])
+    expect(clock.pending).toBe(0)
+  })
+
+  test('retry with full jitter waits within the bounds, by the seed', async () => {
+    const times = async (seed: number): Promise<number[]> => {
+      const { predict, asked, clock } = failing({ retries: 5, minDelayMs: 50, maxDelayMs: 300 }, seed)
+      fateOf(predict(1))
+      await clock.advance(10_000)
+      return asked
+    }
+    const first = await times(1)
+    const waits = first.slice(1).map((at, index) => at - (first[index] as number))
+    expect(waits).toHaveLength(5)
+    waits.forEach((wait, index) => {
+      expect(wait).toBeGreaterThanOrEqual(0)
+      expect(wait).toBeLessThan([50, 100, 200, 300, 300][index] as number)
+    })
+    expect(await times(1)).toEqual(first)
+    expect(await times(2)).not.toEqual(first)
+  })
+
+  test('retry keeps the process alive while a caller waits for the next attempt', async () => {
+    const { predict, clock } = failing({ retries: 1, jitter: 'none' })
+    fateOf(predict(1))
+    await clock.settle()
+    expect(clock.holding).toBe(1)
+  })
+})
+
+describe('leaving', () => {
+  test('retry hands the signal to every attempt', async () => {
+    const { clock, model, inner } = rig()
+    const leaving = new AbortController()
+    const fate = fateOf(pipe(inner, retry({ retries: 1, jitter: 'none' }))(1, { signal: leaving.signal }))
+    ;(await model.next()).fail(new Error('not yet'))
+    await clock.advance(50)
+    const second = await model.next()
+    expect(second.call.signal.aborted).toBe(false)
+    leaving.abort()
+    await clock.settle()
+    expect([fate.code, second.call.signal.aborted]).toEqual(['ERR_OUTRIGGER_ABORTED', true])
+  })
+
+  test('retry ends a back-off at once when the caller leaves, without another attempt', async () => {
+    const { predict, asked, clock } = failing({ retries: 3, minDelayMs: 1000, jitter: 'none' })
+    const leaving = new AbortController()
+    const fate = fateOf(predict(1, { signal: leaving.signal }))
+    await clock.advance(10)
+    leaving.abort()
+    await clock.settle()
+    expect([fate.code, clock.pending]).toEqual(['ERR_OUTRIGGER_ABORTED', 0])
+    await clock.advance(10_000)
+    expect(asked).toEqual([0])
+    await predict.close()
+  })
+
+  test('retry makes no attempt after the caller has left, even when its filter would', async () => {
+    const { clock, model, inner } = rig()
+    const leaving = new AbortController()
+    fateOf(pipe(inner, retry({ retries: 3, minDelayMs: 0, retryIf: () => true }))(1, { signal: leaving.signal }))
+    const first = await model.next()
+    leaving.abort()
+    first.fail(new Error('stopped'))
+    await clock.advance(1000)
+    expect(model.arrivals).toHaveLength(1)
+  })
+
+  test('retry does not begin a wait that the deadline would cut', async () => {
+    const { predict, asked, clock } = failing({ retries: 5, minDelayMs: 50, jitter: 'none' })
+    const fate = fateOf(predict(1, { timeoutMs: 160 }))
+    await clock.advance(150)
+    // The third wait would have ended at 350.
+    expect([asked, (fate.error as Error).message]).toEqual([[0, 50, 150], 'failure 3'])
+  })
+
+  test('retry asks once for a call that is not idempotent', async () => {
+    const { predict, asked, clock } = failing({ retries: 5 })
+    const fate = fateOf(predict(1, { idempotent: false }))
+    const rows = fateOf(predict.detailedBatch([1, 2], { idempotent: false }))
+    await clock.advance(10_000)
+    expect([asked.length, fate.state, rows.value?.map(({ ok }) => ok)]).toEqual([3, 'rejected', [false, false]])
+  })
+})
+
+describe('what is not retried', () => {
+  test('retry does not retry what a breaker or a bulkhead rejects', async () => {
+    const { clock, model, inner } = rig()
+    model.fails(new Error('down'))
+    const broken = pipe(inner, circuitBreaker({ minimumCalls: 1, windowSize: 1 }), retry({ retries: 3, jitter: 'none' }))
+    const opened = fateOf(broken(1))
+    await clock.advance(10_000)
+    // The first attempt opens the breaker; the second is rejected, and that is the end.
+    expect([model.arrivals.length, opened.code]).toEqual([1, 'ERR_OUTRIGGER_CIRCUIT_OPEN'])
+
+    model.hangs()
+    const full = pipe(inner, bulkhead({ concurrency: 1 }), retry({ retries: 3, jitter: 'none' }))
+    fateOf(full(1))
+    const second = fateOf(full(2))
+    await clock.settle()
+    expect([second.code, model.arrivals.length, clock.pending]).toEqual(['ERR_OUTRIGGER_BULKHEAD_FULL', 2, 0])
+  })
+
+  test('retry takes its own filter, which sees the error of each attempt', async () => {
+    const { clock, model, inner } = rig()
+    const seen: unknown[] = []
+    const predict = pipe(inner, retry({ retries: 5, minDelayMs: 0, retryIf: (error) => (seen.push((error as Error).message), (error as Error).message === 'again') }))
+    const fate = fateOf(predict(1))
+    ;(await model.next()).fail(new Error('again'))
+    ;(await model.next()).fail(new Error('never'))
+    await clock.settle()
+    expect([seen, (fate.error as Error).message, model.arrivals.length]).toEqual([['again', 'never'], 'never', 2])
+  })
+
+  test('retry whose filter throws goes by its default, says so in a notice, and leaks no permit around it', async () => {
+    const { model, inner } = rig({ batches: true })
+    model.fails(new Error('down'))
+    const predict = pipe(
+      inner,
+      retry({
+        retries: 2,
+        minDelayMs: 0,
+        retryIf: () => {
+          throw new TypeError('the filter is broken')
+        },
+      }),
+      bulkhead({ concurrency: 1 }),
+    )
+    const { notices } = eventsOf(predict)
+    for (let call = 0; call < 2; call += 1) await expect(predict(1)).rejects.toThrow('down')
+    await expect(predict.batch([1])).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_BATCH', cause: expect.objectContaining({ message: 'down' }) })
+    expect(model.arrivals).toHaveLength(9)
+    expect(new Set(notices)).toEqual(new Set(['`retryIf` threw; the default decided instead.']))
+  })
+})
+
+describe('batches', () => {
+  test('retry asks again only for the rows that failed, as one batch, and keeps their places', async () => {
+    const { clock, model, inner } = rig<number | RowFailure>({ batches: true })
+    const answer = pipe(inner, retry({ retries: 2, minDelayMs: 0 })).detailedBatch([10, 11, 12, 13])
+    ;(await model.next()).answer(100, new RowFailure(new Error('a')), 102, new RowFailure(new Error('b')))
+    const second = await model.next()
+    expect(second.inputs).toEqual([11, 13])
+    second.answer(new RowFailure(new Error('a again')), 103)
+    const third = await model.next()
+    expect(third.inputs).toEqual([11])
+    third.answer(101)
+    const rows = await answer
+    expect(rows.map((row) => row.ok && row.output)).toEqual([100, 101, 102, 103])
+    expect(rows.map(({ record }) => record.attempts)).toEqual([1, 3, 1, 2])
+    expect(clock.timersSet).toBe(0)
+  })
+
+  test('retry leaves each row the error of its last attempt', async () => {
+    const { model, inner } = rig<number | RowFailure>({ batches: true })
+    const answer = pipe(inner, retry({ retries: 1, minDelayMs: 0 })).detailedBatch([1, 2])
+    ;(await model.next()).fail(new Error('whole run'))
+    ;(await model.next()).answer(5, new RowFailure(new Error('row')))
+    expect((await answer).map((row) => (row.ok ? row.output : (row.error as Error).message))).toEqual([5, 'row'])
+  })
+
+  test('retry does not ask again for rows whose callers have left', async () => {
+    const { model, inner } = rig<number | RowFailure>({ batches: true })
+    const leaving = new AbortController()
+    const answer = pipe(inner, retry({ retries: 1, minDelayMs: 0 })).detailedBatch([1, 2], { signals: [leaving.signal, undefined] })
+    const first = await model.next()
+    leaving.abort()
+    first.fail(new Error('whole run'))
+    const second = await model.next()
+    expect(second.inputs).toEqual([2])
+    second.answer(5)
+    expect((await answer).map((row) => (row.ok ? row.output : (row.error as { code: string }).code))).toEqual(['ERR_OUTRIGGER_ABORTED', 5])
+  })
+})
