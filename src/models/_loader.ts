@@ -3,32 +3,15 @@ import type { Timer } from '../core/clock.js'
 import { hasCode, OutriggerError } from '../core/errors.js'
 import { EventHub } from '../core/events.js'
 import type { ModelIdentity } from '../core/identity.js'
-import { modelStage, type ModelFunction, type ModelObject } from '../core/model.js'
 import { numberOption, optionsObject } from '../core/options.js'
-import { isPredictor, predictorOver, stageOf, type Predictor } from '../core/predictor.js'
 import type { Runtime } from '../core/runtime.js'
-import type { Stage, StageSchema } from '../core/stage.js'
-import { LoadedVersion } from './_loaded-version.js'
+import type { StageSchema } from '../core/stage.js'
+import { loadVersion, type LoaderSettings } from './_load-version.js'
+import type { LoadedVersion } from './_loaded-version.js'
 import type { LoaderStageHost } from './_loader-stage.js'
-import type { Engine, EngineModel, EngineObject } from './engines/engine.js'
-import type { LoadModel } from './engines/function.js'
-import { messageOf, passGate, Refusal, type GateOptions, type RefusalStage } from './gate.js'
+import { Refusal } from './gate.js'
 import { checkTarget, type LoadedVersionInfo } from './model-loader.js'
-import { identityOf, type ModelSource, type ModelVersion, type OpenedModel } from './model-store.js'
-
-/** The options of a loader, checked. */
-export interface LoaderSettings<I, O> {
-  readonly store: ModelSource
-  readonly name: string
-  readonly follow: string
-  readonly engines: readonly Engine<unknown, unknown>[] | undefined
-  readonly load: LoadModel<unknown, unknown> | undefined
-  readonly build: ((engine: Predictor<unknown, unknown>, version: OpenedModel) => Predictor<I, O> | Promise<Predictor<I, O>>) | undefined
-  readonly gate: Pick<GateOptions<I, O>, 'warmup' | 'check'>
-  readonly drainMs: number
-  readonly schema: StageSchema
-  readonly runtime: Runtime
-}
+import type { ModelVersion } from './model-store.js'
 
 const layer = 'model-loader'
 /** So many refused versions are remembered; the oldest are forgotten. */
@@ -161,7 +144,7 @@ export class Loader<I, O> implements LoaderStageHost<I, O> {
   async #load(version: ModelVersion): Promise<LoadedVersion<I, O>> {
     this.#emit(version, 'found', 'loading', `${this.following} points to it`)
     const closers: (() => unknown)[] = []
-    const outcome = await this.#make(version, closers)
+    const outcome = await loadVersion<I, O>(this.#settings, this.owner, version, closers)
     if (!(outcome instanceof Refusal)) {
       this.#emit(version, 'loading', 'ready', 'it passed the gate')
       return outcome
@@ -181,46 +164,6 @@ export class Loader<I, O> implements LoaderStageHost<I, O> {
     for (const oldest of this.#refused.keys()) if (this.#refused.size > maxRefused) this.#refused.delete(oldest)
     this.#emit(version, 'loading', 'refused', reason, { stage, error })
     throw error
-  }
-
-  /** Everything from the files to the gate. `closers` is filled as there is something to close, last made first. */
-  async #make(version: ModelVersion, closers: (() => unknown)[]): Promise<LoadedVersion<I, O> | Refusal> {
-    const { store, build, gate, runtime, schema } = this.#settings
-    const attempt = async <T>(stage: RefusalStage, work: () => T | Promise<T>): Promise<T | Refusal> => {
-      try {
-        return await work()
-      } catch (error) {
-        return new Refusal(stage, messageOf(error), error)
-      }
-    }
-    const opened = await attempt('open', () => store.open(version))
-    if (opened instanceof Refusal) return opened
-    const model = await attempt('load', () => this.#loadModel(opened))
-    if (model instanceof Refusal) return model
-    closers.unshift(() => closeModel(model))
-    const identity = Object.freeze(identityOf(version))
-    const engineStage = await attempt('load', () => stageOfModel(model, identity, runtime, schema))
-    if (engineStage instanceof Refusal) return engineStage
-    let stage = engineStage as Stage<I, O>
-    if (build !== undefined) {
-      const engine = predictorOver(engineStage, [])
-      const built = await attempt('build', () => build(engine, opened))
-      if (built instanceof Refusal) return built
-      closers.unshift(() => built.close())
-      const outer = await attempt('build', () => stageOf(built))
-      if (outer instanceof Refusal) return outer
-      stage = outer
-    }
-    const refusal = await passGate(predictorOver(stage, []), version, { ...gate, golden: version.manifest.golden })
-    return refusal ?? new LoadedVersion(this.owner, version, identity, stage, closers)
-  }
-
-  async #loadModel(opened: OpenedModel): Promise<EngineModel<unknown, unknown>> {
-    const { load, engines } = this.#settings
-    if (load !== undefined) return await load(opened.files, opened)
-    const engine = engines?.find(({ name }) => name === opened.manifest.engine)
-    if (engine === undefined) throw new Error(`no engine of the loader is called \`${opened.manifest.engine}\` (there are: ${engines?.map(({ name }) => name).join(', ') || 'none'})`)
-    return await engine.load(opened.files, opened)
   }
 
   // ---- watching
@@ -288,15 +231,4 @@ export class Loader<I, O> implements LoaderStageHost<I, O> {
   #notice(message: string, error: unknown, data?: Readonly<Record<string, unknown>>): void {
     this.events.emit({ type: 'notice', layer, message, at: this.runtime.clock.wall(), ...(error === undefined ? {} : { error }), ...(data === undefined ? {} : { data }) })
   }
-}
-
-const stageOfModel = (model: EngineModel<unknown, unknown>, identity: ModelIdentity, runtime: Runtime, schema: StageSchema): Stage<unknown, unknown> =>
-  isPredictor(model)
-    ? stageOf(model as Predictor<unknown, unknown>)
-    : modelStage(model as ModelFunction<unknown, unknown> | ModelObject<unknown, unknown>, { runtime, identity, schema })
-
-const closeModel = async (model: EngineModel<unknown, unknown>): Promise<void> => {
-  const { dispose, close } = model as EngineObject<unknown, unknown>
-  if (typeof dispose === 'function') await dispose.call(model)
-  else if (typeof close === 'function') await close.call(model)
 }
