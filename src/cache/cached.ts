@@ -35,12 +35,21 @@ export interface CacheCounts {
   readonly entries: number
 }
 
-/** The layer, and the handle of its store. Around several predictors it keeps a store for each. */
-export interface CachedLayer<I> {
-  <O>(inner: Predictor<I, O>): Predictor<I, O>
+/** The handle of a cache's stores. */
+export interface CacheHandle {
   readonly counts: CacheCounts
   /** Forgets every answer. Work in progress goes on for those who wait for it, and is not kept. */
   clear(): void
+}
+
+/** The layer, and the handle of its store. Around several predictors it keeps a store for each. */
+export interface CachedLayer<I> extends CacheHandle {
+  <O>(inner: Predictor<I, O>): Predictor<I, O>
+}
+
+/** The same without a `key` function: it fits any input. */
+export interface NeutralCachedLayer extends CacheHandle {
+  <I, O>(inner: Predictor<I, O>): Predictor<I, O>
 }
 
 /**
@@ -68,7 +77,9 @@ export interface CachedLayer<I> {
  * assert.deepEqual([asked, cache.counts.hits], [1, 1])
  * ```
  */
-export const cached = <I>(options: CachedOptions<I> = {}): CachedLayer<I> => {
+export function cached(options?: CachedOptions<never> & { readonly key?: undefined }): NeutralCachedLayer
+export function cached<I>(options?: CachedOptions<I>): CachedLayer<I>
+export function cached<I>(options: CachedOptions<I> = {}): CachedLayer<I> {
   optionsObject('cached', options, ['max', 'maxBytes', 'ttlMs', 'key'])
   const max = numberOption('cached', 'max', options.max ?? 10_000, { min: 1, max: 2 ** 24, integer: true })
   const maxBytes = options.maxBytes === undefined ? undefined : numberOption('cached', 'maxBytes', options.maxBytes, { min: 1, integer: true })

@@ -5,5 +5,5 @@
  * on anything but the input.
  */
 export { cached } from './cached.js'
-export type { CacheCounts, CachedLayer, CachedOptions } from './cached.js'
+export type { CacheCounts, CachedLayer, CachedOptions, CacheHandle, NeutralCachedLayer } from './cached.js'
 export { contentKey } from './content-key.js'

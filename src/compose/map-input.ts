@@ -1,6 +1,6 @@
 import type { Binding, Call } from '../core/call.js'
 import { applyLayer } from '../core/layer.js'
-import { functionOption } from '../core/options.js'
+import { requiredFunction } from '../core/options.js'
 import type { Predictor } from '../core/predictor.js'
 import { isRowFailure, RowFailure, type Row } from '../core/rows.js'
 import { toError } from '../core/model.js'
@@ -25,7 +25,7 @@ import { toError } from '../core/model.js'
  * ```
  */
 export const mapInput = <I, I2>(map: (input: I2) => I | PromiseLike<I>): (<O>(inner: Predictor<I, O>) => Predictor<I2, O>) => {
-  functionOption('mapInput', 'map', map)
+  requiredFunction('mapInput', 'map', map)
   return <O>(inner: Predictor<I, O>) =>
     applyLayer<I, O, I2, O>(inner, 'mapInput', (_host, inside) => {
       const { bind } = inside

@@ -1,5 +1,5 @@
 import { applyLayer } from '../core/layer.js'
-import { functionOption } from '../core/options.js'
+import { requiredFunction } from '../core/options.js'
 import type { Predictor } from '../core/predictor.js'
 
 /**
@@ -16,7 +16,7 @@ import type { Predictor } from '../core/predictor.js'
  * ```
  */
 export const mapOutput = <O, O2>(map: (output: O) => O2): (<I>(inner: Predictor<I, O>) => Predictor<I, Awaited<O2>>) => {
-  functionOption('mapOutput', 'map', map)
+  requiredFunction('mapOutput', 'map', map)
   return <I>(inner: Predictor<I, O>) =>
     applyLayer<I, O, I, Awaited<O2>>(inner, 'mapOutput', (_host, inside) => ({
       schema: { input: inside.schema.input },

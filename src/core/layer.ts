@@ -9,7 +9,7 @@ import { fuse, type Guard } from './fuse.js'
 import { rowsOf, toError } from './model.js'
 import { functionOption, stringOption } from './options.js'
 import { predictorOver, stageOf, type Predictor } from './predictor.js'
-import type { Random } from './random.js'
+import { ownStream, type Random } from './random.js'
 import { failRows, type Row } from './rows.js'
 import type { Branch, Stage, StageSchema, StageTraits } from './stage.js'
 
@@ -129,7 +129,7 @@ export const applyLayer = <I, O, I2 = I, O2 = O>(
   const events = new EventHub()
   const host: LayerHost = {
     clock: runtime.clock,
-    random: runtime.random.substream(name),
+    random: ownStream(runtime.random, name),
     emit: (event) => events.emit({ ...event, layer: name, at: runtime.clock.wall() } as Parameters<EventHub['emit']>[0]),
     served: (call) => inside.served(call),
     scope: (call) => inside.scope(call),

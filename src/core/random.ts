@@ -47,6 +47,20 @@ export const seededRandom = (seed: number | string): Random => {
   }
 }
 
+const taken = new WeakMap<Random, Map<string, number>>()
+
+/**
+ * A substream that nobody else has: the first one to ask for a purpose gets that substream, the second one
+ * `purpose#2`, and so on, so that two layers of a kind do not draw the same numbers.
+ */
+export const ownStream = (random: Random, purpose: string): Random => {
+  const counts = taken.get(random) ?? new Map<string, number>()
+  taken.set(random, counts)
+  const count = (counts.get(purpose) ?? 0) + 1
+  counts.set(purpose, count)
+  return random.substream(count === 1 ? purpose : `${purpose}#${count}`)
+}
+
 /** A stream seeded by the operating system. */
 export const systemRandom = (): Random => seededRandom(randomBytes(16).toString('hex'))
 

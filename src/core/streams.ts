@@ -46,9 +46,12 @@ export const untilEnd = <S extends AsyncIterable<unknown>>(stream: S, onEnd: () 
       throw: (error?: unknown) => ending(source.throw === undefined ? Promise.reject(error as Error) : source.throw(error)),
     }
   }
+  // A generator that is driven by hand, without a loop.
+  let driven: AsyncIterator<unknown> | undefined
   return new Proxy(stream, {
     get: (target, property) => {
       if (property === Symbol.asyncIterator) return iterate
+      if ((property === 'next' || property === 'return' || property === 'throw') && property in target) return (driven ??= iterate())[property]
       const member: unknown = Reflect.get(target, property, target)
       return typeof member === 'function' ? (member as (...args: never[]) => unknown).bind(target) : member
     },

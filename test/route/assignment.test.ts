@@ -1,0 +1,243 @@
+import fc from 'fast-check'
+import { assign, isSampled, layOut, type Stretch } from '../../src/route/assignment.js'
+import { describe, expect, test } from 'vitest'
+
+const space = 2 ** 32
+
+/** Weights of any size with sum 1, the control's first; some are 0. */
+const anyWeights = (variants: { readonly min: number; readonly max: number }): fc.Arbitrary<number[]> =>
+  fc
+    .array(fc.oneof(fc.nat(1000), fc.constant(0), fc.double({ min: 0, max: 1, noNaN: true })), { minLength: variants.min + 1, maxLength: variants.max + 1 })
+    .filter((parts) => parts.reduce((sum, part) => sum + part, 0) > 1e-6)
+    .map(normalised)
+
+const normalised = (parts: readonly number[]): number[] => {
+  const sum = parts.reduce((total, part) => total + part, 0)
+  return parts.map((part) => part / sum)
+}
+
+const widths = (stretches: readonly Stretch[], variants: number): number[] => {
+  const found = new Array<number>(variants).fill(0)
+  for (const { from, to, variant } of stretches) found[variant] = (found[variant] as number) + to - from
+  found[0] = space - found.reduce((sum, width) => sum + width, 0)
+  return found
+}
+
+/** How many points of the space the variant had before and has no more. */
+const lost = (before: readonly Stretch[], after: readonly Stretch[], variant: number): number => {
+  let missing = 0
+  for (const had of before.filter((stretch) => stretch.variant === variant)) {
+    missing += had.to - had.from
+    for (const has of after.filter((stretch) => stretch.variant === variant)) missing -= Math.max(0, Math.min(had.to, has.to) - Math.max(had.from, has.from))
+  }
+  return missing
+}
+
+/** Weights before and after, in which so many variants may have grown at the control's cost. */
+const growing = (variants: { readonly min: number; readonly max: number }): fc.Arbitrary<[number[], number[]]> =>
+  anyWeights(variants).chain((before) =>
+    fc.array(fc.oneof(fc.constant(0), fc.double({ min: 0, max: 1, noNaN: true })), { minLength: before.length, maxLength: before.length }).map((wishes): [number[], number[]] => {
+      const control = before[0] as number
+      const total = Math.max(1, wishes.slice(1).reduce((sum, wish) => sum + wish, 0))
+      const after = before.map((weight, index) => (index === 0 ? 0 : weight + ((wishes[index] as number) * control) / total))
+      after[0] = Math.max(0, 1 - after.reduce((sum, weight) => sum + weight, 0))
+      return [before, after]
+    }),
+  )
+
+describe('layOut', () => {
+  test('layOut gives stretches that are disjoint, in order and inside of the space', () => {
+    fc.assert(
+      fc.property(anyWeights({ min: 0, max: 7 }), (weights) => {
+        let end = 0
+        for (const { from, to, variant } of layOut(weights)) {
+          expect(from).toBeGreaterThanOrEqual(end)
+          expect(to).toBeGreaterThan(from)
+          expect(Number.isInteger(from) && Number.isInteger(to)).toBe(true)
+          expect(variant).toBeGreaterThan(0)
+          expect(variant).toBeLessThan(weights.length)
+          end = to
+        }
+        expect(end).toBeLessThanOrEqual(space)
+      }),
+    )
+  })
+
+  test('layOut gives every variant the width of its weight, within rounding', () => {
+    fc.assert(
+      fc.property(anyWeights({ min: 0, max: 7 }), (weights) => {
+        widths(layOut(weights), weights.length).forEach((width, variant) => {
+          expect(Math.abs(width - (weights[variant] as number) * space)).toBeLessThanOrEqual(variant === 0 ? weights.length + 5 : weights.length)
+        })
+      }),
+    )
+  })
+
+  test('layOut is a function of the weights alone', () => {
+    fc.assert(fc.property(anyWeights({ min: 1, max: 5 }), (weights) => expect(layOut(weights)).toEqual(layOut([...weights]))))
+  })
+
+  test('layOut moves nobody out of a variant as variants grow: one or two beside the control, any weights', () => {
+    fc.assert(
+      fc.property(growing({ min: 1, max: 2 }), ([before, after]) => {
+        for (let variant = 1; variant < before.length; variant += 1) expect(lost(layOut(before), layOut(after), variant)).toBeLessThanOrEqual(2)
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('layOut moves nobody out of a variant that grows or stays while another shrinks, and nobody into one that shrinks', () => {
+    fc.assert(
+      fc.property(anyWeights({ min: 2, max: 2 }), anyWeights({ min: 2, max: 2 }), (before, after) => {
+        for (const variant of [1, 2]) {
+          const [smaller, larger] = (before[variant] as number) <= (after[variant] as number) ? [before, after] : [after, before]
+          expect(lost(layOut(smaller), layOut(larger), variant)).toBeLessThanOrEqual(2)
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('layOut moves nobody out of a variant as several grow at once, as long as each fits its home', () => {
+    const fits = ([before, after]: [number[], number[]]): boolean => [before, after].every((weights) => weights.slice(1).every((weight) => weight <= 1 / (weights.length - 1)))
+    fc.assert(
+      fc.property(growing({ min: 3, max: 8 }).filter(fits), ([before, after]) => {
+        for (let variant = 1; variant < before.length; variant += 1) expect(lost(layOut(before), layOut(after), variant)).toBeLessThanOrEqual(2)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('layOut sends everybody to the control at weight 0', () => {
+    for (const weights of [[1], [1, 0], [1, 0, 0, 0]]) expect(layOut(weights)).toEqual([])
+    expect(layOut([0.5, 0, 0.5]).some(({ variant }) => variant === 1)).toBe(false)
+  })
+
+  test('layOut gives everybody to a variant at weight 1', () => {
+    expect(widths(layOut([0, 0, 1]), 3)).toEqual([0, 0, space])
+    expect(widths(layOut([0, 1]), 2)).toEqual([0, space])
+  })
+
+  test('layOut takes weights as small as 2⁻³²', () => {
+    expect(layOut([1 - 1e-9, 1e-9])).toEqual([{ from: 0, to: 4, variant: 1 }])
+  })
+
+  for (const [what, weights] of [
+    ['no weights', []],
+    ['a sum below 1', [0.5, 0.4]],
+    ['a sum above 1', [0.9, 0.2]],
+    ['a negative weight', [1.2, -0.2]],
+    ['NaN', [1, Number.NaN]],
+    ['Infinity', [Infinity, 0]],
+    ['a text', ['1', 0]],
+    ['undefined', [1, undefined]],
+  ] as const) {
+    test(`layOut refuses ${what} by code`, () => {
+      expect(() => layOut(weights as never)).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
+    })
+  }
+})
+
+describe('assign', () => {
+  // Points and arms by an independent MurmurHash3 (Python, checked against the published vectors).
+  const goldens = [
+    ['split', 'user-1', 2],
+    ['split', 'user-2', 1],
+    ['split', 'user-3', 2],
+    ['split', '', 0],
+    ['price', 'user-1', 0],
+    ['split', 'ATL-ORD-2001-02-03', 2],
+    ['split', 'Zoë', 0],
+    ['split', '日本', 1],
+    ['split', '🛶', 0],
+    ['split', '\ud83d', 1], // a lone surrogate counts as U+FFFD
+  ] as const
+
+  test('assign gives the same variant on every machine, non-ASCII units included', () => {
+    const stretches = layOut([0.5, 0.3, 0.2])
+    expect(goldens.map(([salt, unit]) => assign(stretches, salt, unit))).toEqual(goldens.map(([, , variant]) => variant))
+  })
+
+  test('assign agrees with the stretch that holds the point of the unit', () => {
+    expect(assign([{ from: 2688939305, to: 2688939306, variant: 7 }], 'split', 'user-1')).toBe(7)
+    expect(assign([{ from: 0, to: 2688939305, variant: 7 }, { from: 2688939306, to: space, variant: 8 }], 'split', 'user-1')).toBe(0)
+  })
+
+  test('assign gives shares that are those of the weights, for 200 000 sequential ids', () => {
+    const n = 200_000
+    const scores: number[] = []
+    for (const [salt, weights] of [
+      ['split', [0.5, 0.5]],
+      ['checkout-2', [0.99, 0.01]],
+      ['ranking', [0.2, 0.3, 0.5]],
+      ['1', [0.25, 0.25, 0.25, 0.25]],
+      ['2', [0.9, 0.05, 0.05]],
+    ] as const) {
+      const stretches = layOut(weights)
+      const counts = weights.map(() => 0)
+      for (let id = 0; id < n; id += 1) counts[assign(stretches, salt, `user-${id}`)]! += 1
+      counts.forEach((count, variant) => {
+        const share = weights[variant] as number
+        scores.push(Math.abs(count - n * share) / Math.sqrt(n * share * (1 - share)))
+      })
+    }
+    expect(Math.max(...scores)).toBeLessThan(4)
+    // 0.80 is expected; 14 scores have a standard error of about 0.16.
+    expect(scores.reduce((sum, score) => sum + score, 0) / scores.length).toBeLessThan(1.3)
+  })
+
+  test('assign gives independent variants in experiments of different names, also of names that differ by a digit', () => {
+    const n = 40_000
+    const halves = layOut([0.5, 0.5])
+    const scores: number[] = []
+    for (let pair = 0; pair < 16; pair += 1) {
+      let inside = 0
+      let both = 0
+      for (let id = 0; id < n; id += 1) {
+        if (assign(halves, `exp-${pair}`, String(id)) !== 1) continue
+        inside += 1
+        both += assign(halves, `exp-${pair + 1}`, String(id))
+      }
+      scores.push(Math.abs(both - inside / 2) / Math.sqrt(inside / 4))
+    }
+    expect(Math.max(...scores)).toBeLessThan(4)
+    expect(scores.reduce((sum, score) => sum + score, 0) / scores.length).toBeLessThan(1.25)
+  })
+})
+
+describe('isSampled', () => {
+  test('isSampled keeps a unit in the sample as the rate grows', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true }), (unit, a, b) => {
+        if (isSampled(Math.min(a, b), 'shadow', unit)) expect(isSampled(Math.max(a, b), 'shadow', unit)).toBe(true)
+      }),
+    )
+  })
+
+  test('isSampled takes everybody at 1 and nobody at 0', () => {
+    fc.assert(fc.property(fc.string(), (unit) => expect([isSampled(1, 's', unit), isSampled(0, 's', unit)]).toEqual([true, false])))
+  })
+
+  test('isSampled has the rate it is given, and the points of an independent MurmurHash3', () => {
+    const n = 100_000
+    for (const rate of [0.01, 0.1, 0.5]) {
+      let sampled = 0
+      for (let id = 0; id < n; id += 1) if (isSampled(rate, 'shadow', `user-${id}`)) sampled += 1
+      expect(Math.abs(sampled - n * rate) / Math.sqrt(n * rate * (1 - rate))).toBeLessThan(4)
+    }
+    expect([isSampled(0.747, 'split', 'user-1'), isSampled(0.748, 'split', 'user-1')]).toEqual([false, true])
+  })
+
+  test('isSampled is independent of assign under the same name', () => {
+    const n = 40_000
+    const halves = layOut([0.5, 0.5])
+    let inside = 0
+    let both = 0
+    for (let id = 0; id < n; id += 1) {
+      if (!isSampled(0.5, 'split', String(id))) continue
+      inside += 1
+      both += assign(halves, 'split', String(id))
+    }
+    expect(Math.abs(both - inside / 2) / Math.sqrt(inside / 4)).toBeLessThan(4)
+  })
+})
