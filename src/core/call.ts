@@ -116,7 +116,7 @@ export class Call implements ModelCall {
   #id: string | undefined
   #bindings: Binding[] | undefined
   #cancellation: Cancellation | undefined = undefined
-  #deadline = Infinity
+  #deadline: number | undefined = undefined
 
   constructor(runtime: Runtime, options: SharedCallOptions | undefined, key: string | undefined, id: string | undefined, parent?: Call, bindings?: Binding[]) {
     this.runtime = runtime
@@ -134,7 +134,8 @@ export class Call implements ModelCall {
 
   /** The time on the runtime's clock after which nobody waits, or `Infinity`. An attempt's is never later than its call's. */
   get deadline(): number {
-    return this.#parent === undefined ? this.#deadline : Math.min(this.#deadline, this.#parent.deadline)
+    const own = this.#deadline ?? Infinity
+    return this.#parent === undefined ? own : Math.min(own, this.#parent.deadline)
   }
 
   set deadline(at: number) {

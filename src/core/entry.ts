@@ -1,6 +1,7 @@
 /** The way in to a stack. */
 import { BatchCall, Call, type BatchOptions, type CallOptions, type SharedCallOptions } from './call.js'
 import { InvalidOptionError, OutriggerError } from './errors.js'
+import { fuse, type Guard } from './fuse.js'
 import { abortErrorOf, toError } from './model.js'
 import { numberOption, optionsObject } from './options.js'
 import type { PredictionRecord } from './record.js'
@@ -28,11 +29,15 @@ export class Entry<I, O> {
   #inFlight = 0
   #closed: Promise<void> | undefined
   #drained: (() => void) | undefined
+  /** The way of a call that nobody observes and nobody can abort: the entry's own work is fused with the guards'. */
+  readonly #free: (input: I, call: Call) => Promise<O>
 
   constructor(stage: Stage<I, O>, closers: readonly Closer[]) {
     this.#stage = stage
     this.#closers = closers
     this.#scribe = new Scribe(stage)
+    const { guards, core } = stage.fusible ?? { guards: [], core: (input: I, call: Call) => stage.one(input, call) }
+    this.#free = fuse([...guards, this.#asGuard()], core)
   }
 
   get isClosing(): boolean {
@@ -64,6 +69,17 @@ export class Entry<I, O> {
 
   // ---- single calls
 
+  #asGuard(): Guard<I, O> {
+    return {
+      pass: (_permit, output, call) => {
+        if (isStream(output)) return untilEnd(output, () => this.#end(call))
+        this.#end(call)
+        return output
+      },
+      fail: (_permit, _error, call) => this.#end(call),
+    }
+  }
+
   #open(input: I, options: CallOptions | undefined, observed: boolean): Call {
     this.#refuse(options)
     const { runtime, bind } = this.#stage
@@ -83,20 +99,6 @@ export class Entry<I, O> {
     if (timeoutMs === undefined) return
     if (typeof timeoutMs !== 'number' || Number.isNaN(timeoutMs)) throw new InvalidOptionError(`Cannot predict as \`timeoutMs\` must be a number: current value is ${String(timeoutMs)}`)
     if (timeoutMs <= 0) throw new OutriggerError('ERR_OUTRIGGER_TIMEOUT', `Cannot predict as no time is left: current value of \`timeoutMs\` is ${timeoutMs}`, { timeoutMs })
-  }
-
-  /** The way of a call that nobody observes and nobody can abort. */
-  async #free(input: I, call: Call): Promise<O> {
-    let output: O
-    try {
-      output = await this.#stage.one(input, call)
-    } catch (thrown) {
-      this.#end(call)
-      throw toError(thrown)
-    }
-    if (isStream(output)) return untilEnd(output, () => this.#end(call))
-    this.#end(call)
-    return output
   }
 
   async #observed(input: I, call: Call): Promise<Prediction<O>> {

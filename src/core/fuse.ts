@@ -14,9 +14,9 @@ export interface Guard<I, O> {
   /** Admits the call and gives a permit; throws to reject it; gives {@link mustWait} when it has to wait first. */
   enter?(call: Call): number
   /** The answer passes outwards. Gives what goes on, in most cases the same. */
-  pass?(permit: number, output: O): O
+  pass?(permit: number, output: O, call: Call): O
   /** A failure passes outwards. */
-  fail?(permit: number, error: unknown): void
+  fail?(permit: number, error: unknown, call: Call): void
   /** Answers in the place of a failure, or gives `undefined`. `again` asks what is inside once more. */
   recover?(error: unknown, input: I, call: Call, again: One<I, O>): Promise<O> | undefined
   /** The long way of a call that has to wait before it may enter: waits, and gives the permit. */
@@ -26,10 +26,15 @@ export interface Guard<I, O> {
 /** Given by `enter` when the call has to wait. */
 export const mustWait = -2
 
+type Permits = number[] | undefined
+
+const permitOf = (permits: Permits, index: number): number => (permits === undefined ? 0 : (permits[index] as number))
+
 /** Guards around a core, innermost first, as one function. */
 export const fuse = <I, O>(guards: readonly Guard<I, O>[], core: One<I, O>): One<I, O> => {
   const run = async (count: number, input: I, call: Call): Promise<O> => {
-    const permits: number[] = new Array<number>(count)
+    // Most permits are 0; the array is made for the first that is not.
+    let permits: Permits
     // The guards from `entered` to `count` have admitted the call.
     let entered = count
     let output: O
@@ -39,7 +44,7 @@ export const fuse = <I, O>(guards: readonly Guard<I, O>[], core: One<I, O>): One
         if (guard.enter !== undefined) {
           let permit = guard.enter(call)
           if (permit === mustWait) permit = await guard.wait!(call)
-          permits[entered - 1] = permit
+          if (permit !== 0) (permits ??= new Array<number>(count).fill(0))[entered - 1] = permit
         }
         entered -= 1
       }
@@ -47,26 +52,26 @@ export const fuse = <I, O>(guards: readonly Guard<I, O>[], core: One<I, O>): One
     } catch (thrown) {
       return await unwind(entered, count, permits, toError(thrown), input, call)
     }
-    return passOn(0, count, permits, output)
+    return passOn(0, count, permits, output, call)
   }
 
-  const passOn = (from: number, count: number, permits: readonly number[], answer: O): O => {
+  const passOn = (from: number, count: number, permits: Permits, answer: O, call: Call): O => {
     let output = answer
     for (let index = from; index < count; index += 1) {
       const guard = guards[index] as Guard<I, O>
-      if (guard.pass !== undefined) output = guard.pass(permits[index] as number, output)
+      if (guard.pass !== undefined) output = guard.pass(permitOf(permits, index), output, call)
     }
     return output
   }
 
-  const unwind = async (from: number, count: number, permits: readonly number[], thrown: unknown, input: I, call: Call): Promise<O> => {
+  const unwind = async (from: number, count: number, permits: Permits, thrown: unknown, input: I, call: Call): Promise<O> => {
     let error = thrown
     for (let index = from; index < count; index += 1) {
       const guard = guards[index] as Guard<I, O>
       let output: O
       // Whatever a hook throws passes on outwards, so that every guard that has admitted the call hears of its end.
       try {
-        guard.fail?.(permits[index] as number, error)
+        guard.fail?.(permitOf(permits, index), error, call)
         const rescue = guard.recover?.(error, input, call, (again, sameCall) => run(index, again, sameCall))
         if (rescue === undefined) continue
         output = await rescue
@@ -74,7 +79,7 @@ export const fuse = <I, O>(guards: readonly Guard<I, O>[], core: One<I, O>): One
         error = toError(next)
         continue
       }
-      return passOn(index + 1, count, permits, output)
+      return passOn(index + 1, count, permits, output, call)
     }
     throw error
   }

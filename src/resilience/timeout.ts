@@ -59,40 +59,42 @@ export const timeout = (options: TimeoutOptions): NeutralLayer => {
 
         one: (next, input, call) => {
           const attempt = call.fork()
-          return new Promise((resolve, reject) => {
-            const deadline = deadlines.add(() => {
-              const error = timeoutError(ms)
-              call.attempts += attempt.attempts
-              reject(error)
-              attempt.abort(error)
-            })
-            attempt.deadline = deadline.expiresAt
-            next(input, attempt).then(
-              (output) => {
-                const isLate = deadline.expire === undefined
-                if (!isLate) {
-                  deadlines.remove(deadline)
-                  call.adopt(attempt)
-                }
-                if (isStream(output)) {
-                  const held = untilEnd(output, () => attempt.end())
-                  if (isLate) discardStream(held)
-                  else resolve(held)
-                  return
-                }
-                attempt.end()
-                resolve(output)
-              },
-              (error: unknown) => {
-                if (deadline.expire !== undefined) {
-                  deadlines.remove(deadline)
-                  call.adopt(attempt)
-                }
-                attempt.end()
-                reject(error as Error)
-              },
-            )
+          const answer = new Promise<never>(capture)
+          const resolve = captured.resolve as (output: unknown) => void
+          const { reject } = captured
+          const deadline = deadlines.add(() => {
+            const error = timeoutError(ms)
+            call.attempts += attempt.attempts
+            reject(error)
+            attempt.abort(error)
           })
+          attempt.deadline = deadline.expiresAt
+          next(input, attempt).then(
+            (output) => {
+              const isLate = deadline.expire === undefined
+              if (!isLate) {
+                deadlines.remove(deadline)
+                call.adopt(attempt)
+              }
+              if (isStream(output)) {
+                const held = untilEnd(output, () => attempt.end())
+                if (isLate) discardStream(held)
+                else resolve(held)
+                return
+              }
+              attempt.end()
+              resolve(output)
+            },
+            (error: unknown) => {
+              if (deadline.expire !== undefined) {
+                deadlines.remove(deadline)
+                call.adopt(attempt)
+              }
+              attempt.end()
+              reject(error)
+            },
+          )
+          return answer
         },
 
         many: (next, inputs, batch) => {
@@ -125,6 +127,13 @@ export const timeout = (options: TimeoutOptions): NeutralLayer => {
         close: () => deadlines.close(),
       }
     })
+}
+
+// What `Promise.withResolvers` does, which Node 20 has not: an executor that every promise shares costs a call no closure.
+const captured: { resolve: (output: never) => void; reject: (error: unknown) => void } = { resolve: () => {}, reject: () => {} }
+const capture = (resolve: (output: never) => void, reject: (error: unknown) => void): void => {
+  captured.resolve = resolve
+  captured.reject = reject
 }
 
 const timeoutError = (ms: number): OutriggerError =>

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { cached, pipe, predictor, timeout } from 'outrigger'
+import { bulkhead, cached, pipe, predictor, timeout } from 'outrigger'
 import { fakeClock } from 'outrigger/testing'
 import { describe, expect, test } from 'vitest'
 import { fateOf, recordsOf, rig } from '../resilience/_rig.js'
@@ -115,6 +115,22 @@ describe('leaving', () => {
     model.arrivals[0]?.answer(5)
     await clock.settle()
     expect(patient.value).toBe(5)
+  })
+
+  test('cached lets go at once of what a caller who leaves holds farther out', async () => {
+    const { clock, model, inner } = rig()
+    const shared = pipe(inner, cached())
+    const bounded = pipe(shared, bulkhead({ concurrency: 1 }))
+    const stays = fateOf(shared(1))
+    const leaving = new AbortController()
+    fateOf(bounded(1, { signal: leaving.signal }))
+    leaving.abort()
+    await clock.settle()
+    const admitted = fateOf(bounded(1))
+    await clock.settle()
+    model.arrivals[0]?.answer(5)
+    await clock.settle()
+    expect([stays.value, admitted.value, model.arrivals.length]).toEqual([5, 5, 1])
   })
 
   test('cached gives shared work the latest deadline of its waiters', async () => {

@@ -118,6 +118,13 @@ describe('traps', () => {
     ['["a", "b"]', ['a', 'b']],
     ['["a,b"]', ['a,b']],
     ['["ab", ""]', ['ab', '']],
+    // Were lengths left out, or only the values escaped, each of these would meet the next one.
+    ['["as:b", "c"]', ['as:b', 'c']],
+    ['["a", "bs:c"]', ['a', 'bs:c']],
+    ['["as1:b", "c"]', ['as1:b', 'c']],
+    ['["a", "bs1:c"]', ['a', 'bs1:c']],
+    ['{ "ad1;b": 1, c: 1 }', { 'ad1;b': 1, c: 1 }],
+    ['{ a: 1, "bd1;c": 1 }', { a: 1, 'bd1;c': 1 }],
     ['{}', {}],
     ['{ a: undefined }', { a: undefined }],
     ['{ a: null }', { a: null }],

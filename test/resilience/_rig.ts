@@ -1,5 +1,5 @@
 /** A mock model on a fake clock, and what tests of layers ask for again and again. */
-import { predictor, seededRandom, type Predictor, type PredictionRecord, type StateEvent } from 'outrigger'
+import { layer, predictor, seededRandom, type NeutralLayer, type Predictor, type PredictionRecord, type StateEvent } from 'outrigger'
 import { fakeClock, mockModel, type FakeClock, type MockModel } from 'outrigger/testing'
 
 export interface Rig<O> {
@@ -85,4 +85,20 @@ export const countedStream = (): { readonly stream: AsyncGenerator<number>; read
     return await finish(value)
   }
   return { stream, ended: () => ended }
+}
+
+/** A layer that counts what passes: unlike a model it lets aborted calls in. */
+export const turnstile = (): NeutralLayer & { readonly inputs: unknown[] } => {
+  const inputs: unknown[] = []
+  const wrap: NeutralLayer = layer<never, never>('turnstile', {
+    one: async (next, input, call) => {
+      inputs.push(input)
+      return await next(input, call)
+    },
+    many: async (next, rows, batch) => {
+      inputs.push([...rows])
+      return await next(rows, batch)
+    },
+  }) as never
+  return Object.assign(wrap, { inputs })
 }

@@ -1,7 +1,7 @@
 import { bulkhead, cached, fallback, owned, pipe, predictor, RowFailure, timeout, type Predictor } from 'outrigger'
 import { mockModel } from 'outrigger/testing'
 import { describe, expect, test } from 'vitest'
-import { eventsOf, fateOf, recordsOf, rig } from './_rig.js'
+import { eventsOf, fateOf, recordsOf, rig, turnstile } from './_rig.js'
 
 const down = new Error('down')
 
@@ -179,7 +179,8 @@ describe('batches', () => {
 describe('leaving', () => {
   test('fallback does not answer for a call that its own caller aborted', async () => {
     const { clock, model, inner } = rig()
-    const rung = mockModel<number, number>().answers(-1)
+    const passed = turnstile()
+    const rung = pipe((_: number) => -1, passed)
     const predict = pipe(inner, fallback({ use: rung, when: () => true }))
     const leaving = new AbortController()
     const fate = fateOf(predict(1, { signal: leaving.signal }))
@@ -190,7 +191,7 @@ describe('leaving', () => {
     await clock.settle()
     expect(fate.code).toBe('ERR_OUTRIGGER_ABORTED')
     expect(rows.value?.map((row) => (row.ok ? row.output : (row.error as { code: string }).code))).toEqual(['ERR_OUTRIGGER_ABORTED', -1])
-    expect(rung.arrivals.map(({ input }) => input)).toEqual([2])
+    expect(passed.inputs).toEqual([[2]])
   })
 
   test('fallback asks no further rung once the caller has left', async () => {

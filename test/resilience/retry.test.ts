@@ -1,7 +1,7 @@
 import { bulkhead, circuitBreaker, pipe, predictor, retry, RowFailure, seededRandom, type Predictor, type RetryOptions } from 'outrigger'
 import { fakeClock, type FakeClock } from 'outrigger/testing'
 import { describe, expect, test } from 'vitest'
-import { eventsOf, fateOf, rig } from './_rig.js'
+import { eventsOf, fateOf, rig, turnstile } from './_rig.js'
 
 /** A model that always fails, and the times at which it was asked. */
 const failing = (options: RetryOptions, seed = 7): { readonly predict: Predictor<number, number>; readonly asked: number[]; readonly clock: FakeClock } => {
@@ -134,13 +134,21 @@ describe('leaving', () => {
 
   test('retry makes no attempt after the caller has left, even when its filter would', async () => {
     const { clock, model, inner } = rig()
-    const leaving = new AbortController()
-    fateOf(pipe(inner, retry({ retries: 3, minDelayMs: 0, retryIf: () => true }))(1, { signal: leaving.signal }))
-    const first = await model.next()
-    leaving.abort()
-    first.fail(new Error('stopped'))
+    const passed = turnstile()
+    const predict = pipe(inner, passed, retry({ retries: 3, minDelayMs: 10, retryIf: () => true }))
+    const [during, between] = [new AbortController(), new AbortController()]
+    fateOf(predict(1, { signal: during.signal }))
+    fateOf(predict(2, { signal: between.signal }))
+    fateOf(predict.batch([3], { signal: during.signal }))
+    await clock.settle()
+    model.arrivals[1]?.fail(new Error('down'))
+    await clock.settle()
+    during.abort()
+    between.abort()
+    model.arrivals[0]?.fail(new Error('stopped'))
+    model.arrivals[2]?.fail(new Error('stopped'))
     await clock.advance(1000)
-    expect(model.arrivals).toHaveLength(1)
+    expect(passed.inputs).toEqual([1, 2, [3]])
   })
 
   test('retry does not begin a wait that the deadline would cut', async () => {
@@ -239,7 +247,8 @@ describe('batches', () => {
   test('retry does not ask again for rows whose callers have left', async () => {
     const { model, inner } = rig<number | RowFailure>({ batches: true })
     const leaving = new AbortController()
-    const answer = pipe(inner, retry({ retries: 1, minDelayMs: 0 })).detailedBatch([1, 2], { signals: [leaving.signal, undefined] })
+    const passed = turnstile()
+    const answer = pipe(inner, passed, retry({ retries: 1, minDelayMs: 0 })).detailedBatch([1, 2], { signals: [leaving.signal, undefined] })
     const first = await model.next()
     leaving.abort()
     first.fail(new Error('whole run'))
@@ -247,5 +256,6 @@ describe('batches', () => {
     expect(second.inputs).toEqual([2])
     second.answer(5)
     expect((await answer).map((row) => (row.ok ? row.output : (row.error as { code: string }).code))).toEqual(['ERR_OUTRIGGER_ABORTED', 5])
+    expect(passed.inputs).toEqual([[1, 2], [2]])
   })
 })

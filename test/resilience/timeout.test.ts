@@ -89,6 +89,21 @@ describe('what is abandoned', () => {
     expect(signal.aborted).toBe(false)
   })
 
+  test('timeout takes its limit away from a call that failed', async () => {
+    const { clock, model, inner } = rig()
+    const predict = pipe(inner, timeout({ ms: 100 }))
+    for (const batch of [false, true]) {
+      const fate = fateOf<unknown>(batch ? predict.batch([1]) : predict(1))
+      const arrival = await model.next()
+      const { signal } = arrival.call
+      arrival.fail(new Error('down'))
+      await clock.settle()
+      expect([fate.state, clock.holding]).toEqual(['rejected', 0])
+      await clock.advance(1000)
+      expect(signal.aborted).toBe(false)
+    }
+  })
+
   for (const [how, settle] of [
     ['answer', (arrival: { answer(x: number): void }) => arrival.answer(5)],
     ['rejection', (arrival: { fail(error: unknown): void }) => arrival.fail(new Error('late'))],
