@@ -36,7 +36,6 @@ const blank: Float32Array = new Float32Array(featureNames.length)
 const output = defineSchema({ late: { type: 'number', min: 0, max: 1 } })
 
 /** The service: one predictor, and the handles of its layers. */
-// oxlint-disable-next-line explicit-function-return-type -- The handles' types are inferred; writing them out again says nothing.
 export const flightService = async (options: ServiceOptions) => {
   const { store, baseline, clock, random, meter, onShadow } = options
   const load = (follow: string, stream: string): ModelLoader<Float32Array, number> =>

@@ -13,7 +13,7 @@ import { loaderStage } from './_loader-stage.js'
 import type { Engine } from './engines/engine.js'
 import type { LoadModel } from './engines/function.js'
 import type { ModelSource, ModelVersion, OpenedModel } from './model-store.js'
-import { checkModelName } from './names.js'
+import { checkModelName, checkTarget } from './names.js'
 
 /** Options of a loader, whatever its rows. */
 export interface LoaderOptions<I, O> {
@@ -99,12 +99,6 @@ export interface ModelLoader<I, O> extends Predictor<I, O> {
 
 const owner = 'modelLoader'
 const known = ['store', 'name', 'follow', 'warmup', 'check', 'drainMs', 'clock', 'random', 'input', 'output', 'engines', 'load', 'build']
-
-export const checkTarget = (target: unknown): string => {
-  if (typeof target === 'string' && target !== '' && !target.includes('@')) return target
-  if (typeof target === 'number' && Number.isInteger(target) && target > 0) return String(target)
-  throw new InvalidOptionError(`Cannot follow a model as \`follow\` must be an alias, "latest" or a version: current value is ${JSON.stringify(target)}`)
-}
 
 /**
  * A predictor that follows an alias of a model in a store, and is swapped while calls go on.

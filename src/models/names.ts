@@ -67,3 +67,10 @@ export const parseReference = (reference: string): ModelReference => {
   }
   throw new InvalidOptionError(`Cannot resolve a model as the reference must be 'name@3', 'name@alias', 'name@latest' or a digest: current value is ${JSON.stringify(reference)}`)
 }
+
+/** What a loader follows, as text: an alias, `latest` or a version. */
+export const checkTarget = (target: unknown): string => {
+  if (typeof target === 'string' && target !== '' && !target.includes('@')) return target
+  if (typeof target === 'number' && Number.isInteger(target) && target > 0) return String(target)
+  throw new InvalidOptionError(`Cannot follow a model as \`follow\` must be an alias, "latest" or a version: current value is ${JSON.stringify(target)}`)
+}

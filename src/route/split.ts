@@ -1,4 +1,4 @@
-import { BatchCall, type Binding, type Call, type VariantChoice } from '../core/call.js'
+import type { BatchCall, Binding, Call, VariantChoice } from '../core/call.js'
 import { InvalidOptionError, OutriggerError } from '../core/errors.js'
 import { EventHub } from '../core/events.js'
 import type { ModelFunction, ModelObject } from '../core/model.js'

@@ -1,9 +1,10 @@
 /** What layers cost: the design's budget rows for a pass-through layer and for five layers together. */
 import * as cockatiel from 'cockatiel'
+import type * as outrigger from 'outrigger'
 import type { Budget } from './main.js'
 import { measure } from './measure.js'
 
-type Outrigger = typeof import('outrigger')
+type Outrigger = typeof outrigger
 
 /** The built package, as users run it. */
 const { bulkhead, circuitBreaker, fallback, layer, pipe, retry, timeout } = (await import(new URL('../../dist/esm/index.js', import.meta.url).href)) as Outrigger

@@ -106,6 +106,21 @@ describe('leaving', () => {
     expect([fates.map(({ value }) => value), model.arrivals[0]?.call.signal.aborted]).toEqual([[5, 5, 5], false])
   })
 
+  test('cached never aborts work that has succeeded, at whatever instant its last waiter leaves', async () => {
+    const found = new Set<number>()
+    for (let turns = 0; turns < 20; turns += 1) {
+      const { rig: { clock, model }, cache, leaving } = await three()
+      model.arrivals[0]?.answer(5)
+      for (let turn = 0; turn < turns; turn += 1) await Promise.resolve()
+      const kept = cache.counts.entries
+      for (const controller of leaving) controller.abort()
+      await clock.settle()
+      if (kept === 1) expect(model.arrivals[0]?.call.signal.aborted, `after ${turns} turns`).toBe(false)
+      found.add(kept)
+    }
+    expect(found).toEqual(new Set([0, 1]))
+  })
+
   test('cached lets a timeout around it reject one caller while the others wait on', async () => {
     const { clock, model, inner } = rig()
     const shared = pipe(inner, cached())

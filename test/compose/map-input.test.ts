@@ -38,11 +38,11 @@ describe('mapInput', () => {
     let mapped: (value: number) => void = () => {}
     const predict = pipe(predictor(model, { clock }), mapInput((_: string) => new Promise<number>((resolve) => (mapped = resolve))))
     const leaving = new AbortController()
-    const answer = expect(predict('1', { signal: leaving.signal })).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_ABORTED' })
+    const answer = predict('1', { signal: leaving.signal })
     await clock.settle()
     leaving.abort()
     mapped(1)
-    await answer
+    await expect(answer).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_ABORTED' })
     await clock.settle()
     expect(model.arrivals).toHaveLength(0)
   })

@@ -75,7 +75,6 @@ describe('deriveMany', () => {
   })
 
   it('a synchronous one, a plain value and a custom thenable are rows too', async () => {
-    // oxlint-disable-next-line unicorn/no-thenable -- The point of the test.
     const forms = [(): number => 7, () => ({ then: (resolve: (value: number) => void) => resolve(7) }) as PromiseLike<number>]
     for (const one of forms) expect(await pipe(predictor((x: number) => x), layer<number, number>('form', { one })).batch([1])).toEqual([7])
   })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { BatchPredictionError, isOutriggerError, pipe, predictor, RowFailure } from 'outrigger'
-import type { ModelFunction, ModelObject, Predictor } from 'outrigger'
+import { isOutriggerError, pipe, predictor, RowFailure } from 'outrigger'
+import type { BatchPredictionError, ModelFunction, ModelObject, Predictor } from 'outrigger'
 
 const caught = async (work: Promise<unknown>): Promise<Error & { code?: string; cause?: unknown }> => {
   const error = await work.then(() => new Error('It did not reject.'), (thrown: unknown) => thrown)
@@ -28,7 +28,6 @@ describe('modelStage', () => {
   })
 
   it('a model that returns a plain value or a custom thenable answers', async () => {
-    // oxlint-disable-next-line unicorn/no-thenable -- The point of the test.
     const thenable: ModelFunction<number, number> = (x) => ({ then: (resolve: (value: number) => void) => resolve(x + 1) }) as PromiseLike<number>
     for (const model of [(x: number) => x + 1, thenable]) {
       const predict = predictor(model)
@@ -71,7 +70,6 @@ describe('modelStage', () => {
     const rows = (inputs: readonly number[]): Float32Array => Float32Array.from(inputs)
     expect(await predictor({ predictBatch: rows }).batch([1, 2])).toEqual([1, 2])
     expect(await predictor({ predictBatch: async (inputs: readonly number[]) => rows(inputs) }).batch([1, 2])).toEqual([1, 2])
-    // oxlint-disable-next-line unicorn/no-thenable -- The point of the test.
     const thenable = { predictBatch: (inputs: readonly number[]) => ({ then: (resolve: (value: number[]) => void) => resolve([...inputs]) }) as PromiseLike<number[]> }
     expect(await predictor(thenable).batch([1, 2])).toEqual([1, 2])
   })

@@ -87,8 +87,13 @@ export const countedStream = (): { readonly stream: AsyncGenerator<number>; read
   return { stream, ended: () => ended }
 }
 
-/** A layer that counts what passes: unlike a model it lets aborted calls in. */
-export const turnstile = (): NeutralLayer & { readonly inputs: unknown[] } => {
+/** A layer that notes what passes. */
+export interface Turnstile extends NeutralLayer {
+  readonly inputs: unknown[]
+}
+
+/** Unlike a model it lets aborted calls in. */
+export const turnstile = (): Turnstile => {
   const inputs: unknown[] = []
   const wrap: NeutralLayer = layer<never, never>('turnstile', {
     one: async (next, input, call) => {

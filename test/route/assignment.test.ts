@@ -74,7 +74,7 @@ describe('layOut', () => {
   })
 
   test('layOut is a function of the weights alone', () => {
-    fc.assert(fc.property(anyWeights({ min: 1, max: 5 }), (weights) => expect(layOut(weights)).toEqual(layOut([...weights]))))
+    fc.assert(fc.property(anyWeights({ min: 1, max: 5 }), (weights) => void expect(layOut(weights)).toEqual(layOut([...weights]))))
   })
 
   test('layOut moves nobody out of a variant as variants grow: one or two beside the control, any weights', () => {
@@ -215,7 +215,7 @@ describe('isSampled', () => {
   })
 
   test('isSampled takes everybody at 1 and nobody at 0', () => {
-    fc.assert(fc.property(fc.string(), (unit) => expect([isSampled(1, 's', unit), isSampled(0, 's', unit)]).toEqual([true, false])))
+    fc.assert(fc.property(fc.string(), (unit) => void expect([isSampled(1, 's', unit), isSampled(0, 's', unit)]).toEqual([true, false])))
   })
 
   test('isSampled has the rate it is given, and the points of an independent MurmurHash3', () => {
