@@ -1,0 +1,19 @@
+import { expectTypeOf } from 'vitest'
+import { cached, fallback, owned, pipe, predictor, type Predictor } from 'outrigger'
+import { split } from 'outrigger/route'
+
+const router = split({
+  variants: { control: (x: { readonly a: number }) => 'old' as string, canary: predictor(async (x: { readonly b: number }) => x.b), third: { predictBatch: (rows: readonly { readonly a: number }[]) => rows.map(() => true as boolean) } },
+  weights: { control: 0.5, canary: 0.25, third: 0.25 },
+  by: (input) => `${input.a}-${input.b}`,
+})
+// The input is what all variants take, the output what any of them gives.
+const typed: Predictor<{ readonly a: number; readonly b: number }, string | number | boolean> = router
+expectTypeOf(await typed({ a: 1, b: 2 })).toEqualTypeOf<string | number | boolean>()
+expectTypeOf(router.setWeights).parameter(0).toEqualTypeOf<Readonly<Record<'control' | 'canary' | 'third', number>>>()
+const stack = pipe(owned(router), cached(), fallback((input) => ({ rule: input.a })))
+expectTypeOf(await stack({ a: 1, b: 2 })).toEqualTypeOf<string | number | boolean | { rule: number }>()
+// @ts-expect-error -- every variant needs a weight
+split({ variants: { control: (x: number) => x, canary: (x: number) => x }, weights: { control: 1 } })
+// @ts-expect-error -- a weight without a variant
+router.setWeights({ control: 1, canary: 0, third: 0, fourth: 0 })

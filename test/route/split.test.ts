@@ -1,0 +1,142 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { cached, mapInput, owned, pipe, predictor, type PredictorEvent } from 'outrigger'
+import { split } from 'outrigger/route'
+import { fakeClock, mockModel } from 'outrigger/testing'
+
+const keys = (count: number): string[] => Array.from({ length: count }, (_, unit) => `unit-${unit}`)
+const arms = (weights: { control: number; canary: number }, clock = fakeClock()) =>
+  split({
+    variants: {
+      control: predictor((x: number) => `old ${x}`, { name: 'old', version: '1', digest: 'aa', clock }),
+      canary: predictor((x: number) => `new ${x}`, { name: 'new', version: '2', digest: 'bb', clock }),
+    },
+    weights,
+  })
+
+describe('split', () => {
+  test('split gives a unit the same arm at every call, by key and by `by`', async () => {
+    const byKey = arms({ control: 0.5, canary: 0.5 })
+    const byInput = split({ variants: { control: (x: string) => 'old', canary: (x: string) => 'new' }, weights: { control: 0.5, canary: 0.5 }, by: (x) => x })
+    for (const key of keys(50)) {
+      const first = await byKey(1, { key })
+      expect(await byKey(1, { key })).toBe(first)
+      expect(await byInput(key)).toBe(first.slice(0, 3))
+    }
+  })
+
+  test('split rejects a call without a unit, and in a batch only that row', async () => {
+    const router = arms({ control: 1, canary: 0 })
+    await expect(router(1)).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_UNROUTABLE' })
+    const rows = await router.detailedBatch([1, 2, 3], { keys: ['a', undefined, 'c'] })
+    expect(rows.map((row) => row.ok)).toEqual([true, false, true])
+    expect(rows[1]!.ok === false && rows[1]!.error).toMatchObject({ code: 'ERR_OUTRIGGER_UNROUTABLE' })
+    expect(rows[1]!.record.outcome).toBe('error')
+  })
+
+  test('split: a `by` that throws fails its own row', async () => {
+    const router = split({
+      variants: { control: (x: number) => x, canary: (x: number) => -x },
+      weights: { control: 1, canary: 0 },
+      by: (x) => {
+        if (x === 2) throw new Error('no unit')
+        return String(x)
+      },
+    })
+    expect((await router.detailedBatch([1, 2, 3])).map((row) => row.ok)).toEqual([true, false, true])
+  })
+
+  test('split: a batch equals single calls, in order, and each arm is asked once', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.string({ minLength: 1 }), { maxLength: 30 }), fc.double({ min: 0, max: 1, noNaN: true }), async (units, canary) => {
+        const runs: number[] = []
+        const arm = (name: string) => ({ predictBatch: (rows: readonly number[]) => (runs.push(rows.length), rows.map((x) => `${name} ${x}`)) })
+        const router = split({ variants: { control: arm('old'), canary: arm('new') }, weights: { control: 1 - canary, canary } })
+        const inputs = units.map((_, index) => index)
+        const outputs = await router.batch(inputs, { keys: units })
+        expect(runs.length).toBeLessThanOrEqual(2)
+        expect(outputs).toEqual(await Promise.all(inputs.map((input, index) => router(input, { key: units[index] }))))
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  test('split: a call in flight stays with its arm while the weights change', async () => {
+    const control = mockModel<number, string>()
+    const canary = mockModel<number, string>()
+    const router = split({ variants: { control, canary }, weights: { control: 1, canary: 0 } })
+    const bound = router.detailed(1, { key: 'u' })
+    const arrival = await control.next()
+    router.setWeights({ control: 0, canary: 1 })
+    arrival.answer('old')
+    const { output, record } = await bound
+    expect([output, record.variants[0]?.variant, record.variants[0]?.propensity]).toEqual(['old', 'control', 1])
+    canary.answers('new')
+    expect(await router(1, { key: 'u' })).toBe('new')
+  })
+
+  test('split: records say variant, propensity, reason and the identity of the arm, for calls and rows', async () => {
+    const router = pipe(arms({ control: 0, canary: 1 }))
+    const expected = { variant: { split: 'split', variant: 'canary', reason: 'assigned', propensity: 1 }, identity: { name: 'new', version: '2', digest: 'bb' } }
+    const { record } = await router.detailed(1, { key: 'u' })
+    const [row] = await router.detailedBatch([1], { keys: ['u'] })
+    for (const seen of [record, row!.record]) expect({ variant: seen.variants[0], identity: seen.identity }).toEqual(expected)
+  })
+
+  test('split: a cache outside never gives one arm the answer of another', async () => {
+    const router = arms({ control: 0.5, canary: 0.5 })
+    const predict = pipe(router, cached())
+    const plain = arms({ control: 0.5, canary: 0.5 })
+    for (const key of keys(40)) expect(await predict(1, { key })).toBe(await plain(1, { key }))
+    router.setWeights({ control: 1, canary: 0 })
+    for (const key of keys(40)) expect(await predict(1, { key })).toBe('old 1')
+  })
+
+  test('split refuses weights that do not fit, and keeps the old ones', () => {
+    const router = arms({ control: 0.9, canary: 0.1 })
+    for (const wrong of [{ control: 0.9, canary: 0.2 }, { control: 2, canary: -1 }, { control: 1 }, { control: 0.5, canary: 0.25, other: 0.25 }, { control: Number.NaN, canary: 1 }]) {
+      expect(() => router.setWeights(wrong as never)).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
+    }
+    expect(router.weights).toEqual({ control: 0.9, canary: 0.1 })
+    expect(() => split({ variants: { only: (x: number) => x }, weights: { only: 1 } })).toThrow(/two variants/)
+  })
+
+  test('split: `by` sees what a map outside made of the input', async () => {
+    const predict = pipe(
+      split({ variants: { control: (x: number) => `old ${x}`, canary: (x: number) => `new ${x}` }, weights: { control: 0, canary: 1 }, by: (x) => x.toFixed(0) }),
+      mapInput((text: string) => text.length),
+    )
+    expect(await predict('four')).toBe('new 4')
+    expect(await predict.batch(['a', 'bb'])).toEqual(['new 1', 'new 2'])
+  })
+
+  test('split closes the arms that it made, and leaves those that it was given', async () => {
+    const made = mockModel<number, number>()
+    const given = predictor((x: number) => x)
+    const handed = predictor((x: number) => x)
+    const router = split({ variants: { made, given, handed: owned(handed) }, weights: { made: 1, given: 0, handed: 0 } })
+    await pipe(owned(router)).close()
+    expect(made.closed).toBe(1)
+    expect(await given(1)).toBe(1)
+    await expect(handed(1)).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_CLOSED' })
+  })
+
+  test('split passes the events of its arms on', async () => {
+    const { circuitBreaker } = await import('outrigger')
+    const arm = pipe((x: number): number => {
+      throw new Error(String(x))
+    }, circuitBreaker({ minimumCalls: 1, windowSize: 1 }))
+    const router = split({ variants: { control: (x: number) => x, canary: arm }, weights: { control: 0, canary: 1 } })
+    const events: PredictorEvent[] = []
+    router.observe((event) => events.push(event), { predictions: false })
+    await router(1, { key: 'u' }).catch(() => {})
+    expect(events).toMatchObject([{ type: 'state', layer: 'circuit-breaker', to: 'open' }])
+  })
+
+  test('split inside split: each has its own variant in the record, outermost first', async () => {
+    const inner = split({ name: 'inner', variants: { a: (x: number) => 'a', b: (x: number) => 'b' }, weights: { a: 0, b: 1 } })
+    const outer = split({ name: 'outer', variants: { control: (x: number) => 'c', test: inner }, weights: { control: 0, test: 1 } })
+    const { output, record } = await outer.detailed(1, { key: 'u' })
+    expect([output, record.variants.map(({ split: name, variant }) => `${name}=${variant}`)]).toEqual(['b', ['outer=test', 'inner=b']])
+  })
+})
