@@ -132,8 +132,8 @@ describe('shadow', () => {
 
   test('shadow: numbers agree within 1e-6, structures by content', async () => {
     const agreed = async (a: unknown, b: unknown): Promise<number> => {
-      const layer = shadow(() => b)
-      await pipe((_: number) => a, layer)(1)
+      const layer = shadow((_: number): unknown => b)
+      await pipe((_: number): unknown => a, layer)(1)
       await layer.idle()
       return layer.counts.agreed
     }
