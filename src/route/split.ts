@@ -1,7 +1,6 @@
 import type { BatchCall, Binding, Call, VariantChoice } from '../core/call.js'
 import { InvalidOptionError, OutriggerError } from '../core/errors.js'
 import { EventHub } from '../core/events.js'
-import type { ModelFunction, ModelObject } from '../core/model.js'
 import { functionOption, optionsObject, stringOption } from '../core/options.js'
 import { claim, predictorOver, type Claim, type Predictor } from '../core/predictor.js'
 import { pick, RowFailure, type Row } from '../core/rows.js'
@@ -9,7 +8,7 @@ import type { Stage } from '../core/stage.js'
 import { assign, layOut } from './assignment.js'
 
 /** Any model, as a variant. */
-export type Variant = ModelFunction<never, unknown> | ModelObject<never, unknown>
+export type Variant = ((...args: never) => unknown) | { predict(...args: never): unknown } | { predictBatch(...args: never): unknown }
 
 /** What all variants take. */
 export type VariantInput<V> = (V extends { predict(input: infer I, ...rest: never[]): unknown } ? (input: I) => void : V extends { predictBatch(inputs: readonly (infer I)[], ...rest: never[]): unknown } ? (input: I) => void : V extends (input: infer I, ...rest: never[]) => unknown ? (input: I) => void : never) extends (input: infer I) => void

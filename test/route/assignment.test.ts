@@ -2,6 +2,8 @@ import fc from 'fast-check'
 import { assign, isSampled, layOut, type Stretch } from '../../src/route/assignment.js'
 import { describe, expect, test } from 'vitest'
 
+fc.configureGlobal({ seed: 20010201 })
+
 const space = 2 ** 32
 
 /** Weights of any size with sum 1, the control's first; some are 0. */

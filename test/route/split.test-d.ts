@@ -2,8 +2,9 @@ import { expectTypeOf } from 'vitest'
 import { cached, fallback, owned, pipe, predictor, type Predictor } from 'outrigger'
 import { split } from 'outrigger/route'
 
+const canary = predictor(async (x: { readonly b: number }) => x.b)
 const router = split({
-  variants: { control: (x: { readonly a: number }) => 'old' as string, canary: predictor(async (x: { readonly b: number }) => x.b), third: { predictBatch: (rows: readonly { readonly a: number }[]) => rows.map(() => true as boolean) } },
+  variants: { control: (_: { readonly a: number }) => 'old' as string, canary, third: { predictBatch: (rows: readonly { readonly a: number }[]) => rows.map(() => true as boolean) } },
   weights: { control: 0.5, canary: 0.25, third: 0.25 },
   by: (input) => `${input.a}-${input.b}`,
 })

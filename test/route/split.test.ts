@@ -17,7 +17,7 @@ const arms = (weights: { control: number; canary: number }, clock = fakeClock())
 describe('split', () => {
   test('split gives a unit the same arm at every call, by key and by `by`', async () => {
     const byKey = arms({ control: 0.5, canary: 0.5 })
-    const byInput = split({ variants: { control: (x: string) => 'old', canary: (x: string) => 'new' }, weights: { control: 0.5, canary: 0.5 }, by: (x) => x })
+    const byInput = split({ variants: { control: (_: string) => 'old', canary: (_: string) => 'new' }, weights: { control: 0.5, canary: 0.5 }, by: (x) => x })
     for (const key of keys(50)) {
       const first = await byKey(1, { key })
       expect(await byKey(1, { key })).toBe(first)
@@ -134,8 +134,8 @@ describe('split', () => {
   })
 
   test('split inside split: each has its own variant in the record, outermost first', async () => {
-    const inner = split({ name: 'inner', variants: { a: (x: number) => 'a', b: (x: number) => 'b' }, weights: { a: 0, b: 1 } })
-    const outer = split({ name: 'outer', variants: { control: (x: number) => 'c', test: inner }, weights: { control: 0, test: 1 } })
+    const inner = split({ name: 'inner', variants: { a: (_: number) => 'a', b: (_: number) => 'b' }, weights: { a: 0, b: 1 } })
+    const outer = split({ name: 'outer', variants: { control: (_: number) => 'c', test: inner }, weights: { control: 0, test: 1 } })
     const { output, record } = await outer.detailed(1, { key: 'u' })
     expect([output, record.variants.map(({ split: name, variant }) => `${name}=${variant}`)]).toEqual(['b', ['outer=test', 'inner=b']])
   })
