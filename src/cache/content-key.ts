@@ -1,4 +1,5 @@
 import { OutriggerError } from '../core/errors.js'
+import { plainKind } from '../core/plain.js'
 
 /**
  * The key of a value by its content: an exact encoding, not a hash. Two values have one key only if they are equal, so
@@ -64,25 +65,36 @@ const encodeObject = (value: object, path: object[]): string => {
 const views = new Set(['Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array', 'BigInt64Array', 'BigUint64Array', 'Float16Array', 'Float32Array', 'Float64Array', 'DataView', 'Buffer'])
 
 const encodeContainer = (value: object, path: object[]): string => {
-  const prototype = Object.getPrototypeOf(value) as object | null
-  if (Array.isArray(value) && prototype?.constructor.name === 'Array') {
-    let text = `a${value.length}:`
-    // A hole is not undefined: a model that uses `in` or `forEach` sees the difference.
-    for (let index = 0; index < value.length; index += 1) text += index in value ? encode(value[index], path) : 'h'
-    return text
+  switch (plainKind(value)) {
+    case 'Object': {
+      if (Object.getOwnPropertySymbols(value).length > 0) throw uncacheable('an object with symbol keys')
+      const names = Object.keys(value).sort()
+      let text = `o${names.length}:`
+      for (const name of names) text += `${name.length}:${name}${encode((value as Record<string, unknown>)[name], path)}`
+      return text
+    }
+    case 'Array': {
+      const items = value as unknown[]
+      let text = `a${items.length}:`
+      // A hole is not undefined: a model that uses `in` or `forEach` sees the difference.
+      for (let index = 0; index < items.length; index += 1) text += index in items ? encode(items[index], path) : 'h'
+      return text
+    }
+    case 'Date':
+      return `D${(value as Date).getTime()};`
+    case 'Map': {
+      const entries = [...(value as Map<unknown, unknown>)].map(([key, item]) => encode(key, path) + encode(item, path))
+      return `m${entries.length}:${entries.sort().join('')}`
+    }
+    case 'Set': {
+      const items = [...(value as Set<unknown>)].map((item) => encode(item, path))
+      return `S${items.length}:${items.sort().join('')}`
+    }
+    case 'ArrayBuffer':
+      return `B${(value as ArrayBuffer).byteLength}:${latin1(value as ArrayBuffer, 0, (value as ArrayBuffer).byteLength)}`
+    default:
+      throw uncacheable(`an instance of ${(value.constructor as { name?: string } | undefined)?.name ?? 'a class'}`)
   }
-  if (prototype === Object.prototype || prototype === null) {
-    if (Object.getOwnPropertySymbols(value).length > 0) throw uncacheable('an object with symbol keys')
-    const names = Object.keys(value).sort()
-    let text = `o${names.length}:`
-    for (const name of names) text += `${name.length}:${name}${encode((value as Record<string, unknown>)[name], path)}`
-    return text
-  }
-  if (prototype === Date.prototype) return `D${(value as Date).getTime()};`
-  if (prototype === Map.prototype) return `m${(value as Map<unknown, unknown>).size}:${[...(value as Map<unknown, unknown>)].map(([key, item]) => encode(key, path) + encode(item, path)).sort().join('')}`
-  if (prototype === Set.prototype) return `S${(value as Set<unknown>).size}:${[...(value as Set<unknown>)].map((item) => encode(item, path)).sort().join('')}`
-  if (value instanceof ArrayBuffer) return `B${value.byteLength}:${latin1(value, 0, value.byteLength)}`
-  throw uncacheable(`an instance of ${(value.constructor as { name?: string } | undefined)?.name ?? 'a class'}`)
 }
 
 const latin1 = (buffer: ArrayBufferLike, offset: number, length: number): string => Buffer.from(buffer as ArrayBuffer, offset, length).toString('latin1')

@@ -1,4 +1,5 @@
 /** Copies of plain data: what a layer keeps longer than its caller does is a copy of its own. */
+import { plainKind } from './plain.js'
 import { isStream } from './streams.js'
 
 /**
@@ -8,19 +9,27 @@ import { isStream } from './streams.js'
  */
 export const copyPlain = <T>(value: T, refuse: (what: string) => never): T => {
   const copyObject = (object: object): unknown => {
-    if (Array.isArray(object)) return object.map(copy)
-    if (ArrayBuffer.isView(object)) return 'slice' in object ? sliced(object) : structuredClone(object)
-    const prototype: unknown = Object.getPrototypeOf(object)
+    if (ArrayBuffer.isView(object)) return 'slice' in object ? sliced(object) : new DataView(object.buffer.slice(object.byteOffset, object.byteOffset + object.byteLength))
     if (isStream(object)) return refuse('a stream')
-    if (prototype === Object.prototype || prototype === null) {
-      const result = Object.create(prototype as object | null) as Record<string, unknown>
-      for (const name of Object.keys(object)) result[name] = copy((object as Record<string, unknown>)[name])
-      return result
+    switch (plainKind(object)) {
+      case 'Object': {
+        const result = Object.create(Object.getPrototypeOf(object) as object | null) as Record<string, unknown>
+        for (const name of Object.keys(object)) result[name] = copy((object as Record<string, unknown>)[name])
+        return result
+      }
+      case 'Array':
+        return (object as unknown[]).map(copy)
+      case 'Date':
+        return new Date((object as Date).getTime())
+      case 'ArrayBuffer':
+        return (object as ArrayBuffer).slice(0)
+      case 'Map':
+        return new Map([...(object as Map<unknown, unknown>)].map(([key, item]) => [copy(key), copy(item)]))
+      case 'Set':
+        return new Set([...(object as Set<unknown>)].map(copy))
+      default:
+        return refuse(`an instance of ${(object.constructor as { name?: string } | undefined)?.name ?? 'a class'}`)
     }
-    if (object instanceof Date || object instanceof ArrayBuffer) return structuredClone(object)
-    if (object instanceof Map) return new Map([...object].map(([key, item]) => [copy(key), copy(item)]))
-    if (object instanceof Set) return new Set([...object].map(copy))
-    return refuse(`an instance of ${(object.constructor as { name?: string } | undefined)?.name ?? 'a class'}`)
   }
   const copy = (part: unknown): unknown => {
     if (typeof part === 'function') return refuse('a function')

@@ -172,7 +172,8 @@ export class Entry<I, O> {
     }
     const onAbort = (): void => giveUp(abortErrorOf(signal?.reason))
     const timer =
-      timeoutMs === undefined || timeoutMs === Infinity
+      // Node's timers take 32 bits; 24 days and more is no limit.
+      timeoutMs === undefined || timeoutMs > 2 ** 31 - 1
         ? undefined
         : clock.setTimeout(() => giveUp(new OutriggerError('ERR_OUTRIGGER_TIMEOUT', `Cannot wait for the prediction any longer as the caller's limit has passed: current value of \`timeoutMs\` is ${timeoutMs}`, { timeoutMs })), timeoutMs)
     const leave = (): void => {
