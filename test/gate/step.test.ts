@@ -30,6 +30,26 @@ test('runSteps runs two at a time and no more', async () => {
   expect(most).toBe(2)
 })
 
+test('runSteps runs a step that must be alone while nothing else runs', async () => {
+  const active = new Set<string>()
+  const company: string[] = []
+  const busy = (name: string, alone: boolean): Step => ({
+    name,
+    alone,
+    run: async () => {
+      active.add(name)
+      for (let turn = 0; turn < 10; turn += 1) {
+        if (active.has('alone') && active.size > 1) company.push([...active].join())
+        await Promise.resolve()
+      }
+      active.delete(name)
+      return { passed: 1, failed: 0 }
+    },
+  })
+  const ended = await runSteps([busy('a', false), busy('alone', true), busy('b', false), busy('c', false)], 2, none)
+  expect([ended.length, company]).toEqual([4, []])
+})
+
 test('runSteps counts a step that throws, and one that checked nothing, as failed', async () => {
   const thrower: Step = { name: 'thrower', run: async () => Promise.reject(new Error('no tsc')) }
   const ended = await runSteps([thrower, step('empty', {})], 2, none)

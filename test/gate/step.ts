@@ -17,6 +17,8 @@ export interface Step {
   readonly name: string
   /** Steps that must have passed before. */
   readonly needs?: readonly string[]
+  /** Runs while nothing else does: it asserts how long something takes. */
+  readonly alone?: boolean
   run(): Promise<Result>
 }
 
@@ -47,6 +49,7 @@ export const runSteps = async (steps: readonly Step[], slots: number, onEnd: (en
   const waiting = [...steps]
   const ended = new Map<string, Ended>()
   const active = new Set<Promise<void>>()
+  let isAlone = false
 
   const finish = (step: Step, started: number, result: Result): void => {
     const end = { ...result, name: step.name, ms: performance.now() - started }
@@ -72,11 +75,16 @@ export const runSteps = async (steps: readonly Step[], slots: number, onEnd: (en
       if (step !== undefined) finish(step, performance.now(), { passed: 0, failed: 1, output: `not run, as it needs ${(step.needs ?? []).join(', ')}` })
       continue
     }
-    const ready = active.size < slots ? waiting.findIndex((step) => (step.needs ?? []).every((need) => ended.has(need))) : -1
+    const free = active.size < slots && !isAlone
+    const ready = free ? waiting.findIndex((step) => (step.needs ?? []).every((need) => ended.has(need)) && (step.alone !== true || active.size === 0)) : -1
     if (ready !== -1) {
       const [step] = waiting.splice(ready, 1)
       if (step === undefined) continue
-      const run = start(step).finally(() => active.delete(run))
+      isAlone = step.alone === true
+      const run = start(step).finally(() => {
+        active.delete(run)
+        isAlone = false
+      })
       active.add(run)
       continue
     }

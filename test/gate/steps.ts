@@ -159,7 +159,6 @@ export const steps: readonly Step[] = [
   { name: 'types', run: types },
   { name: 'pack', needs: ['build'], run: pack },
   { name: 'consumer', needs: ['pack'], run: () => runConsumers({ root, tarball, ci }) },
-  { name: 'examples', run: examples },
   { name: 'unit', run: unit },
   { name: 'fences', run: fences },
   { name: 'lint', run: tool(bin('oxlint'), ['--deny-warnings']) },
@@ -170,4 +169,5 @@ export const steps: readonly Step[] = [
   { name: 'publint', needs: ['pack'], run: tool(bin('publint'), ['run', tarball, '--strict']) },
   { name: 'attw', needs: ['pack'], run: tool(bin('attw'), [tarball, '--format', 'ascii', '--no-color', '--no-emoji']) },
   { name: 'size', needs: ['pack'], run: size },
+  { name: 'examples', alone: true, run: examples },
 ]
