@@ -37,7 +37,7 @@ const seconds = (): string => `${((performance.now() - startedAt) / 1000).toFixe
 
 const tf = await readyTf()
 const random = seededRandom(flags.seed)
-const flights = await loadFlights(quick ? { busiestAirports: 6 } : {})
+const flights = await loadFlights(quick ? { busiestAirports: 5 } : {})
 const span = quick ? { maxRows: 40_000, epochs: 6 } : {}
 say(`${seconds()}  Read ${count(flights.count)} flights of January to June 2001 (${flights.sample}).`)
 

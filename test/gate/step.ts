@@ -75,8 +75,8 @@ export const runSteps = async (steps: readonly Step[], slots: number, onEnd: (en
       if (step !== undefined) finish(step, performance.now(), { passed: 0, failed: 1, output: `not run, as it needs ${(step.needs ?? []).join(', ')}` })
       continue
     }
-    const free = active.size < slots && !isAlone
-    const ready = free ? waiting.findIndex((step) => (step.needs ?? []).every((need) => ended.has(need)) && (step.alone !== true || active.size === 0)) : -1
+    const free: boolean = active.size < slots && !isAlone
+    const ready: number = free ? waiting.findIndex((step) => (step.needs ?? []).every((need) => ended.has(need)) && (step.alone !== true || active.size === 0)) : -1
     if (ready !== -1) {
       const [step] = waiting.splice(ready, 1)
       if (step === undefined) continue
