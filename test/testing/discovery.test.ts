@@ -1,82 +1,115 @@
-import { readdirSync, existsSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import { describe, expect, test } from 'vitest'
-import { layerConformance, type ConformingLayer, type LayerConformanceOptions } from 'outrigger/testing'
-import { bulkhead, circuitBreaker, fallback, retry, timeout } from 'outrigger/resilience'
+/**
+ * Every function that a folder of `src` exports is either a layer, and passes the conformance suite, or stands on the
+ * list of what is none, with the reason. A new export fails this test until somebody has said which.
+ */
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import * as root from 'outrigger'
 import { cached } from 'outrigger/cache'
 import { mapInput, mapOutput } from 'outrigger/compose'
+import { layer } from 'outrigger/core'
 import { driftMonitor, referenceProfile } from 'outrigger/drift'
 import { observed } from 'outrigger/observe'
+import { bulkhead, circuitBreaker, fallback, retry, timeout } from 'outrigger/resilience'
 import { shadow } from 'outrigger/route'
-import { faults } from 'outrigger/testing'
-import { layer } from 'outrigger'
+import { faults, layerConformance } from 'outrigger/testing'
+import type { ConformanceCheck, ConformanceRow } from 'outrigger/testing'
 
-const src = fileURLToPath(new URL('../../src', import.meta.url))
+const src = join(import.meta.dirname, '../../src')
+type Row = ConformanceRow
+const timesTen = ({ x }: Row): { y: number } => ({ y: x * 10 })
 
-/** Every layer of the package, by folder and name: how to make it, and what holds for it. */
-const layers: Record<string, { readonly make: () => ConformingLayer; readonly options?: LayerConformanceOptions }> = {
-  'core/layer': { make: () => layer<number, number>('pass', { one: async (next, input, call) => await next(input, call) }) },
-  'resilience/timeout': { make: () => timeout({ ms: 60_000 }) },
-  'resilience/retry': { make: () => retry({ retries: 1, minDelayMs: 0 }) },
-  'resilience/circuitBreaker': { make: () => circuitBreaker() },
-  'resilience/bulkhead': { make: () => bulkhead({ concurrency: 2, queue: 100 }) },
-  'resilience/fallback': { make: () => fallback(() => 'instead'), options: { hidesFailures: true } },
-  'cache/cached': { make: () => cached() },
-  'compose/mapInput': { make: () => mapInput((input: number) => input + 7), options: { expect: (input) => (input + 7) * 10 + 1, except: { 'a row that fails does not lose the others': 'the row that fails is another one behind the map; see test/compose', 'a batch of rows asks for each row at most once': 'the model is asked for what the map made of the rows' } } },
-  'compose/mapOutput': { make: () => mapOutput((output: number) => `${output}!`), options: { expect: (_input, output) => `${output}!` } },
-  'drift/driftMonitor': { make: () => driftMonitor({ reference: referenceProfile(Array.from({ length: 200 }, (_, x) => ({ x }))), features: (x: number) => ({ x }) }) },
-  'observe/observed': { make: () => observed() },
-  'route/shadow': { make: () => shadow((x: number) => x) as ConformingLayer },
-  'testing/faults': { make: () => faults() },
+/** Layers: the export, and each way to make it that the suite shall see. */
+const layers: Readonly<Record<string, Readonly<Record<string, () => ConformanceCheck[]>>>> = {
+  'cache/cached': {
+    'by content': () => layerConformance(() => cached()),
+    'by key, with a time to live': () => layerConformance(() => cached({ ttlMs: 1000, key: (input: Row) => input.x })),
+  },
+  'compose/mapInput': {
+    'synchronous': () => layerConformance<Row, number>(() => mapInput((input: Row) => input.x), { answer: (x) => ({ y: x * 10 }), expect: timesTen }),
+    'asynchronous': () => layerConformance<Row, number>(() => mapInput(async (input: Row) => input.x), { answer: (x) => ({ y: x * 10 }), expect: timesTen }),
+  },
+  'compose/mapOutput': { 'of an object': () => layerConformance<Row, Row, { y: number }>(() => mapOutput(({ y }: { y: number }) => y), { answer: timesTen, expect: (input) => input.x * 10 }) },
+  'core/layer': {
+    'of one form': () => layerConformance<Row>(() => layer<Row, unknown>('plain', { one: async (next, input, call) => await next(input, call) })),
+    'of both forms': () => layerConformance<Row>(() => layer<Row, unknown>('plain', { one: async (next, input, call) => await next(input, call), many: async (next, inputs, batch) => await next(inputs, batch) })),
+  },
+  'drift/driftMonitor': {
+    'of inputs': () => layerConformance<Row>(() => driftMonitor({ reference: referenceProfile(Array.from({ length: 500 }, (_, index) => ({ x: index % 7 }))), minimumRows: 100 })),
+  },
+  'observe/observed': { 'without an SDK': () => layerConformance(() => observed()) },
+  'resilience/bulkhead': {
+    'with a queue of one at a time': () => layerConformance(() => bulkhead({ concurrency: 1, queue: 10 })),
+    'wide': () => layerConformance(() => bulkhead({ concurrency: 10 })),
+  },
+  'resilience/circuitBreaker': { 'closed': () => layerConformance(() => circuitBreaker()) },
+  'resilience/fallback': { 'of a constant': () => layerConformance<Row>(() => fallback((_: Row) => 'rule'), { hidesFailures: true }) },
+  'resilience/retry': { 'with waits': () => layerConformance(() => retry({ retries: 2 })) },
+  'resilience/timeout': {
+    'of a call': () => layerConformance(() => timeout({ ms: 60_000 })),
+    'with time per row': () => layerConformance(() => timeout({ ms: 60_000, msPerRow: 10 })),
+  },
+  'route/shadow': {
+    'asleep': () => layerConformance<Row>(() => shadow<Row, unknown>((input: Row) => input, { rate: 0 })),
+    'of every call': () => layerConformance<Row>(() => shadow<Row, unknown>((input: Row) => timesTen(input))),
+    'of a candidate that fails': () => layerConformance<Row>(() => shadow<Row, unknown>(() => { throw new Error('candidate') })),
+  },
+  'testing/faults': { 'at no rate': () => layerConformance(() => faults()) },
 }
 
-/** Functions that are no layers, and why they need no conformance. */
-const others: Record<string, string> = {
-  'cache/contentKey': 'makes keys',
-  'drift/driftVerdict': 'judges counts',
-  'drift/parseReferenceProfile': 'reads a profile',
-  'drift/referenceProfile': 'builds a profile',
-  'drift/LiveProfile': 'counts',
-  'drift/ReferenceProfile': 'holds counts',
-  'route/assign': 'chooses a variant',
-  'route/isSampled': 'chooses a sample',
-  'route/layOut': 'lays out variants',
-  'route/split': 'makes a predictor of several; see test/route',
-  'testing/fakeClock': 'a clock',
-  'testing/layerConformance': 'the suite itself',
-  'testing/mockModel': 'a model',
-  'testing/seededRandom': 'randomness',
-  'testing/onnxModel': 'writes a model',
+/** Folders without layers, and why. */
+const withoutLayers: Readonly<Record<string, string>> = {
+  models: 'stores, engines and the loader, which makes a predictor; test/models holds it to the contract',
+  policy: 'pure state machines and rules',
+  schema: 'descriptions of fields',
+  stats: 'pure functions of numbers',
+  store: 'where state lives',
 }
 
-/** Folders whose functions are not layers at all. */
-const withoutLayers = new Set(['core', 'models', 'policy', 'schema', 'stats', 'store'])
+/** Exported functions that are no layers, and why. */
+const notLayers: Readonly<Record<string, string>> = {
+  'cache/contentKey': 'a key',
+  ...of('core', 'a class of the contract', 'BatchCall', 'Call', 'InvalidOptionError', 'OptionRangeError', 'OutriggerError', 'BatchPredictionError', 'RowFailure'),
+  ...of('core', 'a question', 'hasCode', 'isOutriggerError', 'isPredictor', 'isRowFailure', 'ready', 'outcomeOf', 'orderWarnings', 'showIdentity'),
+  ...of('core', 'makes or closes predictors', 'owned', 'pipe', 'predictor', 'shutdown'),
+  ...of('core', 'machinery of layers', 'failRows', 'labelJoin', 'maskBy', 'murmur3', 'seededRandom', 'systemRandom', 'uuid7'),
+  ...of('drift', 'profiles and verdicts', 'driftVerdict', 'parseReferenceProfile', 'referenceProfile', 'LiveProfile', 'ReferenceProfile'),
+  ...of('testing', 'for tests', 'fakeClock', 'layerConformance', 'mockModel', 'seededRandom'),
+  ...of('route', 'assignment of units, pure', 'assign', 'isSampled', 'layOut'),
+  'route/split': 'makes a predictor of several',
+}
 
-describe('discovery', () => {
-  const folders = readdirSync(src, { withFileTypes: true }).filter((entry) => entry.isDirectory() && existsSync(`${src}/${entry.name}/index.ts`))
+function of(folder: string, reason: string, ...names: string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [`${folder}/${name}`, reason]))
+}
 
-  test('every exported function of every folder is a layer with a conformance test, or listed with a reason', async () => {
-    const unknown: string[] = []
-    for (const { name: folder } of folders) {
-      if (withoutLayers.has(folder)) continue
-      const exports = (await import(`../../src/${folder}/index.ts`)) as Record<string, unknown>
-      for (const [name, value] of Object.entries(exports)) {
-        const key = `${folder}/${name}`
-        if (typeof value === 'function' && layers[key] === undefined && others[key] === undefined) unknown.push(key)
-      }
-    }
-    expect(unknown).toEqual([])
+const folders = readdirSync(src, { withFileTypes: true }).filter((entry) => entry.isDirectory() && existsSync(join(src, entry.name, 'index.ts'))).map(({ name }) => name)
+const exported = async (folder: string): Promise<[string, unknown][]> => Object.entries((await import(join(src, folder, 'index.ts'))) as Record<string, unknown>).filter(([, value]) => typeof value === 'function')
+const isListed = (name: string): boolean => name in layers || name in notLayers
+
+describe('every exported function', () => {
+  it.each(folders.filter((folder) => !(folder in withoutLayers)))('of outrigger/%s is a layer that is checked here, or none for a reason', async (folder) => {
+    const unknown = (await exported(folder)).map(([name]) => `${folder}/${name}`).filter((name) => !isListed(name))
+    expect(unknown, 'Add each to `layers` or to `notLayers` in this file.').toEqual([])
   })
 
-  test('every listed layer is exported by its folder', async () => {
-    for (const key of Object.keys(layers)) {
-      const [folder, name] = key.split('/') as [string, string]
-      const exports = (await import(`../../src/${folder}/index.ts`)) as Record<string, unknown>
-      expect(typeof exports[name], key).toBe('function')
-    }
+  it('that is listed here exists', async () => {
+    const names = new Set((await Promise.all(folders.map(async (folder) => (await exported(folder)).map(([name]) => `${folder}/${name}`)))).flat())
+    expect([...Object.keys(layers), ...Object.keys(notLayers)].filter((name) => !names.has(name))).toEqual([])
+    expect(Object.keys(withoutLayers).filter((folder) => existsSync(join(src, folder)) && !folders.includes(folder) && existsSync(join(src, folder, 'index.ts')))).toEqual([])
+  })
+
+  it('of the root is one of a folder', async () => {
+    const known = new Set((await Promise.all(folders.map(exported))).flat().map(([, value]) => value))
+    expect(Object.entries(root).filter(([, value]) => typeof value === 'function' && !known.has(value)).map(([name]) => name)).toEqual([])
   })
 })
 
-describe.each(Object.entries(layers))('%s', (_key, { make, options }) => {
-  for (const check of layerConformance(make, options)) test(check.name, check.run)
-})
+for (const [name, ways] of Object.entries(layers)) {
+  describe(name, () => {
+    for (const [way, checks] of Object.entries(ways)) describe(way, () => {
+      for (const check of checks()) it(check.name, check.run)
+    })
+  })
+}
