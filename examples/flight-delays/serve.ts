@@ -12,6 +12,8 @@ import { firstFrom } from './training-rows.js'
 export interface Happening {
   readonly minute: number
   readonly what: () => Promise<void> | void
+  /** What goes on while the flights of that minute are in flight: it begins when all of them have entered. */
+  readonly during?: () => Promise<void>
 }
 
 export interface ServeOptions {
@@ -58,7 +60,12 @@ export const serve = async (options: ServeOptions): Promise<Served> => {
       onDay(minute)
     }
     history.advanceTo(minute, land)
-    while ((happenings[0]?.minute ?? Infinity) <= minute) await happenings.shift()?.what()
+    let during: Happening['during']
+    while ((happenings[0]?.minute ?? Infinity) <= minute) {
+      const happening = happenings.shift() as Happening
+      await happening.what()
+      during = happening.during
+    }
     // Whatever happened took its time; the minute begins when it is over.
     clock.goTo(minute)
 
@@ -77,7 +84,7 @@ export const serve = async (options: ServeOptions): Promise<Served> => {
 
     if (isSingleDay(day)) {
       const first = flight
-      await Promise.all(
+      const answered = Promise.all(
         inputs.map(async (input, row) => {
           const startedAt = performance.now()
           try {
@@ -85,13 +92,17 @@ export const serve = async (options: ServeOptions): Promise<Served> => {
           } catch (error) {
             failures.push(error)
           }
-          latenciesMs.push(performance.now() - startedAt)
+          if (during === undefined) latenciesMs.push(performance.now() - startedAt)
         }),
       )
+      await during?.()
+      await answered
     } else {
       batches += 1
+      const answered = predict.batch(inputs, { ids, keys })
       try {
-        answers.set(await predict.batch(inputs, { ids, keys }), flight)
+        await during?.()
+        answers.set(await answered, flight)
       } catch (error) {
         failures.push(error)
         if (error instanceof BatchPredictionError) {

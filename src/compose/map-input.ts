@@ -35,7 +35,14 @@ export const mapInput = <I, I2>(map: (input: I2) => I | PromiseLike<I>): (<O>(in
       const owner = {}
       const take = (input: I2, call: Call): I | PromiseLike<I> => {
         const mapped = bindsByInput ? call.boundBy<MappedInput<I>>(owner) : undefined
-        return mapped === undefined ? map(input) : mapped.value
+        const value = mapped === undefined ? map(input) : mapped.value
+        return bindsByInput && isPromiseLike(value) ? bindLate(value, call) : value
+      }
+      /** Routers inside have seen no input so far. What is bound already stays. */
+      const bindLate = async (value: PromiseLike<I>, call: Call): Promise<I> => {
+        const mapped = await value
+        bind?.(call, mapped)
+        return mapped
       }
       return {
         schema: { output: inside.schema.output },
@@ -63,15 +70,15 @@ export const mapInput = <I, I2>(map: (input: I2) => I | PromiseLike<I>): (<O>(in
                   // Said when the call travels: there layers outside hear of it, and it fails its own row only.
                   return
                 }
-                // An asynchronous map cannot be waited for here; routers inside see no input then, only the call's key.
-                if (isPromiseLike(value)) {
+                // An asynchronous map cannot be waited for here; routers inside see no input yet, only the call's key.
+                const isLate = isPromiseLike(value)
+                if (isLate) {
+                  value = Promise.resolve(value)
                   value.then(undefined, () => {})
-                  bind(call, undefined as I)
-                  return
                 }
                 const mapped: MappedInput<I> = { owner, identity: inside.identity, value, retain: nothing, release: nothing }
                 call.bindTo(mapped)
-                bind(call, value)
+                bind(call, isLate ? (undefined as I) : (value as I))
               },
             }),
       }
@@ -79,7 +86,7 @@ export const mapInput = <I, I2>(map: (input: I2) => I | PromiseLike<I>): (<O>(in
 }
 
 interface MappedInput<I> extends Binding {
-  readonly value: I
+  readonly value: I | PromiseLike<I>
 }
 
 const nothing = (): void => {}

@@ -190,6 +190,7 @@ export class Call implements ModelCall {
     const fork = new Call(this.runtime, this.options, this.key, undefined, this, this.#bindings === undefined ? undefined : this.#retained())
     fork.startedAt = this.startedAt
     fork.isShadow = this.isShadow
+    if (this.notes?.variants !== undefined) fork.notes = { variants: [...this.notes.variants] }
     return fork
   }
 
@@ -202,6 +203,7 @@ export class Call implements ModelCall {
     const call = new Call(this.runtime, this.options, this.key, undefined, undefined, this.#retained())
     call.startedAt = this.startedAt
     call.isShadow = this.isShadow
+    if (this.notes?.variants !== undefined) call.notes = { variants: [...this.notes.variants] }
     return call
   }
 
@@ -219,7 +221,13 @@ export class Call implements ModelCall {
   adopt(fork: Call): void {
     this.source = fork.source
     this.attempts += fork.attempts
-    if (fork.notes !== undefined) this.notes = this.notes === undefined ? fork.notes : { ...this.notes, ...fork.notes }
+    const { notes: mine } = this
+    const { notes: theirs } = fork
+    if (theirs === undefined) return
+    this.notes = mine === undefined ? theirs : { ...mine, ...theirs }
+    // Variants need no joining: a fork begins with those of its call.
+    if (mine?.links !== undefined && theirs.links !== undefined) this.notes.links = [...mine.links, ...theirs.links]
+    if (mine?.watchers !== undefined && theirs.watchers !== undefined) this.notes.watchers = [...mine.watchers, ...theirs.watchers]
   }
 
   /** The notes, made when first written. */

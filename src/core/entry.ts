@@ -1,6 +1,6 @@
 /** The way in to a stack. */
 import { BatchCall, Call, type BatchOptions, type CallOptions, type SharedCallOptions } from './call.js'
-import { InvalidOptionError, OutriggerError } from './errors.js'
+import { InvalidOptionError, isError, OutriggerError } from './errors.js'
 import { fuse, type Guard } from './fuse.js'
 import { abortErrorOf, toError } from './model.js'
 import { numberOption, optionsObject } from './options.js'
@@ -412,7 +412,7 @@ const outputOf = <O>(prediction: { readonly output: O }): O => prediction.output
 const withErrors = <O>(rows: Row<O>[]): Row<O>[] => {
   for (let index = 0; index < rows.length; index += 1) {
     const row = rows[index]
-    if (isRowFailure(row) && !(row.error instanceof Error)) rows[index] = new RowFailure(toError(row.error))
+    if (isRowFailure(row) && !isError(row.error)) rows[index] = new RowFailure(toError(row.error))
   }
   return rows
 }

@@ -6,6 +6,7 @@
  *
  * Messages read "Cannot <action> as <constraint>: current value is <v>".
  */
+import { isNativeError } from 'node:util/types'
 
 /** How a call ended, as records and metrics say it. */
 export type Outcome = 'ok' | 'error' | 'timeout' | 'rejected' | 'aborted'
@@ -118,9 +119,12 @@ export class OptionRangeError extends RangeError {
   readonly code = 'ERR_OUTRIGGER_INVALID_OPTION'
 }
 
+/** Whether something is an error, also one of another realm (Jest runs tests in one). */
+export const isError = (thrown: unknown): thrown is Error => thrown instanceof Error || isNativeError(thrown)
+
 /** Whether a thrown value is an error of outrigger, told by its code. */
 export const isOutriggerError = (error: unknown): error is Error & { readonly code: ErrorCode } =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' && Object.hasOwn(errorSpecs, error.code)
+  isError(error) && 'code' in error && typeof error.code === 'string' && Object.hasOwn(errorSpecs, error.code)
 
 /** Whether a thrown value carries this code of outrigger. */
 export const hasCode = (error: unknown, code: ErrorCode): boolean => isOutriggerError(error) && error.code === code

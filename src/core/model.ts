@@ -1,6 +1,6 @@
 /** The innermost stage: the user's model, made safe to stand under layers. */
 import type { BatchCall, Call, ModelBatchCall, ModelCall } from './call.js'
-import { InvalidOptionError, isOutriggerError, OutriggerError } from './errors.js'
+import { InvalidOptionError, isError, isOutriggerError, OutriggerError } from './errors.js'
 import { EventHub } from './events.js'
 import type { ModelIdentity } from './identity.js'
 import { showIdentity } from './identity.js'
@@ -25,7 +25,7 @@ interface ModelMethods<I, O> {
 
 /** What was thrown, as an `Error`. */
 export const toError = (thrown: unknown): unknown =>
-  thrown instanceof Error
+  isError(thrown)
     ? thrown
     : new OutriggerError('ERR_OUTRIGGER_MODEL_FAILED', `Cannot predict as the model threw something that is not an Error: current value is ${describeThrown(thrown)}`, { cause: thrown })
 

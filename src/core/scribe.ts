@@ -1,6 +1,6 @@
 /** Makes the record of a call when it settles, and hands it to those who asked. */
 import type { Call } from './call.js'
-import { outcomeOf } from './errors.js'
+import { isError, outcomeOf } from './errors.js'
 import { maskBy } from './masking.js'
 import type { PredictionRecord } from './record.js'
 import { isRowFailure, type Row } from './rows.js'
@@ -24,7 +24,7 @@ export class Scribe<I, O> {
     const failed = isRowFailure(row)
     const { notes } = call
     const error = failed ? row.error : undefined
-    const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+    const code = isError(error) && 'code' in error && typeof error.code === 'string' ? error.code : undefined
     const record: PredictionRecord = Object.freeze({
       v: 1,
       id: call.id,
@@ -32,7 +32,7 @@ export class Scribe<I, O> {
       identity: notes?.identity ?? this.#stage.served(call),
       outcome: failed ? outcomeOf(error) : 'ok',
       source: failed ? undefined : call.source,
-      error: failed ? Object.freeze({ name: error instanceof Error ? error.name : typeof error, code }) : undefined,
+      error: failed ? Object.freeze({ name: isError(error) ? error.name : typeof error, code }) : undefined,
       attempts: call.attempts,
       rung: failed ? undefined : notes?.rung,
       variants: notes?.variants === undefined ? none : Object.freeze([...notes.variants]),

@@ -1,8 +1,10 @@
 import { context, metrics, SpanStatusCode, trace, type Attributes, type Meter, type Span, type Tracer } from '@opentelemetry/api'
-import type { Call } from '../core/call.js'
+import type { BatchCall, Call } from '../core/call.js'
+import { outcomeOf } from '../core/errors.js'
 import { applyLayer, type NeutralLayer } from '../core/layer.js'
+import { abortErrorOf, toError } from '../core/model.js'
 import { optionsObject } from '../core/options.js'
-import type { PredictionRecord } from '../core/record.js'
+import { failRows, isRowFailure, RowFailure, type Row } from '../core/rows.js'
 
 /** Options of {@link observed}. */
 export interface ObservedOptions {
@@ -23,8 +25,12 @@ export interface ObservedOptions {
  * - `ml.batch.size`, a histogram in rows: once per batch run
  *
  * Attributes are bounded: `ml.model.name`, `ml.model.version`, `ml.outcome`, `ml.source`, `ml.route.variant`,
- * `error.type`. Inputs, outputs, keys and ids never enter them. Values come from the call's record, so that they agree
- * with everything else that is made of it. Put it outermost, where it sees what the caller sees.
+ * `error.type`. Inputs, outputs, keys and ids never enter them. Those that the rows of a batch do not share are left
+ * out of its span and duration; if any row failed, the first failure is the outcome of both.
+ *
+ * It tells what it sees where it stands. Outermost it sees what the caller sees, and agrees with the records; inside of
+ * `retry` it tells of each attempt, inside of `cached` of what was not in the cache, in a shadow's candidate of its
+ * runs. A call that is given up is told at once, even if the work goes on.
  *
  * The host sets up the SDK; without one every call of the API does nothing.
  *
@@ -44,83 +50,127 @@ export const observed = (options: ObservedOptions = {}): NeutralLayer => {
   const batchSize = meter.createHistogram('ml.batch.size', { unit: '{item}', description: 'Rows of a batch run.' })
 
   return (inner) =>
-    applyLayer(inner, 'observed', ({ served }) => {
+    applyLayer(inner, 'observed', ({ clock, served }) => {
       const start = (call: Call, rows: number | undefined): Span => {
         const { name, version } = served(call)
         return tracer.startSpan(`predict ${name}`, { attributes: { 'ml.model.name': name, 'ml.model.version': version, ...(rows === undefined ? {} : { 'ml.batch.size': rows }) } })
       }
-      const watch = (call: Call, watcher: (record: PredictionRecord) => void): void => void (call.note().watchers ??= []).push(watcher)
+
+      /** What the record of the call will say, as far as it is known here. */
+      const seen = (call: Call, answer: Row<unknown>): Seen => {
+        const row = call.isAborted ? new RowFailure(abortErrorOf(call.abortReason)) : answer
+        const identity = call.notes?.identity ?? served(call)
+        const attributes: Attributes = { 'ml.model.name': identity.name, 'ml.model.version': identity.version }
+        const variant = call.notes?.variants?.[0]
+        if (variant !== undefined) attributes['ml.route.variant'] = variant.variant
+        if (isRowFailure(row)) {
+          const error = toError(row.error) as Error & { readonly code?: unknown }
+          attributes['ml.outcome'] = outcomeOf(error)
+          attributes['error.type'] = typeof error.code === 'string' ? error.code : error.name
+          return { attributes, rung: undefined }
+        }
+        attributes['ml.outcome'] = 'ok'
+        attributes['ml.source'] = call.source
+        return { attributes, rung: call.notes?.rung?.name }
+      }
+
+      const tell = (span: Span, startedAt: number, { attributes, rung }: Seen): void => {
+        duration.record((clock.now() - startedAt) / 1000, attributes)
+        span.setAttributes(attributes)
+        if (rung !== undefined) span.setAttribute('ml.fallback.rung', rung)
+        if (attributes['ml.outcome'] !== 'ok') span.setStatus({ code: SpanStatusCode.ERROR, message: String(attributes['error.type']) })
+        span.end()
+      }
+
+      const tellBatch = (span: Span, startedAt: number, batch: BatchCall, rows: readonly Row<unknown>[]): void => {
+        const groups = new Map<string, Seen & { rows: number }>()
+        batch.rows.forEach((call, index) => {
+          const { attributes, rung } = seen(call, rows[index])
+          const key = [...Object.values(attributes), rung].join('\n')
+          const group = groups.get(key)
+          if (group === undefined) groups.set(key, { attributes, rung, rows: 1 })
+          else group.rows += 1
+        })
+        const kinds = [...groups.values()]
+        for (const kind of kinds) requests.add(kind.rows, kind.attributes)
+        const shared = sharedBy(kinds)
+        const { 'ml.model.name': name, 'ml.model.version': version } = shared.attributes
+        batchSize.record(batch.size, { ...(name === undefined ? {} : { 'ml.model.name': name }), ...(version === undefined ? {} : { 'ml.model.version': version }) })
+        tell(span, startedAt, shared)
+      }
 
       return {
         trusted: true,
+        // Routers note their choices, and models their time, on calls that will have a record.
         needsRecord: true,
         describe: () => 'observed (OpenTelemetry)',
         one: async (next, input, call) => {
+          const startedAt = clock.now()
           const span = start(call, undefined)
-          const end = endOnce(span)
-          watch(call, (record) => {
-            const attributes = attributesOf(record)
-            duration.record(record.durations.totalMs / 1000, attributes)
-            requests.add(1, attributes)
-            end(record)
-          })
+          let isOver = false
+          const end = (row: Row<unknown>): void => {
+            if (isOver) return
+            isOver = true
+            const what = seen(call, row)
+            requests.add(1, what.attributes)
+            tell(span, startedAt, what)
+          }
+          const stop = call.onAbort(() => end(undefined))
           try {
-            return await context.with(trace.setSpan(context.active(), span), next, undefined, input, call)
+            const output = await context.with(trace.setSpan(context.active(), span), next, undefined, input, call)
+            end(output)
+            return output
+          } catch (thrown) {
+            end(new RowFailure(thrown))
+            throw thrown
           } finally {
-            // A call that was given up has no record of its own; its span ends with the work.
-            if (call.isAborted) end(undefined)
+            stop()
           }
         },
         many: async (next, inputs, batch) => {
           if (inputs.length === 0) return []
+          const startedAt = clock.now()
           const span = start(batch.rows[0] as Call, inputs.length)
-          const end = endOnce(span)
-          const groups = new Map<string, { readonly attributes: Attributes; rows: number }>()
-          let open = inputs.length
-          const watcher = (record: PredictionRecord): void => {
-            const attributes = attributesOf(record)
-            const key = Object.values(attributes).join('\n')
-            const group = groups.get(key)
-            if (group === undefined) groups.set(key, { attributes, rows: 1 })
-            else group.rows += 1
-            open -= 1
-            if (open > 0) return
-            for (const { attributes: shared, rows } of groups.values()) requests.add(rows, shared)
-            duration.record(record.durations.totalMs / 1000, attributes)
-            batchSize.record(inputs.length, { 'ml.model.name': record.identity.name, 'ml.model.version': record.identity.version })
-            end(record)
+          let isOver = false
+          const end = (rows: readonly Row<unknown>[]): void => {
+            if (isOver) return
+            isOver = true
+            tellBatch(span, startedAt, batch, rows)
           }
-          for (const call of batch.rows) watch(call, watcher)
+          let open = inputs.length
+          const stops = batch.rows.map((call) =>
+            call.onAbort(() => {
+              open -= 1
+              if (open === 0) end([])
+            }),
+          )
           try {
-            return await context.with(trace.setSpan(context.active(), span), next, undefined, inputs, batch)
+            const rows = await context.with(trace.setSpan(context.active(), span), next, undefined, inputs, batch)
+            end(rows)
+            return rows
+          } catch (thrown) {
+            end(failRows(inputs.length, thrown))
+            throw thrown
           } finally {
-            if (batch.isAborted) end(undefined)
+            for (const stop of stops) stop()
           }
         },
       }
     })
 }
 
-const attributesOf = (record: PredictionRecord): Attributes => {
-  const attributes: Attributes = { 'ml.model.name': record.identity.name, 'ml.model.version': record.identity.version, 'ml.outcome': record.outcome }
-  if (record.source !== undefined) attributes['ml.source'] = record.source
-  const variant = record.variants[0]
-  if (variant !== undefined) attributes['ml.route.variant'] = variant.variant
-  if (record.error !== undefined) attributes['error.type'] = record.error.code ?? record.error.name
-  return attributes
+interface Seen {
+  readonly attributes: Attributes
+  /** The rung of a fallback that answered. On spans only. */
+  readonly rung: string | undefined
 }
 
-const endOnce = (span: Span): ((record: PredictionRecord | undefined) => void) => {
-  let isOver = false
-  return (record) => {
-    if (isOver) return
-    isOver = true
-    if (record === undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: 'aborted' })
-    else {
-      span.setAttributes(attributesOf(record))
-      if (record.rung !== undefined) span.setAttribute('ml.fallback.rung', record.rung.name)
-      if (record.outcome !== 'ok') span.setStatus({ code: SpanStatusCode.ERROR, message: record.error?.code ?? record.error?.name ?? record.outcome })
-    }
-    span.end()
-  }
+/** What the rows of a batch have in common; if any failed, with the first failure for outcome. */
+const sharedBy = (kinds: readonly Seen[]): Seen => {
+  const first = kinds[0] as Seen
+  const attributes: Attributes = {}
+  for (const [name, value] of Object.entries(first.attributes)) if (kinds.every((kind) => kind.attributes[name] === value)) attributes[name] = value
+  const failed = kinds.find((kind) => kind.attributes['ml.outcome'] !== 'ok')
+  if (failed !== undefined) for (const name of ['ml.outcome', 'error.type']) attributes[name] = failed.attributes[name] as string
+  return { attributes, rung: kinds.every((kind) => kind.rung === first.rung) ? first.rung : undefined }
 }

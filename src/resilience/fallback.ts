@@ -86,6 +86,8 @@ export const fallback = <I, F1, F2 = never, F3 = never, F4 = never>(
           if (call.isAborted || !rung.when(errors.at(-1))) continue
           try {
             call.source = 'model'
+            // As at an entry: what the rung's caches, retries and record say is then what serves the call.
+            rung.stage.bind?.(call, input)
             const output = await rung.stage.one(input, call)
             mark(call, rung)
             return output
@@ -107,7 +109,16 @@ export const fallback = <I, F1, F2 = never, F3 = never, F4 = never>(
           if (open.length === 0) return rows
           const trail = new Map<number, unknown[]>(open.map((index) => [index, [(rows[index] as RowFailure).error]]))
           for (const rung of rungs) {
-            const wanted = open.filter((index) => !(batch.rows[index] as Call).isAborted && rung.when(trail.get(index)?.at(-1)))
+            const isBound = (index: number): boolean => {
+              try {
+                rung.stage.bind?.(batch.rows[index] as Call, inputs[index] as never)
+                return true
+              } catch (thrown) {
+                trail.get(index)?.push(thrown)
+                return false
+              }
+            }
+            const wanted = open.filter((index) => !(batch.rows[index] as Call).isAborted && rung.when(trail.get(index)?.at(-1)) && isBound(index))
             if (wanted.length === 0) continue
             const part = batch.pick(wanted)
             for (const call of part.rows) call.source = 'model'

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { BatchCall, type Call } from '../core/call.js'
 import { copyPlain } from '../core/copy.js'
 import { OutriggerError } from '../core/errors.js'
@@ -49,6 +50,9 @@ export interface ShadowCounts {
   readonly dropped: number
 }
 
+/** The async context in which this module was loaded: a run outlives the call that it was made from. */
+const neutral = AsyncLocalStorage.snapshot()
+
 /** The layer, and the handle of its comparison. */
 export interface ShadowLayer<I, O> {
   <P extends O>(inner: Predictor<I, P>): Predictor<I, P>
@@ -96,6 +100,9 @@ export const shadow = <I, O, C = O>(candidate: ModelFunction<I, C> | ModelObject
   const wrap = <P extends O>(inner: Predictor<I, P>): Predictor<I, P> =>
     applyLayer<I, P>(inner, 'shadow', ({ clock, random, emit }, inside) => {
       const { stage, closers } = claim<I, Awaited<C>>(candidate as never, {}, inside.runtime)
+      /** Those of `running` that are of this predictor; the layer may be around several. */
+      const own = new Set<BatchCall>()
+      const complain = (error: unknown): void => emit({ type: 'notice', message: 'Comparing a shadow answer threw.', error })
 
       const compare = (run: BatchCall, inputs: readonly I[], primaries: readonly P[], answers: readonly Row<Awaited<C>>[]): void => {
         answers.forEach((answer, index) => {
@@ -106,9 +113,11 @@ export const shadow = <I, O, C = O>(candidate: ModelFunction<I, C> | ModelObject
           counts.compared += 1
           try {
             if (agree(primaries[index] as P, answer)) counts.agreed += 1
-            onCompared?.({ id: (run.rows[index] as Call).id, input: inputs[index] as I, primary: primaries[index] as P, candidate: answer })
+            const result: unknown = onCompared?.({ id: (run.rows[index] as Call).id, input: inputs[index] as I, primary: primaries[index] as P, candidate: answer })
+            // An asynchronous callback that rejects must not end the process.
+            if (result instanceof Promise) result.catch(complain)
           } catch (error) {
-            emit({ type: 'notice', message: 'Comparing a shadow answer threw.', error })
+            complain(error)
           }
         })
       }
@@ -122,6 +131,7 @@ export const shadow = <I, O, C = O>(candidate: ModelFunction<I, C> | ModelObject
           call.onAbort(() => {
             if (givenUp) return
             givenUp = true
+            clock.clearTimeout(timer)
             counts.failed += inputs.length
           })
         }
@@ -135,6 +145,7 @@ export const shadow = <I, O, C = O>(candidate: ModelFunction<I, C> | ModelObject
           clock.clearTimeout(timer)
           run.end()
           running.delete(run)
+          own.delete(run)
           if (running.size === 0) {
             const waiting = onIdle
             onIdle = []
@@ -163,19 +174,24 @@ export const shadow = <I, O, C = O>(candidate: ModelFunction<I, C> | ModelObject
         }
         const run = new BatchCall(
           inside.runtime,
-          calls.map((call, index) => {
-            const child = call.shadow()
-            stage.bind?.(child, copies[index] as I)
-            return child
-          }),
+          calls.map((call) => call.shadow()),
         )
+        try {
+          run.rows.forEach((child, index) => stage.bind?.(child, copies[index] as I))
+        } catch (error) {
+          run.end()
+          counts.failed += inputs.length
+          emit({ type: 'notice', message: 'The shadow candidate could not be bound.', error })
+          return
+        }
         running.add(run)
-        clock.setImmediate(() => void runCandidate(run, copies, answers))
+        own.add(run)
+        neutral(() => clock.setImmediate(() => void runCandidate(run, copies, answers)))
       }
 
       return {
         trusted: true,
-        describe: () => `shadow ${name}, ${rate * 100} % of calls`,
+        describe: () => `shadow ${name}, ${Number((rate * 100).toPrecision(6))} % of calls`,
         branches: [{ label: 'candidate', stage }],
         one: async (next, input, call) => {
           const output = await next(input, call)
@@ -197,7 +213,7 @@ export const shadow = <I, O, C = O>(candidate: ModelFunction<I, C> | ModelObject
         },
         close: async () => {
           const closed = new OutriggerError('ERR_OUTRIGGER_CLOSED', 'Cannot go on with the shadow run as the predictor is closed')
-          for (const run of running) run.abort(closed)
+          for (const run of own) run.abort(closed)
           for (const close of closers) await close()
         },
       }
@@ -219,8 +235,21 @@ const refuse = (what: string): never => {
 
 /** Equal in structure, with numbers within 1e-6. */
 const isClose = (a: unknown, b: unknown): boolean => {
-  if (typeof a === 'number' && typeof b === 'number') return Object.is(a, b) || Math.abs(a - b) <= 1e-6 * Math.max(1, Math.abs(a), Math.abs(b))
+  if (typeof a === 'number' && typeof b === 'number') return Object.is(a, b) || (Number.isFinite(a - b) && Math.abs(a - b) <= 1e-6 * Math.max(1, Math.abs(a), Math.abs(b)))
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return Object.is(a, b)
+  const kind = kindOf(a)
+  if (kind !== kindOf(b)) return false
+  // By their kind and not by `instanceof`: they may be of another realm.
+  if (kind === '[object Date]') return Object.is(Number(a), Number(b))
+  if (kind === '[object Set]') return (a as Set<unknown>).size === (b as Set<unknown>).size && [...(a as Set<unknown>)].every((item) => (b as Set<unknown>).has(item))
+  if (kind === '[object Map]') return isCloseMap(a as Map<unknown, unknown>, b as Map<unknown, unknown>)
+  if (kind === '[object ArrayBuffer]' || kind === '[object DataView]') return bytesOf(a as ArrayBuffer | DataView).equals(bytesOf(b as ArrayBuffer | DataView))
   const names = Object.keys(a)
   return names.length === Object.keys(b).length && names.every((key) => Object.hasOwn(b, key) && isClose((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]))
 }
+
+const isCloseMap = (a: ReadonlyMap<unknown, unknown>, b: ReadonlyMap<unknown, unknown>): boolean => a.size === b.size && [...a].every(([key, item]) => b.has(key) && isClose(item, b.get(key)))
+
+const kindOf = (value: object): string => Object.prototype.toString.call(value)
+
+const bytesOf = (data: ArrayBuffer | DataView): Buffer => (ArrayBuffer.isView(data) ? Buffer.from(data.buffer, data.byteOffset, data.byteLength) : Buffer.from(data))

@@ -93,6 +93,7 @@ export const split = <const V extends Readonly<Record<string, Variant>>>(
   let weights: Readonly<Record<string, number>> = {}
   let bindings: readonly ArmBinding[] = []
   let stretches: ReturnType<typeof layOut> = []
+  let unbound = 0
   const setWeights = (next: Readonly<Record<string, number>>): void => {
     optionsObject('the weights of a split', next, names)
     for (const arm of names) if (next[arm] === undefined) throw new InvalidOptionError(`Cannot weigh a split as every variant needs a weight: current value of \`${arm}\` is undefined`)
@@ -165,23 +166,25 @@ export const split = <const V extends Readonly<Record<string, Variant>>>(
     bindsByInput: by !== undefined || arms.some((arm) => arm.claim.stage.bindsByInput),
     bind: (call, input) => {
       try {
-        choose(call, input)
+        armOf(call, input)
       } catch {
         // Said when the call travels: there it fails its own row only.
       }
     },
     served: (call) => stageFor(call).served(call),
     scope: (call) => {
-      const arm = call.boundBy<ArmBinding>(owner)?.arm ?? (arms[0] as Arm)
+      const arm = call.boundBy<ArmBinding>(owner)?.arm
+      // Its arm is not known yet, so that no other call may share what is kept for it.
+      if (arm === undefined) return `${name}?${(unbound += 1)}`
       return `${name}=${arm.name}:${arm.claim.stage.scope(call)}`
     },
-    ready: () => arms.every((arm) => arm.claim.stage.ready()),
-    close: async () => {
+    // An arm that nobody is sent to need not be ready.
+    ready: () => arms.every((arm) => weights[arm.name] === 0 || arm.claim.stage.ready()),
+    close: () => {
       for (const stop of forwards) stop()
-      for (const arm of arms) for (const close of arm.claim.closers) await close()
     },
   }
-  const router = predictorOver(stage, [() => stage.close()])
+  const router = predictorOver(stage, [() => stage.close(), ...arms.flatMap((arm) => arm.claim.closers)])
   Object.defineProperty(router, 'weights', { get: () => weights, enumerable: true })
   return Object.assign(router, { setWeights }) as SplitPredictor<I, O, Extract<keyof V, string>>
 }

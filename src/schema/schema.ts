@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '../core/errors.js'
-import { optionsObject } from '../core/options.js'
+import { numberOption, optionsObject } from '../core/options.js'
 
 /** What a field holds. */
 export type FieldType = 'number' | 'integer' | 'string' | 'category' | 'boolean' | 'date'
@@ -23,6 +23,12 @@ export interface Schema {
   readonly fields: Readonly<Record<string, Field>>
 }
 
+/** A list of strings. A single string would pass for a list of letters, and guard nothing. */
+const stringsOption = (owner: string, name: string, value: unknown): void => {
+  if (value === undefined || (Array.isArray(value) && value.every((item) => typeof item === 'string'))) return
+  throw new InvalidOptionError(`Cannot create ${owner} as \`${name}\` must be an array of strings: current value is of type ${typeof value}`)
+}
+
 const types: readonly string[] = ['number', 'integer', 'string', 'category', 'boolean', 'date'] satisfies FieldType[]
 
 /**
@@ -31,7 +37,7 @@ const types: readonly string[] = ['number', 'integer', 'string', 'category', 'bo
  * Give it to `predictor(model, { input })`: fields without a guarded tag then enter records. What no schema names
  * never does.
  *
- * @throws `ERR_OUTRIGGER_INVALID_OPTION` when a field has no known type
+ * @throws `ERR_OUTRIGGER_INVALID_OPTION` when a field has no known type, or says something that makes no sense
  * @example
  * ```ts
  * import { predictor } from 'outrigger'
@@ -43,8 +49,15 @@ const types: readonly string[] = ['number', 'integer', 'string', 'category', 'bo
  * ```
  */
 export const defineSchema = (fields: Readonly<Record<string, Field>>): Schema => {
+  optionsObject('a schema', fields, Object.keys(fields ?? {}))
   for (const [name, field] of Object.entries(fields)) {
-    optionsObject(`the field \`${name}\``, field, ['type', 'min', 'max', 'categories', 'optional', 'tags'])
+    const owner = `the field \`${name}\``
+    optionsObject(owner, field, ['type', 'min', 'max', 'categories', 'optional', 'tags'])
+    const { min = -Infinity, max = Infinity } = field
+    numberOption(owner, 'min', min, { infinite: true })
+    numberOption(owner, 'max', max, { min, infinite: true })
+    stringsOption(owner, 'categories', field.categories)
+    stringsOption(owner, 'tags', field.tags)
     if (!types.includes(field.type)) throw new InvalidOptionError(`Cannot create the field \`${name}\` as \`type\` must be one of ${types.join(', ')}: current value is ${String(field.type)}`)
   }
   return Object.freeze({ fields: Object.freeze({ ...fields }) })

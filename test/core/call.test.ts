@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { BatchCall, Call, type Binding } from 'outrigger/core'
+import { BatchCall, Call, type Binding, type VariantChoice } from 'outrigger/core'
 import { runtimeOf } from '../../src/core/runtime.js'
 import { fakeClock } from 'outrigger/testing'
 
@@ -99,6 +99,21 @@ describe('Call', () => {
     expect([call.attempts, call.source, call.notes?.rung]).toEqual([0, 'model', undefined])
     call.adopt(fork)
     expect([call.attempts, call.source, call.notes]).toEqual([2, 'fallback', { variants: [], rung: { index: 1, name: 'rule' } }])
+  })
+
+  it('keeps its own variants, links and watchers when it adopts, and lets its parts begin with its variants', () => {
+    const chosen = (split: string): VariantChoice => ({ split, variant: 'a', reason: 'assigned', propensity: 1 })
+    const watchers = [(): void => {}, (): void => {}]
+    for (const part of ['fork', 'detach'] as const) {
+      const call = open()
+      Object.assign(call.note(), { variants: [chosen('one')], links: ['first'], watchers: [watchers[0]] })
+      const child = call[part]()
+      child.note().variants?.push(chosen('two'))
+      Object.assign(child.note(), { links: ['second'], watchers: [watchers[1]] })
+      expect(call.notes?.variants).toEqual([chosen('one')])
+      call.adopt(child)
+      expect(call.notes).toEqual({ variants: [chosen('one'), chosen('two')], links: ['first', 'second'], watchers })
+    }
   })
 })
 

@@ -52,6 +52,10 @@ describe('Deadlines', () => {
     expect(clock.pending).toBe(1)
     await clock.advance(10)
     expect([log, clock.pending]).toEqual([[20, 20], 0])
+    const alone = new Deadlines(clock, 10)
+    alone.add(() => void alone.add(() => {}))
+    await clock.advance(10)
+    expect(clock.pending).toBe(1)
   })
 
   it('closed while nothing is pending it keeps no timer; what is pending expires all the same', async () => {

@@ -77,6 +77,15 @@ describe('Predictor, one call', () => {
     expect(clock.pending).toBe(0)
   })
 
+  it('timeoutMs leaves no timer after an answer or a failure in time', async () => {
+    const clock = fakeClock()
+    const predict = predictor((x: number) => { if (x < 0) throw new Error('down'); return x }, { clock })
+    await predict(1, { timeoutMs: 50 })
+    await predict(-1, { timeoutMs: 50 }).catch(() => {})
+    await predict.detailedBatch([1, -1], { timeoutMs: 50 })
+    expect([clock.timersSet, clock.pending]).toEqual([3, 0])
+  })
+
   it('timeoutMs that leaves no time never calls the model, and one that is no number is refused', async () => {
     const model = mockModel<number, number>().answers(1)
     const predict = predictor(model)

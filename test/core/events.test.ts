@@ -62,10 +62,18 @@ describe('Predictor.observe', () => {
     expect(await outer(undefined as never)).toBe(1)
     expect(heard.map(([who, event]) => [who, event.type === 'prediction' ? 'prediction' : event.layer])).toEqual([['inner', 'circuit-breaker'], ['outer', 'circuit-breaker'], ['outer', 'rung'], ['outer', 'prediction']])
     expect(heard[0]?.[1]).toMatchObject({ type: 'state', subject: 'delay', from: 'closed', to: 'open', at: 7 })
-    heard.length = 0
+  })
+
+  it('a stack that is closed hears no more of a predictor that it borrowed', async () => {
+    const heard: string[] = []
+    const inner = pipe((x: number) => x, layer<number, number>('speaks', ({ emit }) => ({ one: (next, input, call) => (emit({ type: 'notice', message: 'asked' }), next(input, call)) })))
+    const outer = pipe(inner, fallback(() => 1))
+    inner.observe(() => heard.push('inner'), { predictions: false })
+    outer.observe(() => heard.push('outer'), { predictions: false })
+    await inner(1)
     await outer.close()
-    await inner(undefined as never).catch(() => {})
-    expect(heard.map(([who]) => who)).toEqual(['inner'])
+    await inner(1)
+    expect(heard).toEqual(['inner', 'outer', 'inner'])
   })
 
   it('predictions: false leaves the records out, not the events', async () => {
@@ -79,12 +87,13 @@ describe('Predictor.observe', () => {
   it('an observer that throws disturbs neither the call nor the others, and is reported to those', async () => {
     const heard: PredictorEvent[] = []
     const predict = predictor((x: number) => x)
-    predict.observe(() => { throw new Error('observer') })
+    let asked = 0
+    predict.observe(() => { asked += 1; throw new Error('observer') })
     predict.observe((event) => void heard.push(event))
     const warnings = await warningsWhile(async () => expect(await predict(1)).toBe(1))
     expect(heard.map(({ type }) => type).sort()).toEqual(['notice', 'prediction'])
     expect(heard.find(({ type }) => type === 'notice')).toMatchObject({ layer: 'observer', error: new Error('observer') })
-    expect(warnings).toHaveLength(0)
+    expect([warnings.length, asked]).toEqual([0, 1])
   })
 
   it('an asynchronous observer that rejects is reported too, and ends no process', async () => {

@@ -100,6 +100,18 @@ describe('fuse', () => {
     for (let index = 0; index < 3; index += 1) await expect(predict(1)).rejects.toThrow('touchy about down 3')
   })
 
+  it('an answer that a guard gives in the place of a failure passes the guards outside of it, and not its own', async () => {
+    const log: string[] = []
+    const named = (name: string, rescues: boolean): NeutralLayer => (inner) =>
+      applyGuard(inner, name, () => ({
+        guard: { pass: (_permit, output) => (log.push(`${name} passed`), output), fail: () => void log.push(`${name} failed`), ...(rescues ? { recover: async () => 7 as never } : {}) },
+        many: async (next, inputs, batch) => await next(inputs, batch),
+      }))
+    const predict = pipe(async (_: number): Promise<number> => { throw new Error('down') }, named('inner', false), named('rescuer', true), named('outer', false))
+    expect(await predict(1)).toBe(7)
+    expect(log).toEqual(['inner failed', 'rescuer failed', 'outer passed'])
+  })
+
   it('a recover that throws, synchronously or not, passes its error on outwards', async () => {
     const rescuing = (recover: () => Promise<never>): NeutralLayer => (inner) => applyGuard(inner, 'rescue', () => ({ guard: { recover }, many: async (next, inputs, batch) => await next(inputs, batch) }))
     for (const recover of [() => { throw new Error('rescue') }, async () => { throw 'rescue' }]) {

@@ -58,7 +58,7 @@ describe('maskBy', () => {
   })
 
   it('does not look at inherited fields', () => {
-    expect({ ...maskBy({ fields: { toString: {}, constructor: {} } })({}) }).toEqual({})
+    expect({ ...maskBy({ fields: { toString: {}, inherited: {} } })(Object.create({ inherited: 'text' })) }).toEqual({})
   })
 
   it('names the guarded tags', () => {

@@ -1,15 +1,17 @@
 import { context, SpanStatusCode, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader, type HistogramMetricData, type SumMetricData } from '@opentelemetry/sdk-metrics'
-import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { cached, fallback, pipe, predictor } from 'outrigger'
+import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor, type SpanProcessor } from '@opentelemetry/sdk-trace-base'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { cached, fallback, pipe, predictor, retry, timeout } from 'outrigger'
 import { observed } from 'outrigger/observe'
-import { split } from 'outrigger/route'
+import { shadow, split } from 'outrigger/route'
 import { fakeClock, mockModel } from 'outrigger/testing'
 
 const spans = new InMemorySpanExporter()
-const tracer = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }).getTracer('test')
+let open = 0
+const counting: SpanProcessor = { onStart: () => void (open += 1), onEnd: () => void (open -= 1), forceFlush: async () => {}, shutdown: async () => {} }
+const tracer = new BasicTracerProvider({ spanProcessors: [counting, new SimpleSpanProcessor(spans)] }).getTracer('test')
 let exporter: InMemoryMetricExporter
 let meters: MeterProvider
 const meter = () => meters.getMeter('test')
@@ -23,9 +25,15 @@ beforeAll(() => context.setGlobalContextManager(new AsyncLocalStorageContextMana
 afterAll(() => context.disable())
 beforeEach(() => {
   spans.reset()
+  open = 0
   exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
   meters = new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 })] })
 })
+
+const otel = () => ({ tracer, meter: meter() })
+const told = () => spans.getFinishedSpans().map(({ attributes }) => [attributes['ml.outcome'], attributes['ml.source'] ?? attributes['error.type']])
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+afterEach(() => expect(open).toBe(0))
 
 describe('observed', () => {
   test('observed makes one span per call, with identity and outcome', async () => {
@@ -139,5 +147,142 @@ describe('observed', () => {
     trace.disable()
     const predict = pipe((x: number) => x + 1, observed())
     expect([await predict(1), await predict.batch([1, 2])]).toEqual([2, [2, 3]])
+  })
+})
+
+describe('observed in a batch', () => {
+  const picky = (x: number): number => {
+    if (x < 0) throw new RangeError('negative')
+    return x
+  }
+
+  for (const rows of [[-1, 2, 3], [1, -2, 3], [1, 2, -3]]) {
+    test(`observed: the span of a batch says that row ${rows.findIndex((x) => x < 0) + 1} of 3 failed`, async () => {
+      await pipe(picky, observed(otel())).batch(rows).catch(() => {})
+      expect(spans.getFinishedSpans()).toMatchObject([{ status: { code: SpanStatusCode.ERROR, message: 'RangeError' }, attributes: { 'ml.outcome': 'error', 'error.type': 'RangeError', 'ml.batch.size': 3 } }])
+      expect((await points('ml.inference.duration')).map((point) => point.attributes['ml.outcome'])).toEqual(['error'])
+    })
+  }
+
+  test('observed leaves out of the span and the duration of a batch what its rows do not share', async () => {
+    const arm = (name: string) => predictor((_: number) => name, { name, version: '2' })
+    const router = split({ variants: { a: arm('a'), b: arm('b') }, weights: { a: 0.5, b: 0.5 } })
+    const keys = Array.from({ length: 20 }, (_, unit) => `unit-${unit}`)
+    const rows = await pipe(router, observed(otel())).detailedBatch(keys.map(() => 1), { keys })
+    expect(spans.getFinishedSpans()[0]!.attributes).toEqual({ 'ml.model.name': rows[0]!.record.identity.name, 'ml.model.version': '2', 'ml.batch.size': 20, 'ml.outcome': 'ok', 'ml.source': 'model' })
+    expect((await points('ml.inference.duration')).map((point) => point.attributes)).toEqual([{ 'ml.model.version': '2', 'ml.outcome': 'ok', 'ml.source': 'model' }])
+    const requested = new Map((await points('ml.inference.requests')).map((point) => [point.attributes['ml.route.variant'], point.value]))
+    for (const name of ['a', 'b']) expect(requested.get(name)).toBe(rows.filter(({ record }) => record.variants[0]?.variant === name).length)
+  })
+
+  test('observed: rows that were aborted alone are counted as such', async () => {
+    const model = mockModel<number, number>()
+    const controller = new AbortController()
+    const answer = pipe(model, observed(otel())).detailedBatch([1, 2], { signals: [controller.signal, undefined] })
+    const arrivals = [await model.next(), await model.next()]
+    controller.abort()
+    for (const arrival of arrivals) arrival.answer(1)
+    const rows = await answer
+    expect(rows.map(({ record }) => record.outcome)).toEqual(['aborted', 'ok'])
+    expect((await points('ml.inference.requests')).map((point) => [point.attributes['ml.outcome'], point.value])).toEqual([['aborted', 1], ['ok', 1]])
+  })
+
+  test('observed: a batch that is given up is told at once, and once', async () => {
+    const clock = fakeClock()
+    const model = mockModel<number, number>()
+    const answer = pipe(predictor(model, { clock }), observed(otel())).detailedBatch([1, 2], { timeoutMs: 50 })
+    await clock.advance(50)
+    expect((await answer).map(({ record }) => record.outcome)).toEqual(['timeout', 'timeout'])
+    expect([told(), open]).toEqual([[['timeout', 'ERR_OUTRIGGER_TIMEOUT']], 0])
+    for (const arrival of model.arrivals) arrival.answer(1)
+    await turn()
+    expect((await points('ml.inference.requests')).map((point) => point.value)).toEqual([2])
+    expect((await points('ml.inference.duration')).map((point) => (point.value as unknown as { sum: number }).sum)).toEqual([0.05])
+  })
+
+  test('observed makes nothing of an empty batch', async () => {
+    expect(await pipe(picky, observed(otel())).batch([])).toEqual([])
+    expect(spans.getFinishedSpans()).toEqual([])
+  })
+})
+
+describe('observed where it is not outermost', () => {
+  test('observed inside of retry tells of each attempt', async () => {
+    const model = mockModel<number, number>()
+    const predict = pipe(model, observed(otel()), retry({ retries: 1, minDelayMs: 0 }))
+    const answer = predict(1)
+    ;(await model.next()).fail(new Error('not today'))
+    ;(await model.next()).answer(1)
+    await answer
+    expect(told()).toEqual([['error', 'Error'], ['ok', 'model']])
+    expect((await points('ml.inference.requests')).map((point) => [point.attributes['ml.outcome'], point.value])).toEqual([['error', 1], ['ok', 1]])
+  })
+
+  test('observed inside of fallback tells of the model, not of who answered instead', async () => {
+    const predict = pipe((_: number): number => {
+      throw new Error('down')
+    }, observed(otel()), fallback(() => 0))
+    await predict(1)
+    await predict.batch([1, 2])
+    expect(told()).toEqual([['error', 'Error'], ['error', 'Error']])
+  })
+
+  test('observed inside of timeout ends its span at the limit, though the model goes on', async () => {
+    const clock = fakeClock()
+    const model = mockModel<number, number>()
+    const predict = pipe(predictor(model, { clock }), observed(otel()), timeout({ ms: 100 }))
+    const answer = predict(1).catch(() => {})
+    const arrival = await model.next()
+    await clock.advance(100)
+    await answer
+    expect([told(), open]).toEqual([[['timeout', 'ERR_OUTRIGGER_TIMEOUT']], 0])
+    arrival.answer(1)
+    await turn()
+    expect(told()).toHaveLength(1)
+  })
+
+  test('observed inside of cached tells of what was not stored, also when the first of those who wait leaves', async () => {
+    const model = mockModel<number, number>()
+    const predict = pipe(model, observed(otel()), cached())
+    const controller = new AbortController()
+    const first = predict(1, { signal: controller.signal }).catch(() => 'gone')
+    const second = predict(1)
+    const arrival = await model.next()
+    controller.abort()
+    arrival.answer(5)
+    expect([await first, await second, await predict(1)]).toEqual(['gone', 5, 5])
+    expect(told()).toEqual([['ok', 'model']])
+  })
+
+  test('observed twice, with layers between: each has a span and counts of its own, for calls and batches', async () => {
+    const [inner, outer] = [meters.getMeter('inner'), meters.getMeter('outer')]
+    const predict = pipe((x: number) => x, observed({ tracer, meter: inner }), timeout({ ms: 10_000 }), observed({ tracer, meter: outer }))
+    await predict(1)
+    await predict.batch([1, 2])
+    expect(told()).toHaveLength(4)
+    await meters.forceFlush()
+    const requested = exporter.getMetrics().at(-1)!.scopeMetrics.map(({ metrics }) => metrics.find(({ descriptor }) => descriptor.name === 'ml.inference.requests')!.dataPoints.map(({ value }) => value))
+    expect(requested).toEqual([[3], [3]])
+  })
+
+  test('observed in the candidate of a shadow ends its spans', async () => {
+    const layered = shadow(pipe((x: number) => x, observed(otel())))
+    const predict = pipe((x: number) => x, layered)
+    await tracer.startActiveSpan('request', async (request) => {
+      await predict(1)
+      await predict.batch([1, 2])
+      request.end()
+    })
+    await layered.idle()
+    const runs = spans.getFinishedSpans().filter(({ name }) => name !== 'request')
+    expect(runs).toHaveLength(2)
+    for (const { parentSpanContext } of runs) expect(parentSpanContext).toBe(undefined)
+  })
+
+  test('observed names the variant inside of a timeout too', async () => {
+    const router = split({ variants: { a: (_: number) => 1, b: (_: number) => 2 }, weights: { a: 0, b: 1 } })
+    await pipe(router, observed(otel()), timeout({ ms: 10_000 }))(1, { key: 'u' })
+    await pipe(router, observed(otel()), cached())(1, { key: 'u' })
+    expect(spans.getFinishedSpans().map(({ attributes }) => attributes['ml.route.variant'])).toEqual(['b', 'b'])
   })
 })

@@ -1,6 +1,7 @@
-import { bulkhead, cached, fallback, owned, pipe, predictor, RowFailure, timeout, type Predictor } from 'outrigger'
+import { bulkhead, cached, fallback, layer, owned, pipe, predictor, RowFailure, timeout, type Predictor } from 'outrigger'
 import { mockModel } from 'outrigger/testing'
 import { describe, expect, test } from 'vitest'
+import { swappable } from '../../src/testing/_swappable.js'
 import { eventsOf, fateOf, recordsOf, rig, turnstile } from './_rig.js'
 
 const down = new Error('down')
@@ -267,5 +268,39 @@ describe('owning', () => {
   test('fallback shows its rungs in the description of the stack', () => {
     const text = pipe(predictor(() => 1, { name: 'main' }), fallback(predictor(() => 2, { name: 'rule' }))).describe()
     expect(text).toMatch(/fallback[\s\S]*rung 1[\s\S]*rule[\s\S]*main/)
+  })
+})
+
+describe('binding', () => {
+  const failing = (_: number): number => {
+    throw down
+  }
+
+  test('fallback binds a call to its rung when it asks it: the record names the version that answered', async () => {
+    const waiting: (() => void)[] = []
+    const loader = swappable<number, number>({ old: () => new Promise((resolve) => waiting.push(() => resolve(1))), new: () => 2 })
+    const predict = pipe(failing, fallback(pipe(loader.predictor, timeout({ ms: 10_000 }))))
+    const answers = Promise.all([predict.detailed(1), predict.detailedBatch([1])])
+    while (waiting.length < 2) await new Promise((resolve) => setImmediate(resolve))
+    loader.swap('new')
+    for (const answer of waiting) answer()
+    const [{ record }, [row]] = await answers
+    expect([record.identity.version, row?.record.identity.version]).toEqual(['old', 'old'])
+    expect([loader.leases('old'), loader.leases('new'), loader.askedUnleased]).toEqual([0, 0, 0])
+  })
+
+  test('fallback goes on to the next rung when one cannot be bound, row by row', async () => {
+    const unbindable = pipe(
+      (x: number) => x,
+      layer<number, number>('unbindable', {
+        one: (next, input, call) => next(input, call),
+        bind: (_call, input) => {
+          if (input === 2) throw new Error('unbindable')
+        },
+      }),
+    )
+    const predict = pipe(failing, fallback(unbindable, (x: number) => -x))
+    expect([await predict(1), await predict(2), await predict.batch([1, 2, 3])]).toEqual([1, -2, [1, -2, 3]])
+    await expect(pipe(failing, fallback(unbindable))(2)).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_FALLBACK_EXHAUSTED', errors: [down, { message: 'unbindable' }] })
   })
 })

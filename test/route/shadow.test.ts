@@ -1,7 +1,9 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { pipe, predictor, type PredictorEvent } from 'outrigger'
+import { layer, pipe, predictor, seededRandom, type PredictorEvent } from 'outrigger'
 import { shadow } from 'outrigger/route'
-import { fakeClock, mockModel } from 'outrigger/testing'
+import { fakeClock, faults, mockModel } from 'outrigger/testing'
 import { swappable } from '../../src/testing/_swappable.js'
 
 const rejections: unknown[] = []
@@ -188,4 +190,180 @@ describe('shadow', () => {
     expect([signal.aborted, candidate.closed]).toEqual([true, 1])
     arrival.answer(1)
   })
+
+  test('shadow costs the caller no time, and no timer that would keep the process alive', async () => {
+    const clock = fakeClock()
+    const layered = shadow(mockModel<number, number>({ clock }).delays(5000, 1))
+    const predict = pipe(predictor(mockModel<number, number>({ clock }).delays(30, 1), { clock }), layered)
+    const answers = Promise.all([predict.detailed(1), predict.detailedBatch([1, 2])])
+    await clock.advance(30)
+    const [{ record }, rows] = await answers
+    expect([record, ...rows.map((row) => row.record)].map(({ durations, isShadow }) => [durations.totalMs, isShadow])).toEqual(Array(3).fill([30, false]))
+    expect(layered.counts.compared).toBe(0)
+    await clock.advance(5000)
+    expect([layered.counts.compared, layered.counts.agreed]).toEqual([3, 3])
+    const hanging = pipe(predictor((x: number) => x, { clock }), shadow(mockModel<number, number>()))
+    await hanging(1)
+    await clock.settle()
+    expect([clock.pending, clock.holding]).toEqual([1, 0])
+    await hanging.close()
+    expect(clock.pending).toBe(0)
+  })
+
+  test('shadow runs a candidate that takes batches once per batch, under the ids and keys of the rows', async () => {
+    const candidate = mockModel<number, number>({ batches: true })
+    const compared: string[] = []
+    const layered = shadow(candidate, { onCompared: ({ id, input }) => compared.push(`${id}=${input}`) })
+    await pipe((x: number) => x, layered).batch([1, 2, 3], { ids: ['a', 'b', 'c'], keys: ['x', 'y', 'z'] })
+    const arrival = await candidate.next()
+    expect(arrival.inputs).toEqual([1, 2, 3])
+    expect((arrival.call as { rows: readonly { key: string; isShadow: boolean }[] }).rows.map(({ key, isShadow }) => [key, isShadow])).toEqual([['x', true], ['y', true], ['z', true]])
+    arrival.answer(1, 2, 3)
+    await layered.idle()
+    expect([compared, candidate.arrivals.length]).toEqual([['a=1', 'b=2', 'c=3'], 1])
+  })
+
+  test('shadow: every row that was sampled is compared, failed or dropped once nothing runs', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ rows: fc.integer({ min: 0, max: 4 }), waitMs: fc.nat(40) }), { maxLength: 12 }),
+        fc.record({ rate: fc.double({ min: 0, max: 1, noNaN: true }), concurrency: fc.integer({ min: 1, max: 3 }), seed: fc.nat() }),
+        async (calls, { rate, concurrency, seed }) => {
+          const clock = fakeClock()
+          const candidate = pipe(predictor((x: number) => x, { clock }), faults({ error: 0.2, rowError: 0.2, latency: 0.6, latencyMs: 60, seed }))
+          const layered = shadow(candidate, { rate, concurrency, timeoutMs: 50 })
+          const predict = pipe(predictor((x: number) => x, { clock, random: seededRandom(seed) }), layered)
+          for (const { rows, waitMs } of calls) {
+            await (rows === 0 ? predict(1) : predict.batch(Array(rows).fill(1)))
+            await clock.advance(waitMs)
+          }
+          await clock.advance(200)
+          await layered.idle()
+          const { sampled, compared, agreed, failed, dropped } = layered.counts
+          expect(compared + failed + dropped).toBe(sampled)
+          expect(agreed).toBe(compared)
+          expect(clock.pending).toBe(0)
+        },
+      ),
+      { numRuns: 40, seed: 7 },
+    )
+  })
+
+  test('shadow samples calls without a key at its rate', async () => {
+    const layered = shadow((x: number) => x, { rate: 0.3, concurrency: 10_000 })
+    const predict = pipe(predictor((x: number) => x, { random: seededRandom(7) }), layered)
+    for (let call = 0; call < 1000; call += 1) await predict(call)
+    await predict.batch(Array(1000).fill(1))
+    expect(Math.abs(layered.counts.sampled / 2000 - 0.3)).toBeLessThan(4 * Math.sqrt((0.3 * 0.7) / 2000))
+    await layered.idle()
+    layered.setRate(1)
+    await predict(1)
+    layered.setRate(0)
+    const { sampled } = layered.counts
+    await predict(1)
+    expect(layered.counts.sampled).toBe(sampled)
+    for (const wrong of [-0.1, 1.1, Number.NaN, '1' as never]) expect(() => layered.setRate(wrong)).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
+    await layered.idle()
+  })
+
+  test('shadow: a candidate that cannot be bound costs the caller nothing and is counted', async () => {
+    const candidate = pipe(
+      (x: number) => x,
+      layer<number, number>('unbindable', {
+        one: (next, input, call) => next(input, call),
+        bind: () => {
+          throw new Error('unbindable')
+        },
+      }),
+    )
+    const layered = shadow(candidate)
+    const predict = pipe((x: number) => x, layered)
+    const events: PredictorEvent[] = []
+    predict.observe((event) => events.push(event), { predictions: false })
+    expect([await predict(1), await predict.batch([1, 2])]).toEqual([1, [1, 2]])
+    expect(layered.counts).toMatchObject({ sampled: 3, failed: 3 })
+    expect(events).toMatchObject([{ type: 'notice' }, { type: 'notice' }])
+  })
+
+  test('shadow runs outside of the async context of its caller', async () => {
+    const request = new AsyncLocalStorage<string>()
+    const seen: unknown[] = []
+    const layered = shadow((x: number) => (seen.push(request.getStore()), x), { onCompared: () => seen.push(request.getStore()) })
+    const predict = pipe((x: number) => x, layered)
+    await request.run('first', async () => [await predict(1), await predict.batch([2])])
+    await layered.idle()
+    expect(seen).toEqual(Array(4).fill(undefined))
+  })
+
+  test('shadow: a callback that rejects becomes a notice', async () => {
+    const layered = shadow((x: number) => x, { onCompared: () => Promise.reject(new Error('later')) as unknown as void })
+    const predict = pipe((x: number) => x, layered)
+    const events: PredictorEvent[] = []
+    predict.observe((event) => events.push(event), { predictions: false })
+    await predict(1)
+    await layered.idle()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(events).toMatchObject([{ type: 'notice', layer: 'shadow', error: { message: 'later' } }])
+  })
+
+  for (const [name, a, b, agrees] of [
+    ['an infinity and a number', Infinity, 1, false],
+    ['opposite infinities', Infinity, -Infinity, false],
+    ['equal infinities', Infinity, Infinity, true],
+    ['different dates', new Date(1), new Date(2), false],
+    ['equal dates', new Date(1), new Date(1), true],
+    ['different maps', new Map([['a', 1]]), new Map([['a', 2]]), false],
+    ['close maps', new Map([['a', 1]]), new Map([['a', 1 + 1e-9]]), true],
+    ['different sets', new Set(['a']), new Set(['b']), false],
+    ['equal sets', new Set(['a']), new Set(['a']), true],
+    ['an array and an object', [1], { 0: 1 }, false],
+    ['close typed arrays', new Float32Array([1, 2]), new Float32Array([1, 2.000001]), true],
+    ['different typed arrays', new Float32Array([1, 2]), new Float32Array([1, 3]), false],
+    ['different bytes', new Uint8Array([1]).buffer, new Uint8Array([2]).buffer, false],
+    ['null and an object', null, {}, false],
+    ['undefined and a missing field', { a: undefined }, {}, false],
+  ] as const) {
+    test(`shadow: ${name} ${agrees ? 'agree' : 'do not agree'}`, async () => {
+      for (const [primary, other] of [[a, b], [b, a]] as const) {
+        const layered = shadow((_: number): unknown => other)
+        await pipe((_: number): unknown => primary, layered)(1)
+        await layered.idle()
+        expect(layered.counts).toMatchObject({ compared: 1, agreed: agrees ? 1 : 0 })
+      }
+    })
+  }
+
+  test('shadow around two predictors: closing one leaves the runs of the other', async () => {
+    const candidate = mockModel<number, number>()
+    const layered = shadow(predictor(candidate))
+    const [one, two] = [pipe((x: number) => x, layered), pipe((x: number) => x, layered)]
+    await two(1)
+    const arrival = await candidate.next()
+    await one.close()
+    expect(arrival.call.signal.aborted).toBe(false)
+    arrival.answer(1)
+    await layered.idle()
+    expect(layered.counts.agreed).toBe(1)
+  })
+
+  test('shadow: a run that was to begin after close asks nobody and is counted', async () => {
+    const candidate = mockModel<number, number>()
+    const layered = shadow(candidate)
+    const predict = pipe((x: number) => x, layered)
+    await predict(1)
+    await predict.close()
+    await layered.idle()
+    expect([candidate.arrivals.length, layered.counts.failed]).toEqual([0, 1])
+  })
+
+  test('shadow says its rate and its candidate in the description', () => {
+    const twin = (x: number): number => x
+    expect(pipe(twin, shadow(twin, { rate: 0.07 })).describe()).toBe('shadow shadow, 7 % of calls\n├─ candidate: twin (row by row)\n└─ twin (row by row)')
+  })
+
+  for (const options of [{ rate: 2 }, { rate: Number.NaN }, { concurrency: 0 }, { concurrency: 1.5 }, { timeoutMs: 0 }, { agree: 1 }, { onCompared: 'x' }, { name: '' }, { sampling: 1 }]) {
+    test(`shadow refuses ${JSON.stringify(options)} by code`, () => {
+      expect(() => shadow((x: number) => x, options as never)).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
+    })
+  }
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { cached, mapInput, owned, pipe, predictor, type PredictorEvent } from 'outrigger'
+import { cached, fallback, layer, mapInput, owned, pipe, predictor, retry, timeout, type PredictorEvent } from 'outrigger'
 import { split } from 'outrigger/route'
 import { fakeClock, mockModel } from 'outrigger/testing'
 
@@ -138,5 +138,146 @@ describe('split', () => {
     const outer = split({ name: 'outer', variants: { control: (_: number) => 'c', test: inner }, weights: { control: 0, test: 1 } })
     const { output, record } = await outer.detailed(1, { key: 'u' })
     expect([output, record.variants.map(({ split: name, variant }) => `${name}=${variant}`)]).toEqual(['b', ['outer=test', 'inner=b']])
+  })
+
+  test('split: a batch with a cache and a map outside equals single calls while arms differ', async () => {
+    const router = arms({ control: 0.5, canary: 0.5 })
+    const predict = pipe(router, cached(), mapInput((text: string) => text.length))
+    const units = keys(30)
+    expect(await predict.batch(units.map(() => 'x'), { keys: units })).toEqual(await Promise.all(units.map((key) => router(1, { key }))))
+  })
+
+  test('split: rows stay with their arms in a batch while the weights change', async () => {
+    const control = mockModel<number, string>({ batches: true })
+    const canary = mockModel<number, string>({ batches: true })
+    const router = split({ variants: { control, canary }, weights: { control: 0.5, canary: 0.5 } })
+    const units = keys(10)
+    const bound = router.detailedBatch(units.map((_, index) => index), { keys: units })
+    const arrivals = await Promise.all([control.next(), canary.next()])
+    router.setWeights({ control: 1, canary: 0 })
+    arrivals.forEach((arrival, arm) => arrival.answer(...arrival.inputs.map(() => (arm === 0 ? 'control' : 'canary'))))
+    for (const row of await bound) expect([row.ok && row.output, row.record.variants[0]?.propensity]).toEqual([row.record.variants[0]?.variant, 0.5])
+  })
+
+  test('split: an attempt after the weights changed asks the same arm', async () => {
+    const control = mockModel<number, string>()
+    const canary = mockModel<number, string>().answers('new')
+    const router = split({ variants: { control, canary }, weights: { control: 1, canary: 0 } })
+    const predict = pipe(router, timeout({ ms: 10_000 }), retry({ retries: 1, minDelayMs: 0 }))
+    const answer = predict.detailed(1, { key: 'u' })
+    const first = await control.next()
+    router.setWeights({ control: 0, canary: 1 })
+    first.fail(new Error('not today'))
+    ;(await control.next()).answer('old')
+    const { output, record } = await answer
+    expect([output, record.attempts, record.variants.map(({ variant }) => variant)]).toEqual(['old', 2, ['control']])
+  })
+
+  test('split has a point of its own for each name', async () => {
+    const named = (name: string) => split({ name, variants: { control: (_: number) => 0, canary: (_: number) => 1 }, weights: { control: 0.5, canary: 0.5 } })
+    const units = keys(200)
+    const [one, two] = await Promise.all(['one', 'two'].map((name) => named(name).batch(units.map(() => 1), { keys: units })))
+    const same = one!.filter((arm, unit) => arm === two![unit]).length
+    expect(Math.abs(same - 100)).toBeLessThan(4 * Math.sqrt(50))
+  })
+
+  test('split closes every arm although one fails to, and passes the deadline on', async () => {
+    const clock = fakeClock()
+    const slow = predictor(mockModel<number, number>(), { clock })
+    void slow(1).catch(() => {})
+    const last = mockModel<number, number>()
+    const failing = {
+      predict: (x: number) => x,
+      close: () => {
+        throw new Error('stuck')
+      },
+    }
+    const router = split({ variants: { slow: owned(slow), failing, last }, weights: { slow: 1, failing: 0, last: 0 } })
+    const closing = router.close({ deadlineMs: 10 }).catch((error: AggregateError) => error.errors.map(({ message }: Error) => message))
+    await clock.advance(10)
+    expect(await closing).toEqual([expect.stringContaining('1 in flight after 10 ms'), 'stuck'])
+    expect(last.closed).toBe(1)
+  })
+
+  test('split is ready when the arms are that anybody is sent to', () => {
+    const loading = pipe((x: number) => x, layer<number, number>('loading', { one: (next, input, call) => next(input, call), ready: () => false }))
+    const router = split({ variants: { control: (x: number) => x, canary: loading }, weights: { control: 1, canary: 0 } })
+    expect(router.ready()).toBe(true)
+    router.setWeights({ control: 0.99, canary: 0.01 })
+    expect(router.ready()).toBe(false)
+  })
+
+  test('split says its weights in its description', () => {
+    expect(arms({ control: 0.93, canary: 0.07 }).describe()).toBe('split split: control 93 %, canary 7 %\n├─ control: old@1 (aa) (row by row)\n└─ canary: new@2 (bb) (row by row)')
+  })
+})
+
+describe('split, bound late', () => {
+  const down = (_: number): string => {
+    throw new Error('down')
+  }
+
+  test('split on a rung of a fallback: a cache around it never gives one arm the answer of another', async () => {
+    const router = arms({ control: 0.5, canary: 0.5 })
+    const predict = pipe(down, fallback(pipe(router, cached())))
+    const units = keys(20)
+    const expected = await router.batch(units.map(() => 1), { keys: units })
+    expect(await Promise.all(units.map((key) => predict(1, { key })))).toEqual(expected)
+    expect(await predict.batch(units.map(() => 1), { keys: units })).toEqual(expected)
+  })
+
+  test('split on a rung of a fallback: the record names the arm that answered, behind a timeout too', async () => {
+    const first = split({ name: 'first', variants: { a: down, b: down }, weights: { a: 1, b: 0 } })
+    const predict = pipe(first, fallback(pipe(arms({ control: 0, canary: 1 }), timeout({ ms: 10_000 }))))
+    const { record } = await predict.detailed(1, { key: 'u' })
+    const [row] = await predict.detailedBatch([1], { keys: ['u'] })
+    for (const seen of [record, row!.record]) {
+      expect([seen.variants.map(({ split: name, variant }) => `${name}=${variant}`), seen.identity.name]).toEqual([['first=a', 'split=canary'], 'new'])
+    }
+  })
+
+  test('split on a rung of a fallback: an attempt after the weights changed asks the same arm', async () => {
+    const control = mockModel<number, string>()
+    const canary = mockModel<number, string>().answers('new')
+    const router = split({ variants: { control, canary }, weights: { control: 1, canary: 0 } })
+    const predict = pipe(down, fallback(pipe(router, timeout({ ms: 10_000 }), retry({ retries: 1, minDelayMs: 0 }))))
+    const answer = predict(1, { key: 'u' })
+    const first = await control.next()
+    router.setWeights({ control: 0, canary: 1 })
+    first.fail(new Error('not today'))
+    ;(await control.next()).answer('old')
+    expect(await answer).toBe('old')
+  })
+
+  test('split by the output of an asynchronous map: a cache between them keeps the arms apart, and is hit', async () => {
+    const router = split({ variants: { control: (_: { readonly id: string }) => 'old', canary: (_: { readonly id: string }) => 'new' }, weights: { control: 0.5, canary: 0.5 }, by: ({ id }) => id })
+    const cache = cached<{ readonly id: string }>({ key: () => 'the same' })
+    const mapped: string[] = []
+    const predict = pipe(
+      router,
+      cache,
+      mapInput(async (id: string) => {
+        mapped.push(id)
+        return { id }
+      }),
+    )
+    for (const id of keys(20)) expect(await predict(id)).toBe(await router({ id }))
+    expect(cache.counts).toMatchObject({ misses: 2, hits: 18 })
+    expect(mapped).toEqual(keys(20))
+    expect(await predict.batch(keys(20))).toEqual(await router.batch(keys(20).map((id) => ({ id }))))
+    expect(cache.counts.misses).toBe(2)
+  })
+
+  test('split by the output of an asynchronous map: an attempt after the weights changed asks the same arm', async () => {
+    const control = mockModel<string, string>()
+    const canary = mockModel<string, string>().answers('new')
+    const router = split({ variants: { control, canary }, weights: { control: 1, canary: 0 }, by: (id: string) => id })
+    const predict = pipe(router, timeout({ ms: 10_000 }), retry({ retries: 1, minDelayMs: 0 }), mapInput(async (id: string) => id))
+    const answer = predict('u')
+    const first = await control.next()
+    router.setWeights({ control: 0, canary: 1 })
+    first.fail(new Error('not today'))
+    ;(await control.next()).answer('old')
+    expect(await answer).toBe('old')
   })
 })
