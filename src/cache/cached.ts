@@ -161,7 +161,8 @@ export function cached<I>(options: CachedOptions<I> = {}): CachedLayer<I> {
             counts.misses += 1
             flight = flights.open(text, call)
             const { call: child } = flight
-            flights.start([text], [flight], async () => [await next(input, child)], keep)
+            const kept = keptInput(input)
+            flights.start([text], [flight], async () => [await next(kept, child)], keep)
           }
           const row = await landed(text, flight, call, isOwn)
           if (isRowFailure(row)) throw row.error
@@ -195,7 +196,7 @@ export function cached<I>(options: CachedOptions<I> = {}): CachedLayer<I> {
               }
               counts.misses += 1
               flight = flights.open(text, call)
-              missing.push({ text, input: inputs[index] as I, flight })
+              missing.push({ text, input: keptInput(inputs[index] as I), flight })
             }
             rows[index] = landed(text, flight, call, isOwn)
           }
@@ -227,4 +228,14 @@ export function cached<I>(options: CachedOptions<I> = {}): CachedLayer<I> {
 
 const refuse = (what: string): never => {
   throw new OutriggerError('ERR_OUTRIGGER_UNCACHEABLE', `Cannot cache the output as it must be plain data: current value holds ${what}`)
+}
+
+/** Shared work may go on when the caller who began it has left and uses its input again: it works on a copy. */
+const keptInput = <I>(input: I): I => {
+  try {
+    return copyPlain(input, refuse)
+  } catch {
+    // Only an input with a `key` function of the user's can be no plain data; it is passed as it is.
+    return input
+  }
 }

@@ -39,7 +39,10 @@ export const copyPlain = <T>(value: T, refuse: (what: string) => never): T => {
 }
 
 /** A Buffer's own `slice` shares its memory; the typed array's copies it. */
-const sliced = (view: ArrayBufferView): ArrayBufferView => (Buffer.isBuffer(view) ? Buffer.from(view) : (view as Uint8Array).slice())
+const sliced = (view: ArrayBufferView): ArrayBufferView => {
+  const copy = Buffer.isBuffer(view) ? Buffer.from(view) : (view as Uint8Array).slice()
+  return 'shape' in view ? Object.assign(copy, { shape: view.shape }) : copy
+}
 
 /** About how many bytes a value holds; for limits, not for accounting. */
 export const roughBytes = (value: unknown): number => {
