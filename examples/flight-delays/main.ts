@@ -285,7 +285,8 @@ claim('every flight of the shadow week was compared, and none was dropped', rehe
 claim('version 2 was not worse than version 1 in the shadow week', shadowLoss.candidate <= shadowLoss.primary, `${fixed(shadowLoss.candidate / shadowLoss.rows)} against ${fixed(shadowLoss.primary / shadowLoss.rows)}`)
 claim('the swap overtook calls in flight, and the version they were bound to answered them', champion.identity.version === '2' && overtaken.isHeld && overtaken.rows > 0 && overtaken.byVersion1 === overtaken.rows, `${count(overtaken.byVersion1)} of ${count(overtaken.rows)} by version 1, after version ${champion.identity.version} was live; now ${champion.loaded.length} version is in memory`)
 claim('the canary served a fifth of the routes', Math.abs((tally.losses.get('candidate@2')?.rows ?? 0) / flightsBetween(CANARY.from, CANARY.to) - 0.2) < 0.05, `${count(tally.losses.get('candidate@2')?.rows ?? 0)} of ${count(flightsBetween(CANARY.from, CANARY.to))} flights`)
-claim('the damaged version was refused before it answered anybody', hasCode(damagedAnswer, 'ERR_OUTRIGGER_MODEL_REFUSED') && tally.total((month) => month.versions.get('3') ?? 0) === 0, `${hasCode(damagedAnswer, 'ERR_OUTRIGGER_MODEL_REFUSED') ? 'ERR_OUTRIGGER_MODEL_REFUSED' : String(damagedAnswer)}; 0 answers`)
+const answersBy3 = tally.total((month) => month.versions.get('3') ?? 0)
+claim('the damaged version was refused before it answered anybody', hasCode(damagedAnswer, 'ERR_OUTRIGGER_MODEL_REFUSED') && answersBy3 === 0, `${hasCode(damagedAnswer, 'ERR_OUTRIGGER_MODEL_REFUSED') ? 'ERR_OUTRIGGER_MODEL_REFUSED' : String(damagedAnswer)}; ${count(answersBy3)} answers`)
 for (const month of months) {
   const { baseline: base, v1 } = qualities.get(month) ?? {}
   claim(`version 1 beat the baseline in ${monthNames[month]}`, (v1?.logLoss ?? Infinity) < (base?.logLoss ?? -Infinity), `log loss ${fixed(v1?.logLoss)} against ${fixed(base?.logLoss)}`)
