@@ -1,6 +1,7 @@
 /** A batch in which some rows are known, some are asked for twice, and some are new. */
 import assert from 'node:assert/strict'
-import { cached, pipe } from 'outrigger'
+import { pipe } from 'outrigger'
+import { cached } from 'outrigger/cache'
 
 const runs: number[] = []
 const model = {

@@ -1,5 +1,6 @@
 import type { Meter } from '@opentelemetry/api'
-import { bulkhead, cached, circuitBreaker, fallback, mapInput, owned, pipe, retry, timeout, type Predictor, type Random } from 'outrigger'
+import { bulkhead, circuitBreaker, fallback, mapInput, owned, pipe, retry, timeout, type Predictor, type Random } from 'outrigger'
+import { cached } from 'outrigger/cache'
 import type { Clock } from 'outrigger/core'
 import { driftMonitor, parseReferenceProfile } from 'outrigger/drift'
 import { modelLoader, tfjs, type ModelLoader, type ModelStore } from 'outrigger/models'

@@ -68,7 +68,8 @@ export interface NeutralCachedLayer extends CacheHandle {
  * @throws `ERR_OUTRIGGER_INVALID_OPTION`; a call rejects with `ERR_OUTRIGGER_UNCACHEABLE` when its input or output is no plain data
  * @example
  * ```ts
- * import { cached, pipe } from 'outrigger'
+ * import { pipe } from 'outrigger'
+ * import { cached } from 'outrigger/cache'
  * let asked = 0
  * const cache = cached({ max: 100, ttlMs: 60_000 })
  * const predict = pipe(async (row: { x: number; y: number }) => { asked += 1; return row.x + row.y }, cache)

@@ -19,6 +19,11 @@ export interface SharedCallOptions {
   readonly timeoutMs?: number | undefined
   /** Higher goes first where calls queue, and is shed last. @default 0 */
   readonly priority?: number | undefined
+  /**
+   * What the call is for: `online` while somebody waits, `batch` for a scoring job. A job's rows are shed first, and do
+   * not push the answers of online callers out of a cache. @default 'online'
+   */
+  readonly workload?: 'online' | 'batch' | undefined
   /** Whether the model may be asked twice for one answer. @default true */
   readonly idempotent?: boolean | undefined
   /** Free, bounded labels for records. Do not put personal data here. */
@@ -140,6 +145,16 @@ export class Call implements ModelCall {
 
   set deadline(at: number) {
     this.#deadline = at
+  }
+
+  /** Higher goes first, and is shed last. */
+  get priority(): number {
+    return this.options?.priority ?? 0
+  }
+
+  /** Whether it belongs to a scoring job, for which nobody waits. */
+  get isBatchWork(): boolean {
+    return this.options?.workload === 'batch'
   }
 
   /** Whether the model may be asked twice for one answer. */

@@ -55,6 +55,26 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorHelp>> = {
     when: 'As many calls run as the bulkhead allows, and its queue is full.',
     fix: 'Shed load, raise `concurrency` or `queue`, or put a `fallback` outside.',
   },
+  ERR_OUTRIGGER_OVERLOADED: {
+    when: 'The service is overloaded: an adaptive limit is reached, or load is shed and the call\'s priority is too low. The model was not called.',
+    fix: 'Back off and try later; give calls that matter a higher `priority`; put a `fallback` outside.',
+  },
+  ERR_OUTRIGGER_RATE_LIMITED: {
+    when: 'The rate limit has no tokens left for this call. `retryAfterMs` says when it would have.',
+    fix: 'Wait for `retryAfterMs`, raise the limit, or put a `fallback` outside.',
+  },
+  ERR_OUTRIGGER_QUEUE_FULL: {
+    when: 'The queue of a micro-batching layer holds as many rows as it may.',
+    fix: 'Shed load, raise `maxQueue`, or put a `fallback` outside.',
+  },
+  ERR_OUTRIGGER_BAD_ANSWER: {
+    when: 'The model answered, but a check of answers found the answer bad: NaN, a wrong shape, probabilities that do not sum to 1. `reason` says which.',
+    fix: 'Look at the model and its version; put a `fallback` outside.',
+  },
+  ERR_OUTRIGGER_TOO_FEW_ANSWERS: {
+    when: 'Fewer members of an ensemble answered than its policy asks for. `errors` holds those of the others.',
+    fix: 'Look at the members that failed, lower `minimum`, or put a `fallback` outside.',
+  },
   ERR_OUTRIGGER_FALLBACK_EXHAUSTED: {
     when: 'The model and every rung of its fallback failed. `errors` holds all of them in order; `cause` is the model\'s own.',
     fix: 'Let the last rung be something that cannot fail, such as a constant.',
@@ -62,6 +82,14 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorHelp>> = {
   ERR_OUTRIGGER_UNCACHEABLE: {
     when: 'An input cannot be turned into a key (a function, a promise, a cyclic object), or an output cannot be copied (a stream, a live tensor).',
     fix: 'Give `cached` a `key` function, or take the layer away.',
+  },
+  ERR_OUTRIGGER_STORE_FAILED: {
+    when: 'A store could not be asked, took too long, or gave back something that is no entry. Layers count it and go on without the store.',
+    fix: 'Look at `cause` and at the store.',
+  },
+  ERR_OUTRIGGER_JOB: {
+    when: 'A scoring job cannot start or go on: its checkpoint belongs to another input or output, or an input line cannot be read.',
+    fix: 'Do what the message says; a job never overwrites what it cannot resume.',
   },
   ERR_OUTRIGGER_UNROUTABLE: {
     when: 'A `split` has neither the call\'s `key` nor a `by` function that gives one, so that the call cannot stick to a variant.',

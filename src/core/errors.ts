@@ -33,8 +33,15 @@ export type ErrorCode =
   | 'ERR_OUTRIGGER_CLOSE_TIMEOUT'
   | 'ERR_OUTRIGGER_CIRCUIT_OPEN'
   | 'ERR_OUTRIGGER_BULKHEAD_FULL'
+  | 'ERR_OUTRIGGER_OVERLOADED'
+  | 'ERR_OUTRIGGER_RATE_LIMITED'
+  | 'ERR_OUTRIGGER_QUEUE_FULL'
+  | 'ERR_OUTRIGGER_BAD_ANSWER'
+  | 'ERR_OUTRIGGER_TOO_FEW_ANSWERS'
   | 'ERR_OUTRIGGER_FALLBACK_EXHAUSTED'
   | 'ERR_OUTRIGGER_UNCACHEABLE'
+  | 'ERR_OUTRIGGER_STORE_FAILED'
+  | 'ERR_OUTRIGGER_JOB'
   | 'ERR_OUTRIGGER_UNROUTABLE'
   | 'ERR_OUTRIGGER_PROFILE'
   | 'ERR_OUTRIGGER_TOO_FEW_ROWS'
@@ -59,8 +66,15 @@ export const errorSpecs: Readonly<Record<ErrorCode, ErrorSpec>> = {
   ERR_OUTRIGGER_CLOSE_TIMEOUT: spec('CloseTimeoutError'),
   ERR_OUTRIGGER_CIRCUIT_OPEN: spec('CircuitOpenError', 'rejected'),
   ERR_OUTRIGGER_BULKHEAD_FULL: spec('BulkheadFullError', 'rejected'),
+  ERR_OUTRIGGER_OVERLOADED: spec('OverloadedError', 'rejected'),
+  ERR_OUTRIGGER_RATE_LIMITED: spec('RateLimitedError', 'rejected'),
+  ERR_OUTRIGGER_QUEUE_FULL: spec('QueueFullError', 'rejected'),
+  ERR_OUTRIGGER_BAD_ANSWER: spec('BadAnswerError'),
+  ERR_OUTRIGGER_TOO_FEW_ANSWERS: spec('TooFewAnswersError'),
   ERR_OUTRIGGER_FALLBACK_EXHAUSTED: spec('FallbackExhaustedError'),
   ERR_OUTRIGGER_UNCACHEABLE: spec('UncacheableError'),
+  ERR_OUTRIGGER_STORE_FAILED: spec('StoreError'),
+  ERR_OUTRIGGER_JOB: spec('JobError'),
   ERR_OUTRIGGER_UNROUTABLE: spec('UnroutableError'),
   ERR_OUTRIGGER_PROFILE: spec('ProfileError'),
   ERR_OUTRIGGER_TOO_FEW_ROWS: spec('TooFewRowsError'),
@@ -105,6 +119,27 @@ export class OutriggerError extends Error {
       Object.assign(this, fields)
     }
   }
+}
+
+let mayLimitStack = true
+
+/**
+ * An error that is made often when a service is in trouble (an open circuit, a full queue): without a stack, which
+ * would cost several times all the rest, just when there is no time to lose. Its message says where it is from.
+ */
+export const rejection = (code: ErrorCode, message: string, data?: ErrorData): OutriggerError => {
+  const { stackTraceLimit } = Error
+  if (mayLimitStack) {
+    try {
+      Error.stackTraceLimit = 0
+    } catch {
+      // A host that froze its intrinsics pays for the stack.
+      mayLimitStack = false
+    }
+  }
+  const error = new OutriggerError(code, message, data)
+  if (mayLimitStack) Error.stackTraceLimit = stackTraceLimit
+  return error
 }
 
 /** A mistake in the code that uses outrigger: a wrong option. It is a `TypeError`, and carries a code as well. */

@@ -1,5 +1,5 @@
 import type { Call } from '../core/call.js'
-import { OutriggerError } from '../core/errors.js'
+import { OutriggerError, rejection } from '../core/errors.js'
 import { mustWait } from '../core/fuse.js'
 import { applyGuard, type NeutralLayer } from '../core/layer.js'
 import { abortErrorOf } from '../core/model.js'
@@ -55,7 +55,7 @@ export const bulkhead = (options: BulkheadOptions): NeutralLayer => {
         running -= 1
       }
       const full = (): OutriggerError =>
-        new OutriggerError('ERR_OUTRIGGER_BULKHEAD_FULL', `Cannot call the model as ${concurrency} calls run and ${queue} wait: current value is ${running} running and ${waiting.size} waiting`, { running, waiting: waiting.size })
+        rejection('ERR_OUTRIGGER_BULKHEAD_FULL', `Cannot call the model as ${concurrency} calls run and ${queue} wait: current value is ${running} running and ${waiting.size} waiting`, { running, waiting: waiting.size })
 
       /** Waits for a permit; rejects when the caller leaves before. */
       const turn = (calls: readonly Call[], isAborted: () => boolean): Promise<void> => {

@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from '../core/clock.js'
-import { hasCode, outcomeOf, OutriggerError } from '../core/errors.js'
+import { hasCode, outcomeOf, rejection, type OutriggerError } from '../core/errors.js'
 import { applyGuard, type NeutralLayer } from '../core/layer.js'
 import { functionOption, numberOption, optionsObject } from '../core/options.js'
 import { failRows, isRowFailure, type Row, type RowFailure } from '../core/rows.js'
@@ -80,7 +80,7 @@ export const circuitBreaker = (options: CircuitBreakerOptions = {}): CircuitBrea
 
   const open = (): OutriggerError => {
     const retryAfterMs = breaker.retryAfterMs(clock.now())
-    return new OutriggerError('ERR_OUTRIGGER_CIRCUIT_OPEN', `Cannot call the model as its circuit breaker lets no call through: current value of its state is ${breaker.state}`, { retryAfterMs })
+    return rejection('ERR_OUTRIGGER_CIRCUIT_OPEN', `Cannot call the model as its circuit breaker lets no call through: current value of its state is ${breaker.state}`, { retryAfterMs })
   }
 
   const wrap: NeutralLayer = (inner) =>

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { bulkhead, cached, pipe, predictor, timeout } from 'outrigger'
+import { bulkhead, pipe, predictor, timeout } from 'outrigger'
+import { cached } from 'outrigger/cache'
 import { fakeClock } from 'outrigger/testing'
 import { describe, expect, test } from 'vitest'
 import { fateOf, recordsOf, rig } from '../resilience/_rig.js'

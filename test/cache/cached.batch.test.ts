@@ -1,5 +1,6 @@
 import fc from 'fast-check'
-import { cached, pipe, RowFailure } from 'outrigger'
+import { pipe, RowFailure } from 'outrigger'
+import { cached } from 'outrigger/cache'
 import { describe, expect, test } from 'vitest'
 import { fateOf, rig } from '../resilience/_rig.js'
 

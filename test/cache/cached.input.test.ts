@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { bulkhead, cached, pipe } from 'outrigger'
+import { bulkhead, pipe } from 'outrigger'
+import { cached } from 'outrigger/cache'
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 

@@ -1,4 +1,5 @@
-import { cached, fallback, pipe, timeout, type Predictor } from 'outrigger'
+import { fallback, pipe, timeout, type Predictor } from 'outrigger'
+import { cached } from 'outrigger/cache'
 import { expectTypeOf } from 'vitest'
 
 interface Row {

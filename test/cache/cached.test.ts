@@ -1,4 +1,5 @@
-import { bulkhead, cached, fallback, layer, pipe, predictor, timeout, type CachedOptions } from 'outrigger'
+import { bulkhead, fallback, layer, pipe, predictor, timeout } from 'outrigger'
+import { cached, type CachedOptions } from 'outrigger/cache'
 import { fakeClock, mockModel } from 'outrigger/testing'
 import { describe, expect, test } from 'vitest'
 import { swappable } from '../../src/testing/_swappable.js'

@@ -1,7 +1,8 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import { bulkhead, cached, circuitBreaker, fallback, layer, pipe, predictor, retry, seededRandom, timeout } from 'outrigger'
+import { bulkhead, circuitBreaker, fallback, layer, pipe, predictor, retry, seededRandom, timeout } from 'outrigger'
+import { cached } from 'outrigger/cache'
 import type { PredictionRecord, Random } from 'outrigger'
 import { fakeClock, mockModel } from 'outrigger/testing'
 

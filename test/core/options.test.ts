@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { bulkhead, cached, circuitBreaker, fallback, labelJoin, layer, pipe, predictor, retry, shutdown, timeout } from 'outrigger'
+import { bulkhead, circuitBreaker, fallback, labelJoin, layer, pipe, predictor, retry, shutdown, timeout } from 'outrigger'
+import { cached } from 'outrigger/cache'
 import { mapInput, mapOutput } from 'outrigger/compose'
 import { shadow, split } from 'outrigger/route'
 import { faults } from 'outrigger/testing'

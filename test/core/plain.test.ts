@@ -1,6 +1,7 @@
 import { createContext, runInContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
-import { cached, pipe } from 'outrigger'
+import { pipe } from 'outrigger'
+import { cached } from 'outrigger/cache'
 import { contentKey } from 'outrigger/cache'
 import { plainKind } from '../../src/core/plain.js'
 

@@ -1,4 +1,5 @@
-import { bulkhead, cached, fallback, layer, owned, pipe, predictor, RowFailure, timeout, type Predictor } from 'outrigger'
+import { bulkhead, fallback, layer, owned, pipe, predictor, RowFailure, timeout, type Predictor } from 'outrigger'
+import { cached } from 'outrigger/cache'
 import { mockModel } from 'outrigger/testing'
 import { describe, expect, test } from 'vitest'
 import { swappable } from '../../src/testing/_swappable.js'

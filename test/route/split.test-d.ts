@@ -1,5 +1,6 @@
 import { expectTypeOf } from 'vitest'
-import { cached, fallback, owned, pipe, predictor, type Predictor } from 'outrigger'
+import { fallback, owned, pipe, predictor, type Predictor } from 'outrigger'
+import { cached } from 'outrigger/cache'
 import { split } from 'outrigger/route'
 
 const canary = predictor(async (x: { readonly b: number }) => x.b)

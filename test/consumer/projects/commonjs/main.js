@@ -1,5 +1,6 @@
 const assert = require('node:assert/strict')
-const { cached, fallback, isOutriggerError, pipe, retry, timeout } = require('outrigger')
+const { fallback, isOutriggerError, pipe, retry, timeout } = require('outrigger')
+const { cached } = require('outrigger/cache')
 
 const hung = () => new Promise(() => {})
 

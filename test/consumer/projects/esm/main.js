@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { OutriggerError, cached, fallback, isOutriggerError, pipe, predictor, retry, timeout } from 'outrigger'
+import { OutriggerError, fallback, isOutriggerError, pipe, predictor, retry, timeout } from 'outrigger'
+import { cached } from 'outrigger/cache'
 
 const hung = () => new Promise(() => {})
 

@@ -1,5 +1,6 @@
 // Plain Jest, no flags and no configuration: CommonJS tests that require an ES module package.
-const { cached, fallback, isOutriggerError, pipe, predictor, retry, timeout } = require('outrigger')
+const { fallback, isOutriggerError, pipe, predictor, retry, timeout } = require('outrigger')
+const { cached } = require('outrigger/cache')
 const { fakeClock, mockModel } = require('outrigger/testing')
 
 const hung = () => new Promise(() => {})
