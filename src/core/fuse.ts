@@ -11,9 +11,11 @@ type One<I, O> = (input: I, call: Call) => Promise<O>
 
 /** A layer in hooks. All of them are synchronous but `recover` and `wait`. */
 export interface Guard<I, O> {
-  /** Admits the call and gives a permit; throws to reject it; gives {@link mustWait} when it has to wait first. */
+  /** Admits the call and gives a permit; gives {@link refused} or throws to reject it, {@link mustWait} when it has to wait first. */
   enter?(call: Call): number
-  /** The answer passes outwards. Gives what goes on, in most cases the same. */
+  /** The error of a call that was {@link refused}: made without throwing, which costs more than the rest of the way. */
+  refusal?(call: Call): unknown
+  /** The answer passes outwards. Gives what goes on, in most cases the same; throws to make a failure of it. */
   pass?(permit: number, output: O, call: Call): O
   /** A failure passes outwards. */
   fail?(permit: number, error: unknown, call: Call): void
@@ -22,6 +24,9 @@ export interface Guard<I, O> {
   /** The long way of a call that has to wait before it may enter: waits, and gives the permit. */
   wait?(call: Call): Promise<number>
 }
+
+/** Given by `enter` when the call is rejected; `refusal` then says why. */
+export const refused = -1
 
 /** Given by `enter` when the call has to wait. */
 export const mustWait = -2
@@ -32,34 +37,60 @@ const permitOf = (permits: Permits, index: number): number => (permits === undef
 
 /** Guards around a core, innermost first, as one function. */
 export const fuse = <I, O>(guards: readonly Guard<I, O>[], core: One<I, O>): One<I, O> => {
-  const run = async (count: number, input: I, call: Call): Promise<O> => {
+  /** Asks the guards below `count`, from the outermost inwards; what can be said without waiting is said without waiting. */
+  const enter = (count: number, from: number, given: Permits, input: I, call: Call): Promise<O> => {
     // Most permits are 0; the array is made for the first that is not.
-    let permits: Permits
+    let permits = given
     // The guards from `entered` to `count` have admitted the call.
-    let entered = count
-    let output: O
+    let entered = from
     try {
-      while (entered > 0) {
+      for (; entered > 0; entered -= 1) {
         const guard = guards[entered - 1] as Guard<I, O>
-        if (guard.enter !== undefined) {
-          let permit = guard.enter(call)
-          if (permit === mustWait) permit = await guard.wait!(call)
-          if (permit !== 0) (permits ??= new Array<number>(count).fill(0))[entered - 1] = permit
-        }
-        entered -= 1
+        if (guard.enter === undefined) continue
+        const permit = guard.enter(call)
+        if (permit === 0) continue
+        if (permit === refused) return unwind(entered, count, permits, guard.refusal!(call), input, call)
+        if (permit === mustWait) return wait(count, entered, permits, input, call)
+        ;(permits ??= new Array<number>(count).fill(0))[entered - 1] = permit
       }
-      output = await core(input, call)
+    } catch (thrown) {
+      return unwind(entered, count, permits, toError(thrown), input, call)
+    }
+    return travel(count, permits, input, call)
+  }
+
+  /** The long way of a call that has to wait for a guard. */
+  const wait = async (count: number, entered: number, given: Permits, input: I, call: Call): Promise<O> => {
+    const permits = given ?? new Array<number>(count).fill(0)
+    try {
+      permits[entered - 1] = await (guards[entered - 1] as Guard<I, O>).wait!(call)
     } catch (thrown) {
       return await unwind(entered, count, permits, toError(thrown), input, call)
     }
-    return passOn(0, count, permits, output, call)
+    return await enter(count, entered - 1, permits, input, call)
   }
 
-  const passOn = (from: number, count: number, permits: Permits, answer: O, call: Call): O => {
+  /** Every guard has admitted the call. */
+  const travel = async (count: number, permits: Permits, input: I, call: Call): Promise<O> => {
+    let output: O
+    try {
+      output = await core(input, call)
+    } catch (thrown) {
+      return await unwind(0, count, permits, toError(thrown), input, call)
+    }
+    return passOn(0, count, permits, output, input, call)
+  }
+
+  const passOn = (from: number, count: number, permits: Permits, answer: O, input: I, call: Call): O | Promise<O> => {
     let output = answer
     for (let index = from; index < count; index += 1) {
       const guard = guards[index] as Guard<I, O>
-      if (guard.pass !== undefined) output = guard.pass(permitOf(permits, index), output, call)
+      if (guard.pass === undefined) continue
+      try {
+        output = guard.pass(permitOf(permits, index), output, call)
+      } catch (thrown) {
+        return unwind(index + 1, count, permits, toError(thrown), input, call)
+      }
     }
     return output
   }
@@ -72,18 +103,19 @@ export const fuse = <I, O>(guards: readonly Guard<I, O>[], core: One<I, O>): One
       // Whatever a hook throws passes on outwards, so that every guard that has admitted the call hears of its end.
       try {
         guard.fail?.(permitOf(permits, index), error, call)
-        const rescue = guard.recover?.(error, input, call, (again, sameCall) => run(index, again, sameCall))
+        if (guard.recover === undefined) continue
+        const rescue = guard.recover(error, input, call, (again, sameCall) => enter(index, index, undefined, again, sameCall))
         if (rescue === undefined) continue
         output = await rescue
       } catch (next) {
         error = toError(next)
         continue
       }
-      return passOn(index + 1, count, permits, output, call)
+      return passOn(index + 1, count, permits, output, input, call)
     }
     throw error
   }
 
   const { length } = guards
-  return (input, call) => run(length, input, call)
+  return (input, call) => enter(length, length, undefined, input, call)
 }

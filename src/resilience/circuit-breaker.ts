@@ -101,11 +101,9 @@ export const circuitBreaker = (options: CircuitBreakerOptions = {}): CircuitBrea
         traits: { countsFailures: true },
         describe: () => `circuit-breaker ${breaker.state}, opens at ${rule.failureRate * 100} % of ${rule.windowSize}`,
         guard: {
-          enter: () => {
-            const permit = breaker.acquire(now)
-            if (permit === rejected) throw open()
-            return permit
-          },
+          // What the breaker gives for no permit is what says so to the fused function.
+          enter: () => breaker.acquire(now),
+          refusal: open,
           pass: (permit, output) => {
             breaker.succeed(permit)
             return output

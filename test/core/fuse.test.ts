@@ -19,6 +19,18 @@ const touchy: NeutralLayer = (inner) =>
     many: async (next, inputs, batch) => await next(inputs, batch),
   }))
 
+/** A guard that makes failures of some answers. */
+const picky: NeutralLayer = (inner) =>
+  applyGuard(inner, 'picky', () => ({
+    guard: {
+      pass: (_permit, output) => {
+        if ((output as number) % 40 === 0) throw new Error(`picky about ${String(output)}`)
+        return output
+      },
+    },
+    many: async (next, inputs, batch) => await next(inputs, batch),
+  }))
+
 const guards: Record<string, () => NeutralLayer> = {
   retry: () => retry({ retries: 2, minDelayMs: 10 }),
   breaker: () => circuitBreaker({ minimumCalls: 2, windowSize: 3, openForMs: 25 }),
@@ -26,6 +38,7 @@ const guards: Record<string, () => NeutralLayer> = {
   wide: () => bulkhead({ concurrency: 2 }),
   fallback: () => fallback((x: never) => { if ((x as number) % 2 === 1) throw new Error('no rule'); return -1 as never }) as unknown as NeutralLayer,
   touchy: () => touchy,
+  picky: () => picky,
 }
 
 type Step = { readonly kind: 'start' } | { readonly kind: 'answer' | 'fail' | 'rude'; readonly pick: number } | { readonly kind: 'wait'; readonly ms: number } | { readonly kind: 'abort'; readonly pick: number }
@@ -78,7 +91,11 @@ const play = async (names: readonly string[], script: readonly Step[], isFused: 
     await settle()
   }
   for (let round = 0; round < 100 && open.length + clock.pending > 0; round += 1) {
-    for (const index of open.splice(0)) finish(index, 'answer')
+    // One at a time: which of two answers of one turn comes out first is no promise of anybody.
+    for (const index of open.splice(0)) {
+      finish(index, 'answer')
+      await settle()
+    }
     await settle(10)
   }
   await Promise.all(results)
@@ -98,6 +115,13 @@ describe('fuse', () => {
   it('a hook that throws keeps no guard farther out from hearing of the end', async () => {
     const predict = pipe(async (_: number): Promise<number> => { throw new Error('down 3') }, touchy, bulkhead({ concurrency: 1 }))
     for (let index = 0; index < 3; index += 1) await expect(predict(1)).rejects.toThrow('touchy about down 3')
+  })
+
+  it('an answer that a guard makes a failure of gives every permit back, and can be recovered farther out', async () => {
+    const narrow = pipe(async (x: number) => x, picky, bulkhead({ concurrency: 1 }))
+    for (let index = 0; index < 3; index += 1) await expect(narrow(40)).rejects.toThrow('picky about 40')
+    expect(await narrow(41)).toBe(41)
+    expect(await pipe(async (x: number) => x, picky, fallback(() => 'rule'))(40)).toBe('rule')
   })
 
   it('an answer that a guard gives in the place of a failure passes the guards outside of it, and not its own', async () => {
