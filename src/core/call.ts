@@ -63,16 +63,26 @@ export interface VariantChoice {
   readonly propensity: number
 }
 
-/** The rung of a fallback chain that answered. */
+/** The rung of a fallback chain, or the stage of a cascade, that answered. */
 export interface RungChoice {
-  /** 1 for the first rung after the model. */
+  /** 0 for the model itself, 1 for the first rung after it. */
   readonly index: number
   readonly name: string
+}
+
+/** Who answered of several that were asked at once. */
+export interface MembersNote {
+  /** How many were asked. */
+  readonly of: number
+  readonly answered: number
+  /** Those without an answer, with the code of their error; those that were not waited for have `ERR_OUTRIGGER_ABORTED`. */
+  readonly missing: readonly { readonly name: string; readonly code: string | undefined }[]
 }
 
 /** What few calls carry. */
 export interface CallNotes {
   rung?: RungChoice
+  members?: MembersNote
   variants?: VariantChoice[]
   /** Who served it, when not what the stack is bound to. */
   identity?: ModelIdentity

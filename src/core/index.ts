@@ -3,8 +3,9 @@
  *
  * Use it to write layers of your own. To use the layers there are, import from `outrigger`.
  */
+export type { AnyModel, InputOf, OutputOf } from './any-model.js'
 export { BatchCall, Call } from './call.js'
-export type { BatchOptions, Binding, CallNotes, CallOptions, ModelBatchCall, ModelCall, RungChoice, SharedCallOptions, Source, VariantChoice } from './call.js'
+export type { BatchOptions, Binding, CallNotes, CallOptions, MembersNote, ModelBatchCall, ModelCall, RungChoice, SharedCallOptions, Source, VariantChoice } from './call.js'
 export { systemClock } from './clock.js'
 export type { Clock, Timer } from './clock.js'
 export type { CloseOptions } from './entry.js'

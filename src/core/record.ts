@@ -1,5 +1,5 @@
 /** What is known about a call afterwards: the only source of metrics, spans, capture and audit. */
-import type { RungChoice, Source, VariantChoice } from './call.js'
+import type { MembersNote, RungChoice, Source, VariantChoice } from './call.js'
 import type { Outcome } from './errors.js'
 import type { ModelIdentity } from './identity.js'
 import type { Masked } from './masking.js'
@@ -20,8 +20,10 @@ export interface PredictionRecord {
   readonly error: { readonly name: string; readonly code: string | undefined } | undefined
   /** How often a model was asked; 0 when the answer came from a cache or the call was rejected before. */
   readonly attempts: number
-  /** The rung of the fallback chain that answered. */
+  /** The rung of the fallback chain, or the stage of the cascade, that answered. */
   readonly rung: RungChoice | undefined
+  /** Who of an ensemble answered. */
+  readonly members: MembersNote | undefined
   /** The variants that routers chose, outermost first. */
   readonly variants: readonly VariantChoice[]
   readonly durations: {

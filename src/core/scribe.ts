@@ -35,6 +35,7 @@ export class Scribe<I, O> {
       error: failed ? Object.freeze({ name: isError(error) ? error.name : typeof error, code }) : undefined,
       attempts: call.attempts,
       rung: failed ? undefined : notes?.rung,
+      members: failed ? undefined : notes?.members,
       variants: notes?.variants === undefined ? none : Object.freeze([...notes.variants]),
       durations: Object.freeze({ totalMs: clock.now() - call.startedAt, modelMs: notes?.modelMs, queueMs: notes?.queueMs }),
       batch,

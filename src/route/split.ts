@@ -1,3 +1,4 @@
+import type { AnyModel, InputOf, OutputOf } from '../core/any-model.js'
 import type { BatchCall, Binding, Call, VariantChoice } from '../core/call.js'
 import { InvalidOptionError, OutriggerError } from '../core/errors.js'
 import { EventHub } from '../core/events.js'
@@ -8,15 +9,13 @@ import type { Stage } from '../core/stage.js'
 import { assign, layOut } from './assignment.js'
 
 /** Any model, as a variant. */
-export type Variant = ((...args: never) => unknown) | { predict(...args: never): unknown } | { predictBatch(...args: never): unknown }
+export type Variant = AnyModel
 
 /** What all variants take. */
-export type VariantInput<V> = (V extends { predict(input: infer I, ...rest: never[]): unknown } ? (input: I) => void : V extends { predictBatch(inputs: readonly (infer I)[], ...rest: never[]): unknown } ? (input: I) => void : V extends (input: infer I, ...rest: never[]) => unknown ? (input: I) => void : never) extends (input: infer I) => void
-  ? I
-  : never
+export type VariantInput<V> = InputOf<V>
 
 /** What any variant gives. */
-export type VariantOutput<V> = V extends { predict(...args: never[]): infer O } ? Awaited<O> : V extends { predictBatch(...args: never[]): infer O } ? (Awaited<O> extends ArrayLike<infer E> ? Exclude<E, RowFailure> : never) : V extends (...args: never[]) => infer O ? Awaited<O> : never
+export type VariantOutput<V> = OutputOf<V>
 
 /** Options of {@link split}. */
 export interface SplitOptions<V extends Readonly<Record<string, Variant>>> {
