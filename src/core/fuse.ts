@@ -12,9 +12,9 @@ type One<I, O> = (input: I, call: Call) => Promise<O>
 /** A layer in hooks. All of them are synchronous but `recover` and `wait`. */
 export interface Guard<I, O> {
   /** Admits the call and gives a permit; gives {@link refused} or throws to reject it, {@link mustWait} when it has to wait first. */
-  enter?(call: Call): number
+  enter?(call: Call, input: I): number
   /** The error of a call that was {@link refused}: made without throwing, which costs more than the rest of the way. */
-  refusal?(call: Call): unknown
+  refusal?(call: Call, input: I): unknown
   /** The answer passes outwards. Gives what goes on, in most cases the same; throws to make a failure of it. */
   pass?(permit: number, output: O, call: Call): O
   /** A failure passes outwards. */
@@ -22,7 +22,7 @@ export interface Guard<I, O> {
   /** Answers in the place of a failure, or gives `undefined`. `again` asks what is inside once more. */
   recover?(error: unknown, input: I, call: Call, again: One<I, O>): Promise<O> | undefined
   /** The long way of a call that has to wait before it may enter: waits, and gives the permit. */
-  wait?(call: Call): Promise<number>
+  wait?(call: Call, input: I): Promise<number>
 }
 
 /** Given by `enter` when the call is rejected; `refusal` then says why. */
@@ -47,9 +47,9 @@ export const fuse = <I, O>(guards: readonly Guard<I, O>[], core: One<I, O>): One
       for (; entered > 0; entered -= 1) {
         const guard = guards[entered - 1] as Guard<I, O>
         if (guard.enter === undefined) continue
-        const permit = guard.enter(call)
+        const permit = guard.enter(call, input)
         if (permit === 0) continue
-        if (permit === refused) return unwind(entered, count, permits, guard.refusal!(call), input, call)
+        if (permit === refused) return unwind(entered, count, permits, guard.refusal!(call, input), input, call)
         if (permit === mustWait) return wait(count, entered, permits, input, call)
         ;(permits ??= new Array<number>(count).fill(0))[entered - 1] = permit
       }
@@ -63,7 +63,7 @@ export const fuse = <I, O>(guards: readonly Guard<I, O>[], core: One<I, O>): One
   const wait = async (count: number, entered: number, given: Permits, input: I, call: Call): Promise<O> => {
     const permits = given ?? new Array<number>(count).fill(0)
     try {
-      permits[entered - 1] = await (guards[entered - 1] as Guard<I, O>).wait!(call)
+      permits[entered - 1] = await (guards[entered - 1] as Guard<I, O>).wait!(call, input)
     } catch (thrown) {
       return await unwind(entered, count, permits, toError(thrown), input, call)
     }
