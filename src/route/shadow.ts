@@ -4,9 +4,10 @@ import { copyPlain } from '../core/copy.js'
 import { OutriggerError } from '../core/errors.js'
 import { applyLayer } from '../core/layer.js'
 import type { ModelFunction, ModelObject } from '../core/model.js'
-import { functionOption, numberOption, optionsObject, stringOption } from '../core/options.js'
+import { functionOption, membersOption, numberOption, optionsObject, stringOption } from '../core/options.js'
 import { claim, type Predictor } from '../core/predictor.js'
 import { isRowFailure, RowFailure, type Row } from '../core/rows.js'
+import type { ExtraWorkBudget } from '../policy/extra-work-budget.js'
 import { isSampled } from './assignment.js'
 
 /** One row that both models have answered. */
@@ -32,6 +33,8 @@ export interface ShadowOptions<I, O, C> {
   readonly agree?: (primary: O, candidate: C) => boolean
   /** Hears every row that both have answered. */
   readonly onCompared?: (comparison: Comparison<I, O, C>) => void
+  /** The service's budget of extra work; a run that it does not allow is dropped and counted. @default no limit but `concurrency` */
+  readonly budget?: ExtraWorkBudget
   /** Separates samples of several shadows. @default 'shadow' */
   readonly name?: string
 }
@@ -46,7 +49,7 @@ export interface ShadowCounts {
   readonly agreed: number
   /** Rows for which the candidate failed, or took too long. */
   readonly failed: number
-  /** Rows that were dropped, because too many runs were under way or the input could not be copied: a bias to know of. */
+  /** Rows that were dropped, because too many runs were under way, the budget was spent, or the input could not be copied: a bias to know of. */
   readonly dropped: number
 }
 
@@ -86,12 +89,13 @@ export interface ShadowLayer<I, O> {
  * ```
  */
 export const shadow = <I, O, C = O>(candidate: ModelFunction<I, C> | ModelObject<I, C>, options: ShadowOptions<I, O, Awaited<C>> = {}): ShadowLayer<I, O> => {
-  optionsObject('a shadow', options, ['rate', 'concurrency', 'timeoutMs', 'agree', 'onCompared', 'name'])
+  optionsObject('a shadow', options, ['rate', 'concurrency', 'timeoutMs', 'agree', 'onCompared', 'budget', 'name'])
   let rate = numberOption('a shadow', 'rate', options.rate ?? 1, { min: 0, max: 1 })
   const concurrency = numberOption('a shadow', 'concurrency', options.concurrency ?? 8, { min: 1, integer: true })
   const timeoutMs = numberOption('a shadow', 'timeoutMs', options.timeoutMs ?? 10_000, { min: 0, exclusive: true })
   const agree = (functionOption('a shadow', 'agree', options.agree) ?? isClose) as (primary: O, answer: Awaited<C>) => boolean
   const onCompared = functionOption('a shadow', 'onCompared', options.onCompared)
+  const budget = options.budget === undefined ? undefined : membersOption('a shadow', 'budget', options.budget, ['meter'])
   const name = stringOption('a shadow', 'name', options.name ?? 'shadow')
   const counts = { sampled: 0, compared: 0, agreed: 0, failed: 0, dropped: 0 }
   const running = new Set<BatchCall>()
@@ -100,6 +104,7 @@ export const shadow = <I, O, C = O>(candidate: ModelFunction<I, C> | ModelObject
   const wrap = <P extends O>(inner: Predictor<I, P>): Predictor<I, P> =>
     applyLayer<I, P>(inner, 'shadow', ({ clock, random, emit }, inside) => {
       const { stage, closers } = claim<I, Awaited<C>>(candidate as never, {}, inside.runtime)
+      const meter = budget?.meter()
       /** Those of `running` that are of this predictor; the layer may be around several. */
       const own = new Set<BatchCall>()
       const complain = (error: unknown): void => emit({ type: 'notice', message: 'Comparing a shadow answer threw.', error })
@@ -159,7 +164,7 @@ export const shadow = <I, O, C = O>(candidate: ModelFunction<I, C> | ModelObject
       /** Takes copies while the caller still waits, and runs the candidate when the answers are on their way. */
       const send = (calls: readonly Call[], inputs: readonly I[], primaries: readonly P[]): void => {
         counts.sampled += inputs.length
-        if (running.size >= concurrency) {
+        if (running.size >= concurrency || meter?.spend(inputs.length, clock.now()) === false) {
           counts.dropped += inputs.length
           return
         }
@@ -194,11 +199,13 @@ export const shadow = <I, O, C = O>(candidate: ModelFunction<I, C> | ModelObject
         describe: () => `shadow ${name}, ${Number((rate * 100).toPrecision(6))} % of calls`,
         branches: [{ label: 'candidate', stage }],
         one: async (next, input, call) => {
+          meter?.seen(1)
           const output = await next(input, call)
           if (isChosen(call)) send([call], [input], [output])
           return output
         },
         many: async (next, inputs, batch) => {
+          meter?.seen(inputs.length)
           const rows = await next(inputs, batch)
           if (rate === 0) return rows
           const chosen = rows.flatMap((row, index) => (!isRowFailure(row) && isChosen(batch.rows[index] as Call) ? [index] : []))

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { layer, pipe, predictor, seededRandom, type PredictorEvent } from 'outrigger'
+import { extraWorkBudget } from 'outrigger/policy'
 import { shadow } from 'outrigger/route'
 import { fakeClock, faults, mockModel } from 'outrigger/testing'
 import { swappable } from '../../src/testing/_swappable.js'
@@ -81,6 +82,20 @@ describe('shadow', () => {
     await candidate.next().then((arrival) => arrival.answer(7))
     await layer.idle()
     expect(layer.counts).toEqual({ sampled: 4, compared: 2, agreed: 1, failed: 0, dropped: 2 })
+  })
+
+  test('shadow drops and counts what the budget of extra work does not allow', async () => {
+    const budget = extraWorkBudget({ ratio: 0.5, minimumPerSecond: 0, burst: 1 })
+    const layer = shadow((x: number) => x, { budget })
+    const predict = pipe((x: number) => x, layer)
+    for (let x = 0; x < 5; x += 1) {
+      await predict(x)
+      await layer.idle()
+    }
+    // One was saved up, which the first two rows refill.
+    expect(layer.counts).toMatchObject({ sampled: 5, compared: 3, dropped: 2 })
+    expect(budget.counts).toMatchObject({ spent: 3, refused: 2 })
+    expect(() => shadow((x: number) => x, { budget: {} as never })).toThrow(/`budget`/)
   })
 
   test('shadow gives a run up at its limit, aborts it, and counts it once', async () => {
