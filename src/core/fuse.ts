@@ -16,7 +16,7 @@ export interface Guard<I, O> {
   /** The error of a call that was {@link refused}: made without throwing, which costs more than the rest of the way. */
   refusal?(call: Call, input: I): unknown
   /** The answer passes outwards. Gives what goes on, in most cases the same; throws to make a failure of it. */
-  pass?(permit: number, output: O, call: Call): O
+  pass?(permit: number, output: O, call: Call, input: I): O
   /** A failure passes outwards. */
   fail?(permit: number, error: unknown, call: Call): void
   /** Answers in the place of a failure, or gives `undefined`. `again` asks what is inside once more. */
@@ -87,7 +87,7 @@ export const fuse = <I, O>(guards: readonly Guard<I, O>[], core: One<I, O>): One
       const guard = guards[index] as Guard<I, O>
       if (guard.pass === undefined) continue
       try {
-        output = guard.pass(permitOf(permits, index), output, call)
+        output = guard.pass(permitOf(permits, index), output, call, input)
       } catch (thrown) {
         return unwind(index + 1, count, permits, toError(thrown), input, call)
       }
