@@ -90,6 +90,8 @@ export interface CallNotes {
   links?: string[]
   modelMs?: number
   queueMs?: number
+  /** See {@link Call.mark}. */
+  marks?: string[]
   /** Called once with the record when the call settles. */
   watchers?: ((record: PredictionRecord) => void)[]
 }
@@ -110,6 +112,8 @@ export interface ModelCall {
   readonly id: string
   /** The time on the runtime's clock after which nobody waits, or `Infinity`. */
   readonly deadline: number
+  /** How long somebody still waits, in milliseconds, at least 0: what to tell a remote model. `Infinity` when there is no deadline, which reads no clock. */
+  remainingMs(): number
   /** Whether the answer is only compared, never used: fence off side effects. */
   readonly isShadow: boolean
 }
@@ -120,6 +124,8 @@ export class Call implements ModelCall {
   readonly options: SharedCallOptions | undefined
   readonly key: string | undefined
   isShadow = false
+  /** Whether nobody is left to answer in its place: a circuit breaker lets it through. */
+  isLastResort = false
   source: Source = 'model'
   /** How often the model was asked. */
   attempts = 0
@@ -155,6 +161,15 @@ export class Call implements ModelCall {
 
   set deadline(at: number) {
     this.#deadline = at
+  }
+
+  remainingMs(): number {
+    return leftUntil(this.deadline, this.runtime)
+  }
+
+  /** The call that the caller made, when this one is an attempt of it, or an attempt of an attempt. */
+  get origin(): Call {
+    return this.#parent === undefined ? this : this.#parent.origin
   }
 
   /** Higher goes first, and is shed last. */
@@ -215,6 +230,7 @@ export class Call implements ModelCall {
     const fork = new Call(this.runtime, this.options, this.key, undefined, this, this.#bindings === undefined ? undefined : this.#retained())
     fork.startedAt = this.startedAt
     fork.isShadow = this.isShadow
+    fork.isLastResort = this.isLastResort
     if (this.notes?.variants !== undefined) fork.notes = { variants: [...this.notes.variants] }
     return fork
   }
@@ -228,6 +244,7 @@ export class Call implements ModelCall {
     const call = new Call(this.runtime, this.options, this.key, undefined, undefined, this.#retained())
     call.startedAt = this.startedAt
     call.isShadow = this.isShadow
+    call.isLastResort = this.isLastResort
     if (this.notes?.variants !== undefined) call.notes = { variants: [...this.notes.variants] }
     return call
   }
@@ -252,12 +269,18 @@ export class Call implements ModelCall {
     this.notes = mine === undefined ? theirs : { ...mine, ...theirs }
     // Variants need no joining: a fork begins with those of its call.
     if (mine?.links !== undefined && theirs.links !== undefined) this.notes.links = [...mine.links, ...theirs.links]
+    if (mine?.marks !== undefined && theirs.marks !== undefined) this.notes.marks = [...mine.marks, ...theirs.marks]
     if (mine?.watchers !== undefined && theirs.watchers !== undefined) this.notes.watchers = [...mine.watchers, ...theirs.watchers]
   }
 
   /** The notes, made when first written. */
   note(): CallNotes {
     return (this.notes ??= {})
+  }
+
+  /** Says in the record that something happened on the way: one of a few fixed words, such as `hedge-answered`. Costs nothing while nobody observes. */
+  mark(what: string): void {
+    if (this.startedAt !== undefined) (this.note().marks ??= []).push(what)
   }
 
   // ---- cancellation
@@ -318,6 +341,8 @@ export class Call implements ModelCall {
 
 const nothing = (): void => {}
 
+const leftUntil = (deadline: number, { clock }: Runtime): number => (deadline === Infinity ? Infinity : Math.max(0, deadline - clock.now()))
+
 /** What a model's `predictBatch` sees of its run. */
 export interface ModelBatchCall {
   /** Fires when nobody wants any row of the run any more. */
@@ -326,6 +351,8 @@ export interface ModelBatchCall {
   readonly rows: readonly ModelCall[]
   /** The latest deadline of the rows, or `Infinity`. */
   readonly deadline: number
+  /** How long somebody still waits for a row, in milliseconds. See {@link ModelCall.remainingMs}. */
+  remainingMs(): number
   readonly isShadow: boolean
 }
 
@@ -348,6 +375,10 @@ export class BatchCall implements ModelBatchCall {
     let latest = -Infinity
     for (const row of this.rows) if (row.deadline > latest) latest = row.deadline
     return latest
+  }
+
+  remainingMs(): number {
+    return leftUntil(this.deadline, this.runtime)
   }
 
   get isShadow(): boolean {

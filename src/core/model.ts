@@ -148,6 +148,7 @@ export const modelStage = <I, O>(model: ModelFunction<I, O> | ModelObject<I, O>,
 const singleRun = (runtime: Runtime, call: ModelCall): ModelBatchCall => ({
   rows: [call],
   deadline: call.deadline,
+  remainingMs: () => call.remainingMs(),
   isShadow: call.isShadow,
   get signal() {
     return call.signal

@@ -25,10 +25,10 @@ export const orderWarnings = (stages: readonly AnyStage[]): OrderWarning[] => {
         message: `\`${outer.kind}\` stands outside of \`${hiding.kind}\`, which turns every failure into an answer, so that it never opens. Put \`${hiding.kind}\` after \`${outer.kind}\` in pipe().`,
       })
     }
-    if (outer.traits.retries === true && inside.some((stage) => stage.traits.retries === true)) {
+    if (outer.traits.retries === true && inside.some(retriesSomewhere)) {
       warnings.push({
         code: 'OUTRIGGER_ORDER_TWO_RETRIES',
-        message: `\`${outer.kind}\` stands outside of another one, so that their attempts multiply. Keep one of them.`,
+        message: `\`${outer.kind}\` stands outside of another one (in the same pipe, or in a rung or variant that it asks), so that their attempts multiply. Keep one of them.`,
       })
     }
     if (outer.traits.mayRetryRejections === true && inside.some((stage) => stage.traits.countsFailures === true)) {
@@ -40,3 +40,8 @@ export const orderWarnings = (stages: readonly AnyStage[]): OrderWarning[] => {
   })
   return warnings
 }
+
+/** Whether a stage asks again, or a rung or variant that it leads to does. What it wraps is looked at for itself, and nobody waits for a shadow. */
+const retriesSomewhere = (stage: AnyStage): boolean => stage.traits.retries === true || stage.branches.some(({ label, stage: branch }) => label !== '' && label !== 'candidate' && hasRetry(branch))
+
+const hasRetry = (stage: AnyStage): boolean => stage.traits.retries === true || stage.branches.some((branch) => hasRetry(branch.stage))

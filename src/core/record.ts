@@ -24,6 +24,8 @@ export interface PredictionRecord {
   readonly rung: RungChoice | undefined
   /** Who of an ensemble answered. */
   readonly members: MembersNote | undefined
+  /** What else happened on the way, in order, each a fixed word: `hedge-answered`, `retry-refused`… */
+  readonly marks: readonly string[]
   /** The variants that routers chose, outermost first. */
   readonly variants: readonly VariantChoice[]
   readonly durations: {

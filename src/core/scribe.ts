@@ -36,6 +36,7 @@ export class Scribe<I, O> {
       attempts: call.attempts,
       rung: failed ? undefined : notes?.rung,
       members: failed ? undefined : notes?.members,
+      marks: notes?.marks === undefined ? none : Object.freeze([...notes.marks]),
       variants: notes?.variants === undefined ? none : Object.freeze([...notes.variants]),
       durations: Object.freeze({ totalMs: clock.now() - call.startedAt, modelMs: notes?.modelMs, queueMs: notes?.queueMs }),
       batch,

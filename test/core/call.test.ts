@@ -89,6 +89,38 @@ describe('Call', () => {
     expect(fork.deadline).toBe(50)
   })
 
+  it('says how long somebody waits, at least 0, and reads no clock when nobody said', async () => {
+    const clock = fakeClock()
+    const call = new Call(runtimeOf({ clock }), undefined, undefined, undefined)
+    expect([call.remainingMs(), new BatchCall(call.runtime, [call]).remainingMs(), clock.reads]).toEqual([Infinity, Infinity, 0])
+    call.deadline = 30
+    await clock.advance(10)
+    const fork = call.fork()
+    expect([call.remainingMs(), fork.remainingMs(), new BatchCall(call.runtime, [fork]).remainingMs()]).toEqual([20, 20, 20])
+    await clock.advance(50)
+    expect(call.remainingMs()).toBe(0)
+  })
+
+  it('hands on that it is the last resort, and knows what it is an attempt of', () => {
+    const call = open()
+    call.isLastResort = true
+    const attempt = call.fork().fork()
+    expect([attempt.isLastResort, call.detach().isLastResort, call.shadow().isLastResort]).toEqual([true, true, false])
+    expect([attempt.origin, call.origin, call.detach().origin === call]).toEqual([call, call, false])
+  })
+
+  it('keeps marks only while somebody observes, and those of a fork that is adopted after its own', () => {
+    const call = open()
+    call.mark('unseen')
+    expect(call.notes).toBe(undefined)
+    call.startedAt = 0
+    call.mark('one')
+    const fork = call.fork()
+    fork.mark('two')
+    call.adopt(fork)
+    expect(call.notes?.marks).toEqual(['one', 'two'])
+  })
+
   it('takes over what a fork noted only when it is adopted', () => {
     const call = open()
     call.note().variants = []

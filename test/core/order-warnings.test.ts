@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { orderWarnings } from 'outrigger/core'
 import type { AnyStage, StageTraits } from '../../src/core/stage.js'
 
-const stage = (kind: string, traits: StageTraits): AnyStage => ({ kind, traits }) as AnyStage
+const stage = (kind: string, traits: StageTraits, branches: Record<string, AnyStage> = {}): AnyStage =>
+  ({ kind, traits, branches: Object.entries(branches).map(([label, branch]) => ({ label, stage: branch })) }) as unknown as AnyStage
 const hiding = stage('fallback', { hidesFailures: true })
 const retrying = stage('retry', { retries: true })
 const insistent = stage('retry', { retries: true, mayRetryRejections: true })
@@ -16,6 +17,10 @@ describe('orderWarnings', () => {
     ['two retries', [retrying, plain, retrying], ['OUTRIGGER_ORDER_TWO_RETRIES']],
     ['a retry that may retry an open circuit', [counting, insistent], ['OUTRIGGER_ORDER_RETRY_OUTSIDE_BREAKER']],
     ['several at once', [hiding, retrying, retrying], ['OUTRIGGER_ORDER_FALLBACK_INSIDE_RETRY', 'OUTRIGGER_ORDER_FALLBACK_INSIDE_RETRY', 'OUTRIGGER_ORDER_TWO_RETRIES']],
+    ['a retry around a split of which a variant retries', [stage('split', {}, { control: plain, canary: stage('timeout', {}, { '': retrying }) }), retrying], ['OUTRIGGER_ORDER_TWO_RETRIES']],
+    ['a retry around a fallback of which a rung retries', [stage('fallback', {}, { 'rung 1': retrying }), retrying], ['OUTRIGGER_ORDER_TWO_RETRIES']],
+    ['a retry around a shadow whose candidate retries', [stage('shadow', {}, { candidate: retrying }), retrying], []],
+    ['a fallback with a rung that retries around a retry', [retrying, stage('fallback', {}, { 'rung 1': retrying })], []],
     ['the right order', [plain, retrying, counting, hiding], []],
     ['a retry with the default filter outside of a breaker', [counting, retrying], []],
     ['a retry with its own filter inside of a breaker', [insistent, counting], []],

@@ -25,10 +25,10 @@ describe('PredictionRecord', () => {
     const { output, record } = await answer
     expect(output).toBe(1)
     expect(record).toEqual({
-      v: 1, id: 'trip', at: 1_000_030, identity: { name: 'delay', version: '3', digest: 'abc' }, outcome: 'ok', source: 'model', error: undefined, attempts: 1, rung: undefined, variants: [],
+      v: 1, id: 'trip', at: 1_000_030, identity: { name: 'delay', version: '3', digest: 'abc' }, outcome: 'ok', source: 'model', error: undefined, attempts: 1, rung: undefined, marks: [], variants: [],
       durations: { totalMs: 30, modelMs: 30, queueMs: undefined }, batch: undefined, isShadow: false, tags: { team: 'a' }, links: [], input: undefined, output: undefined,
     })
-    for (const part of [record, record.durations, record.variants, record.links]) expect(Object.isFrozen(part)).toBe(true)
+    for (const part of [record, record.durations, record.variants, record.marks, record.links]) expect(Object.isFrozen(part)).toBe(true)
   })
 
   it('of a failure names the error and its code, and no source', async () => {
