@@ -79,10 +79,21 @@ export interface MembersNote {
   readonly missing: readonly { readonly name: string; readonly code: string | undefined }[]
 }
 
+/** What a cache did for a call. */
+export interface CacheNote {
+  /** `stale`: past its time, or of an older version. `refused`: a refusal that was kept. `miss`: asked of what is inside. */
+  readonly status: 'hit' | 'stale' | 'refused' | 'coalesced' | 'miss'
+  /** How old the answer was, in milliseconds, where the cache knows. */
+  readonly ageMs?: number
+  /** Whether near-equal inputs share an answer. */
+  readonly isQuantised?: true
+}
+
 /** What few calls carry. */
 export interface CallNotes {
   rung?: RungChoice
   members?: MembersNote
+  cache?: CacheNote
   variants?: VariantChoice[]
   /** Who served it, when not what the stack is bound to. */
   identity?: ModelIdentity

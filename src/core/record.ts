@@ -1,5 +1,5 @@
 /** What is known about a call afterwards: the only source of metrics, spans, capture and audit. */
-import type { MembersNote, RungChoice, Source, VariantChoice } from './call.js'
+import type { CacheNote, MembersNote, RungChoice, Source, VariantChoice } from './call.js'
 import type { Outcome } from './errors.js'
 import type { ModelIdentity } from './identity.js'
 import type { Masked } from './masking.js'
@@ -26,6 +26,8 @@ export interface PredictionRecord {
   readonly members: MembersNote | undefined
   /** What else happened on the way, in order, each a fixed word: `hedge-answered`, `retry-refused`… */
   readonly marks: readonly string[]
+  /** What a cache in the stack did; the outermost, where there are several. */
+  readonly cache: CacheNote | undefined
   /** The variants that routers chose, outermost first. */
   readonly variants: readonly VariantChoice[]
   readonly durations: {

@@ -37,6 +37,7 @@ export class Scribe<I, O> {
       rung: failed ? undefined : notes?.rung,
       members: failed ? undefined : notes?.members,
       marks: notes?.marks === undefined ? none : Object.freeze([...notes.marks]),
+      cache: notes?.cache,
       variants: notes?.variants === undefined ? none : Object.freeze([...notes.variants]),
       durations: Object.freeze({ totalMs: clock.now() - call.startedAt, modelMs: notes?.modelMs, queueMs: notes?.queueMs }),
       batch,
