@@ -297,3 +297,162 @@ describe('in company', () => {
     expect([fate.code, call.signal.aborted]).toEqual(['ERR_OUTRIGGER_ABORTED', true])
   })
 })
+
+/** Gives calls a deadline that nobody else watches, as shared work has. */
+const due = (at: number) =>
+  layer<number, number>('due', {
+    one: async (next, input, call) => {
+      call.deadline = at
+      return await next(input, call)
+    },
+    many: async (next, inputs, batch) => {
+      for (const call of batch.rows) call.deadline = at
+      return await next(inputs, batch)
+    },
+  })
+
+describe('the deadline of a call', () => {
+  for (const [name, msPerRow] of [['timeout', 0], ['timeout with msPerRow', 1]] as const) {
+    test(`${name} takes the deadline of a call for its limit when that is nearer, for calls and batches`, async () => {
+      const { clock, model, inner } = rig({ batches: true })
+      const predict = pipe(inner, timeout({ ms: 100, msPerRow }), due(30))
+      const [call, batch] = [fateOf(predict(1)), fateOf(predict.detailedBatch([1, 2]))]
+      const [first, second] = [await model.next(), await model.next()]
+      expect([first.call.deadline, first.call.remainingMs(), second.call.deadline]).toEqual([30, 30, 30])
+      await clock.advance(29)
+      expect([call.state, batch.state, first.call.signal.aborted]).toEqual(['pending', 'pending', false])
+      await clock.advance(1)
+      expect([call.code, first.call.signal.aborted, second.call.signal.aborted]).toEqual(['ERR_OUTRIGGER_TIMEOUT', true, true])
+      expect(batch.value?.map((row) => !row.ok && (row.error as { code: string }).code)).toEqual(['ERR_OUTRIGGER_TIMEOUT', 'ERR_OUTRIGGER_TIMEOUT'])
+      expect(clock.holding).toBe(0)
+    })
+  }
+
+  test('timeout takes its timer away from a call with a nearer deadline that ends in time', async () => {
+    const { clock, model, inner } = rig({ batches: true })
+    model.answers((x) => x)
+    const predict = pipe(inner, timeout({ ms: 100 }), due(30))
+    expect([await predict(1), await predict.batch([2, 3])]).toEqual([1, [2, 3]])
+    expect(clock.holding).toBe(0)
+    model.fails(new Error('down'))
+    await expect(predict(1)).rejects.toThrow('down')
+    expect(clock.holding).toBe(0)
+    await predict.close()
+    expect(clock.pending).toBe(0)
+  })
+
+  test('timeout asks no model when no time is left', async () => {
+    const { clock, model, inner } = rig({ batches: true })
+    const predict = pipe(inner, timeout({ ms: 100 }), due(30))
+    await clock.advance(30)
+    await expect(predict(1)).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_TIMEOUT', timeoutMs: 0 })
+    expect(await predict.detailedBatch([1])).toMatchObject([{ ok: false, error: { code: 'ERR_OUTRIGGER_TIMEOUT' } }])
+    expect([model.arrivals.length, clock.holding]).toEqual([0, 0])
+  })
+
+  test('timeout inside of a retry leaves each attempt the less of its own limit and of what is left of the deadline', async () => {
+    const { clock, model, inner } = rig()
+    const predict = pipe(inner, timeout({ ms: 100 }), retry({ retries: 5, minDelayMs: 10, jitter: 'none' }))
+    const fate = fateOf(predict(1, { timeoutMs: 250 }))
+    const left: number[] = []
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      left.push((await model.next()).call.remainingMs())
+      await clock.advance(100 + 10 * 2 ** attempt)
+    }
+    expect(left).toEqual([100, 100, 20])
+    expect([fate.code, model.arrivals.length, clock.holding]).toEqual(['ERR_OUTRIGGER_TIMEOUT', 3, 0])
+  })
+
+  test('timeout goes by its own limit when the deadline of a call is later', async () => {
+    const { clock, inner } = rig()
+    const fate = fateOf(pipe(inner, timeout({ ms: 100 }))(1, { timeoutMs: 500 }))
+    await clock.advance(100)
+    expect([fate.code, (fate.error as { timeoutMs: number }).timeoutMs, clock.holding]).toEqual(['ERR_OUTRIGGER_TIMEOUT', 100, 0])
+  })
+
+  test('timeout lets a row whose caller leaves go, and the others have their time', async () => {
+    const { clock, model, inner } = rig({ batches: true })
+    const leaving = new AbortController()
+    const fate = fateOf(pipe(inner, timeout({ ms: 100 })).detailedBatch([1, 2], { signals: [leaving.signal, undefined] }))
+    const arrival = await model.next()
+    leaving.abort()
+    expect(arrival.call.signal.aborted).toBe(false)
+    await clock.advance(100)
+    expect(fate.value?.map((row) => !row.ok && (row.error as { code: string }).code)).toEqual(['ERR_OUTRIGGER_ABORTED', 'ERR_OUTRIGGER_TIMEOUT'])
+    expect(arrival.call.signal.aborted).toBe(true)
+  })
+})
+
+describe('grace', () => {
+  const stopping = (options: { readonly graceMs: number }, stops: (signal: AbortSignal) => Promise<number>) => {
+    const clock = fakeClock()
+    const model = { predict: (_: number, call: { signal: AbortSignal }) => stops(call.signal), predictBatch: async (rows: readonly number[], call: { signal: AbortSignal }) => { const value = await stops(call.signal); return rows.map(() => value) } }
+    return { clock, predict: pipe(predictor(model, { clock }), timeout({ ms: 100, ...options })) }
+  }
+  const onAbort = (signal: AbortSignal, then: () => void): void => signal.addEventListener('abort', then, { once: true })
+
+  test('timeout with a grace gives what a model answers when it is told to stop', async () => {
+    const { clock, predict } = stopping({ graceMs: 50 }, (signal) => new Promise((resolve) => onAbort(signal, () => resolve(7))))
+    const [call, batch] = [fateOf(predict.detailed(1)), fateOf(predict.batch([1, 2]))]
+    await clock.advance(99)
+    expect([call.state, batch.state]).toEqual(['pending', 'pending'])
+    await clock.advance(1)
+    expect([call.value?.output, call.value?.record.attempts, batch.value, clock.holding]).toEqual([7, 1, [7, 7], 0])
+  })
+
+  test('timeout with a grace rejects with its own error when the model stops, in whatever words', async () => {
+    const { clock, predict } = stopping({ graceMs: 50 }, (signal) => new Promise((_, reject) => onAbort(signal, () => reject(new Error('stopped')))))
+    const [call, batch] = [fateOf(predict(1)), fateOf(predict.detailedBatch([1, 2]))]
+    await clock.advance(100)
+    expect([call.code, clock.holding]).toEqual(['ERR_OUTRIGGER_TIMEOUT', 0])
+    expect(batch.value?.map((row) => !row.ok && (row.error as { code: string }).code)).toEqual(['ERR_OUTRIGGER_TIMEOUT', 'ERR_OUTRIGGER_TIMEOUT'])
+  })
+
+  test('timeout rejects at the end of the grace when the model does not stop', async () => {
+    const { clock, predict } = stopping({ graceMs: 50 }, () => new Promise(() => {}))
+    const [call, batch] = [fateOf(predict(1)), fateOf(predict.detailedBatch([1]))]
+    await clock.advance(149)
+    expect([call.state, batch.state, clock.holding]).toEqual(['pending', 'pending', 2])
+    await clock.advance(1)
+    expect([call.code, batch.value?.[0]?.ok, clock.holding]).toEqual(['ERR_OUTRIGGER_TIMEOUT', false, 0])
+  })
+
+  test('timeout with a grace without end waits for the model, and spoils the limits of no other call', async () => {
+    let stop = (_: number): void => {}
+    const { clock, predict } = stopping({ graceMs: Infinity }, () => new Promise((resolve) => (stop = resolve)))
+    const first = fateOf(predict(1))
+    const answerFirst = stop
+    await clock.advance(90)
+    const second = fateOf(predict(2))
+    await clock.advance(1_000_000)
+    expect([first.state, second.state]).toEqual(['pending', 'pending'])
+    const third = fateOf(predict(3))
+    answerFirst(7)
+    await clock.advance(99)
+    expect([first.value, third.state, clock.holding]).toEqual([7, 'pending', 1])
+    stop(8)
+    await clock.settle()
+    expect([third.value, clock.holding]).toEqual([8, 0])
+  })
+
+  test('timeout gives no grace that the deadline of the call does not leave', async () => {
+    const { clock, model, inner } = rig()
+    const fate = fateOf(pipe(inner, timeout({ ms: 100, graceMs: 50 }), due(120))(1))
+    const arrival = await model.next()
+    await clock.advance(100)
+    expect([fate.state, arrival.call.signal.aborted]).toEqual(['pending', true])
+    await clock.advance(20)
+    expect(fate.code).toBe('ERR_OUTRIGGER_TIMEOUT')
+  })
+
+  test('timeout takes no stream that begins in the grace', async () => {
+    const { clock, model, inner } = rig<AsyncIterable<number>>()
+    const fate = fateOf(pipe(inner, timeout({ ms: 100, graceMs: 50 }))(1))
+    const arrival = await model.next()
+    await clock.advance(110)
+    const { stream, ended } = countedStream()
+    arrival.answer(stream)
+    await clock.settle()
+    expect([fate.code, ended()]).toEqual(['ERR_OUTRIGGER_TIMEOUT', true])
+  })
+})
