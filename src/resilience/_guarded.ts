@@ -18,3 +18,19 @@ export const guarded = (host: LayerHost, name: string, judge: Judge | undefined,
     }
   }
 }
+
+/** What an input weighs, by a user's function that cannot break the layer: what it throws, or gives and is no weight, becomes a notice, and the default weighs instead. */
+export const weigher = <I>(host: LayerHost, name: string, given: ((input: I) => number) | undefined, otherwise: (input: I) => number): ((input: I) => number) =>
+  given === undefined
+    ? otherwise
+    : (input) => {
+        let error: unknown
+        try {
+          const weight = given(input)
+          if (weight >= 0) return weight
+        } catch (thrown) {
+          error = thrown
+        }
+        host.emit({ type: 'notice', message: `\`${name}\` threw, or gave no number of at least 0; the default weighed instead.`, error })
+        return otherwise(input)
+      }

@@ -4,7 +4,7 @@
  * Put them around any model that can fail, hang or be overloaded. A pure function that cannot fail needs none of them.
  */
 export { bulkhead } from './bulkhead.js'
-export type { BulkheadOptions } from './bulkhead.js'
+export type { BulkheadLayer, BulkheadOptions } from './bulkhead.js'
 export { circuitBreaker } from './circuit-breaker.js'
 export type { CircuitBreakerLayer, CircuitBreakerOptions } from './circuit-breaker.js'
 export { fallback } from './fallback.js'

@@ -42,6 +42,7 @@ const layers: Readonly<Record<string, Readonly<Record<string, () => ConformanceC
   'resilience/bulkhead': {
     'with a queue of one at a time': () => layerConformance(() => bulkhead({ concurrency: 1, queue: 10 })),
     'wide': () => layerConformance(() => bulkhead({ concurrency: 10 })),
+    'by rows and bytes': () => layerConformance(() => bulkhead({ rows: 4, bytes: 1000, queue: 10, maxWaitMs: 10 ** 9 })),
   },
   'resilience/circuitBreaker': { 'closed': () => layerConformance(() => circuitBreaker()) },
   'resilience/fallback': { 'of a constant': () => layerConformance<Row>(() => fallback((_: Row) => 'rule'), { hidesFailures: true }) },
