@@ -178,11 +178,6 @@ export class Call implements ModelCall {
     return leftUntil(this.deadline, this.runtime)
   }
 
-  /** The call that the caller made, when this one is an attempt of it, or an attempt of an attempt. */
-  get origin(): Call {
-    return this.#parent === undefined ? this : this.#parent.origin
-  }
-
   /** Higher goes first, and is shed last. */
   get priority(): number {
     return this.options?.priority ?? 0

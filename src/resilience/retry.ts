@@ -1,13 +1,14 @@
 import pRetry from 'p-retry'
 import type { Call } from '../core/call.js'
 import type { Clock } from '../core/clock.js'
-import { hasCode, outcomeOf } from '../core/errors.js'
+import { hasCode, InvalidOptionError, outcomeOf } from '../core/errors.js'
 import { applyGuard, type NeutralLayer } from '../core/layer.js'
 import { abortErrorOf } from '../core/model.js'
-import { functionOption, numberOption, optionsObject } from '../core/options.js'
-import { InvalidOptionError } from '../core/errors.js'
+import { functionOption, membersOption, numberOption, optionsObject } from '../core/options.js'
 import { isRowFailure, pick, type Row, type RowFailure } from '../core/rows.js'
 import { backoffDelay, type Jitter } from '../policy/backoff.js'
+import type { ExtraWorkBudget } from '../policy/extra-work-budget.js'
+import { retryAfterOf } from '../policy/retry-after.js'
 import { guarded } from './_guarded.js'
 
 /** Options of {@link retry}. */
@@ -20,7 +21,7 @@ export interface RetryOptions {
   readonly maxDelayMs?: number
   /** The wait grows by this factor with each retry; at least 1. @default 2 */
   readonly factor?: number
-  /** @default 'full' */
+  /** `decorrelated` grows by itself, without `factor`. @default 'full' */
   readonly jitter?: Jitter
   /**
    * Whether an error may pass when asked again.
@@ -28,21 +29,32 @@ export interface RetryOptions {
    * invalid inputs may not
    */
   readonly retryIf?: (error: unknown) => boolean
+  /**
+   * How long an error asks to wait, in milliseconds; `undefined` when it does not say. Asked longer than `maxDelayMs`,
+   * or past the call's deadline, the retry gives up at once.
+   * @default `retryAfterMs`, `retryAfter` or the header `retry-after` of the error, its `headers` or its `response`
+   */
+  readonly retryAfterMs?: (error: unknown) => number | undefined
+  /** The service's budget of extra work, asked before each retry, for each row of a batch. @default no limit but `retries` */
+  readonly budget?: ExtraWorkBudget
 }
 
 /** A timer of Node that is longer fires at once. */
 const longestMs = 2 ** 31 - 1
 
-const known = ['retries', 'minDelayMs', 'maxDelayMs', 'factor', 'jitter', 'retryIf'] as const
+const known = ['retries', 'minDelayMs', 'maxDelayMs', 'factor', 'jitter', 'retryIf', 'retryAfterMs', 'budget'] as const
+const jitters: readonly unknown[] = ['none', 'full', 'decorrelated'] satisfies Jitter[]
 
 /**
  * Asks a model again when it failed, after a growing wait.
  *
  * The waits are on the stack's clock and end at once when the caller leaves. It gives up, with the last error, when
- * the retries are used up, when the next wait would pass the call's deadline, and for calls with `idempotent: false`.
+ * the retries are used up, when the next wait would pass the call's deadline, when the budget of extra work is spent,
+ * and for calls with `idempotent: false`. An error that says when to come back (`Retry-After`) is waited for.
  * A batch asks again only for the rows that failed. The engine is p-retry; it is entered after the first failure.
  *
- * Keep it near the model and have only one: attempts of nested retries multiply.
+ * Keep it near the model and have only one: attempts of nested retries multiply. `pipe` warns of a second one, also in a
+ * borrowed predictor, in a rung of a fallback and in a variant of a split.
  *
  * @throws `ERR_OUTRIGGER_INVALID_OPTION`
  * @example
@@ -63,34 +75,61 @@ export const retry = (options: RetryOptions): NeutralLayer => {
   optionsObject('a retry', options, known)
   const retries = numberOption('a retry', 'retries', options.retries, { min: 1, max: 100, integer: true })
   const minDelayMs = numberOption('a retry', 'minDelayMs', options.minDelayMs ?? 50, { min: 0, max: longestMs })
-  const backoff = {
-    minDelayMs,
-    maxDelayMs: numberOption('a retry', 'maxDelayMs', options.maxDelayMs ?? Math.max(2000, minDelayMs), { min: minDelayMs, max: longestMs }),
-    factor: numberOption('a retry', 'factor', options.factor ?? 2, { min: 1 }),
-    jitter: options.jitter ?? 'full',
-  }
-  if (backoff.jitter !== 'none' && backoff.jitter !== 'full') throw new InvalidOptionError(`Cannot create a retry as \`jitter\` must be 'none' or 'full': current value is ${String(options.jitter)}`)
+  const maxDelayMs = numberOption('a retry', 'maxDelayMs', options.maxDelayMs ?? Math.max(2000, minDelayMs), { min: minDelayMs, max: longestMs })
+  const { jitter = 'full', budget } = options
+  const backoff = { minDelayMs, maxDelayMs, factor: numberOption('a retry', 'factor', options.factor ?? 2, { min: 1 }), jitter }
+  if (!jitters.includes(jitter)) throw new InvalidOptionError(`Cannot create a retry as \`jitter\` must be one of ${jitters.join(', ')}: current value is ${String(jitter)}`)
   const given = functionOption('a retry', 'retryIf', options.retryIf)
+  const readRetryAfter = functionOption('a retry', 'retryAfterMs', options.retryAfterMs ?? retryAfterOf)
+  if (budget !== undefined) membersOption('a retry', 'budget', budget, ['meter'])
 
   return (inner) =>
     applyGuard(inner, 'retry', (host) => {
-      const { clock, random } = host
+      const { clock, random, emit } = host
+      const meter = budget?.meter()
+      let state = 'retrying'
       const retryIf = guarded(host, 'retryIf', given, mayPass)
-      /** Runs the attempts after the first. `attempt` throws a {@link Failed} as long as something may be asked again. */
-      const again = <T>(calls: () => readonly Call[], attempt: () => Promise<T>, first: Failed): Promise<T> => {
+      /** How long an error asks to wait; 0 when it does not say, or makes no sense. */
+      const asksFor = (error: unknown): number => {
+        try {
+          const askedMs = readRetryAfter(error, () => clock.wall()) ?? 0
+          return askedMs > 0 ? askedMs : 0
+        } catch (thrown) {
+          emit({ type: 'notice', message: '`retryAfterMs` threw; no wait was asked for.', error: thrown })
+          return 0
+        }
+      }
+      const mayAsk = (error: unknown, call: Call): boolean => call.isIdempotent && !call.isAborted && retryIf(error) && asksFor(error) <= maxDelayMs
+
+      /** Whether the budget allows to ask for these calls again. That it begins or ceases to refuse is an event, and the record of a call says that it was refused. */
+      const isAllowed = (calls: readonly Call[]): boolean => {
+        const allowed = meter?.spend(calls.length, clock.now()) ?? true
+        const to = allowed ? 'retrying' : 'refusing'
+        if (to !== state) emit({ type: 'state', subject: inner.identity.name, from: state, to, reason: 'the budget of extra work', data: { ...budget?.counts } })
+        state = to
+        if (!allowed) for (const call of calls) call.mark('retry-refused')
+        return allowed
+      }
+
+      /**
+       * Runs the attempts after the first. `waiting` gives the calls that may wait until then, and `attempt` throws a
+       * {@link Failed} as long as something may be asked again.
+       */
+      const again = <T>(waiting: (until: number) => readonly Call[], attempt: () => Promise<T>, first: Failed): Promise<T> => {
         let last = first
+        let delayMs: number | undefined
         return pRetry(
           async (number) => {
-            const waiting = calls()
-            const delayMs = backoffDelay(backoff, number, random)
-            if (waiting.every((call) => call.deadline <= clock.now() + delayMs)) throw new Failed(last.error, true)
-            if (delayMs > 0) await pause(clock, delayMs, waiting)
-            if (waiting.every((call) => call.isAborted)) throw new Failed(abortErrorOf(waiting[0]?.abortReason), true)
+            delayMs = backoffDelay(backoff, number, random, delayMs)
+            const waitMs = Math.min(maxDelayMs, last.afterMs + delayMs)
+            const calls = waiting(clock.now() + waitMs)
+            if (calls.length === 0 || !isAllowed(calls)) throw new Failed(last.error, true)
+            if (waitMs > 0) await pause(clock, waitMs, calls)
+            if (calls.every((call) => call.isAborted)) throw new Failed(abortErrorOf(calls[0]?.abortReason), true)
             try {
               return await attempt()
             } catch (error) {
-              last = error instanceof Failed ? error : new Failed(error, !retryIf(error))
-              throw last
+              throw (last = error as Failed)
             }
           },
           { retries: retries - 1, minTimeout: 0, factor: 1, shouldRetry: ({ error }) => !(error as Failed).isFinal },
@@ -101,28 +140,38 @@ export const retry = (options: RetryOptions): NeutralLayer => {
         traits: { retries: true, mayRetryRejections: given !== undefined },
         describe: () => `retry up to ${retries} more`,
         guard: {
-          recover: (error, input, call, next) =>
-            call.isIdempotent && !call.isAborted && retryIf(error) ? again(() => [call], () => next(input, call), new Failed(error, false)).catch(unpack) : undefined,
+          ...(meter !== undefined && { enter: () => (meter.seen(1), 0) }),
+          recover: (error, input, call, next) => {
+            if (!mayAsk(error, call)) return undefined
+            const failed = (thrown: unknown): never => {
+              throw new Failed(thrown, !mayAsk(thrown, call), asksFor(thrown))
+            }
+            return again((until) => (call.deadline > until ? [call] : []), () => next(input, call).catch(failed), new Failed(error, false, asksFor(error))).catch(unpack)
+          },
         },
         many: async (next, inputs, batch) => {
+          meter?.seen(inputs.length)
           const rows = await next(inputs, batch)
-          const open = (): number[] => rows.flatMap((row, index) => (isRowFailure(row) && mayAsk(row, batch.rows[index] as Call) ? [index] : []))
-          const mayAsk = (row: RowFailure, call: Call): boolean => call.isIdempotent && !call.isAborted && retryIf(row.error)
-          let indices = open()
-          if (indices.length === 0) return rows
+          const callOf = (index: number): Call => batch.rows[index] as Call
+          const errorOf = (index: number): unknown => (rows[index] as RowFailure).error
+          /** The rows to ask for again. */
+          let open = rows.flatMap((row, index) => (isRowFailure(row) && mayAsk(row.error, callOf(index)) ? [index] : []))
+          const failed = (): Failed => new Failed(errorOf(open[0] as number), false, Math.max(...open.map((index) => asksFor(errorOf(index)))))
+          if (open.length === 0) return rows
           try {
             await again(
-              () => batch.pick(indices).rows,
+              (until) => (open = open.filter((index) => callOf(index).deadline > until)).map(callOf),
               async () => {
-                const answers: Row<unknown>[] = await next(pick(inputs, indices), batch.pick(indices))
-                indices.forEach((index, position) => (rows[index] = answers[position] as never))
-                indices = open()
-                if (indices.length > 0) throw new Failed((rows[indices[0] as number] as RowFailure).error, false)
+                open = open.filter((index) => !callOf(index).isAborted)
+                const answers: Row<unknown>[] = await next(pick(inputs, open), batch.pick(open))
+                open.forEach((index, position) => (rows[index] = answers[position] as never))
+                open = open.filter((index) => isRowFailure(rows[index]) && mayAsk(errorOf(index), callOf(index)))
+                if (open.length > 0) throw failed()
               },
-              new Failed((rows[indices[0] as number] as RowFailure).error, false),
+              failed(),
             )
-          } catch (failed) {
-            if (!(failed instanceof Failed)) throw failed
+          } catch (error) {
+            if (!(error instanceof Failed)) throw error
             // The rows that are left keep the failure of their last attempt.
           }
           return rows
@@ -135,11 +184,14 @@ export const retry = (options: RetryOptions): NeutralLayer => {
 class Failed extends Error {
   readonly error: unknown
   readonly isFinal: boolean
+  /** How long the error asks to wait. */
+  readonly afterMs: number
 
-  constructor(error: unknown, isFinal: boolean) {
+  constructor(error: unknown, isFinal: boolean, afterMs = 0) {
     super('attempt failed')
     this.error = error
     this.isFinal = isFinal
+    this.afterMs = afterMs
   }
 }
 

@@ -30,3 +30,24 @@ test('backoffDelay is finite, also after so many retries that the power overflow
   )
   expect(backoffDelay({ minDelayMs: 0, maxDelayMs: 0, factor: 2, jitter: 'none' }, 3, seededRandom(1))).toBe(0)
 })
+
+test('backoffDelay with decorrelated jitter lies between the first wait and three times the last one, under the cap, and fills that', () => {
+  fc.assert(
+    fc.property(fc.double({ min: 0, max: 100, noNaN: true }), fc.double({ min: 0, max: 1000, noNaN: true }), fc.integer(), (minDelayMs, more, seed) => {
+      const backoff = { minDelayMs, maxDelayMs: minDelayMs + more, factor: 1, jitter: 'decorrelated' } as const
+      const random = seededRandom(seed)
+      let previous: number | undefined
+      for (let retry = 1; retry <= 20; retry += 1) {
+        const delay = backoffDelay(backoff, retry, random, previous)
+        expect(delay).toBeGreaterThanOrEqual(minDelayMs)
+        expect(delay).toBeLessThanOrEqual(Math.min(backoff.maxDelayMs, 3 * (previous ?? minDelayMs)) + 1e-9)
+        previous = delay
+      }
+    }),
+    { seed: 7 },
+  )
+  const random = seededRandom(7)
+  const first = Array.from({ length: 2000 }, () => backoffDelay({ minDelayMs: 50, maxDelayMs: 1000, factor: 1, jitter: 'decorrelated' }, 1, random))
+  // Uniform between 50 and 150: mean 100, standard error 28.9 / √2000.
+  expect(Math.abs(first.reduce((sum, delay) => sum + delay, 0) / 2000 - 100)).toBeLessThan((4 * 28.9) / Math.sqrt(2000))
+})

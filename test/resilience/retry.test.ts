@@ -1,6 +1,8 @@
-import { bulkhead, circuitBreaker, pipe, predictor, retry, RowFailure, seededRandom, type Predictor, type RetryOptions } from 'outrigger'
+import { bulkhead, circuitBreaker, fallback, layer, pipe, predictor, retry, RowFailure, seededRandom, timeout, type Predictor, type RetryOptions } from 'outrigger'
+import { extraWorkBudget } from 'outrigger/policy'
+import { split } from 'outrigger/route'
 import { fakeClock, type FakeClock } from 'outrigger/testing'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { eventsOf, fateOf, rig, turnstile } from './_rig.js'
 
 /** A model that always fails, and the times at which it was asked. */
@@ -64,7 +66,7 @@ describe('attempts', () => {
   }
 
   test('retry refuses options that make no sense', () => {
-    for (const options of [{ retries: 0 }, { retries: 1.5 }, { retries: 1, minDelayMs: -1 }, { retries: 1, minDelayMs: 10, maxDelayMs: 5 }, { retries: 1, maxDelayMs: 2 ** 31 }, { retries: 1, factor: 0.5 }, { retries: 1, jitter: 'half' }, { retries: 1, retryIf: 1 }, {}]) {
+    for (const options of [{ retries: 0 }, { retries: 1.5 }, { retries: 1, minDelayMs: -1 }, { retries: 1, minDelayMs: 10, maxDelayMs: 5 }, { retries: 1, maxDelayMs: 2 ** 31 }, { retries: 1, factor: 0.5 }, { retries: 1, jitter: 'half' }, { retries: 1, retryIf: 1 }, { retries: 1, retryAfterMs: 5 }, { retries: 1, budget: {} }, {}]) {
       expect(() => retry(options as RetryOptions), `${JSON.stringify(options)}`).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
     }
   })
@@ -95,6 +97,19 @@ describe('back-off', () => {
     })
     expect(await times(1)).toEqual(first)
     expect(await times(2)).not.toEqual(first)
+  })
+
+  test('retry with decorrelated jitter waits between the first wait and three times the last one', async () => {
+    const { predict, asked, clock } = failing({ retries: 20, minDelayMs: 50, maxDelayMs: 1000, jitter: 'decorrelated' })
+    fateOf(predict(1))
+    await clock.advance(100_000)
+    const waits = asked.slice(1).map((at, index) => at - (asked[index] as number))
+    expect(waits).toHaveLength(20)
+    waits.forEach((wait, index) => {
+      expect(wait).toBeGreaterThanOrEqual(50 - 1e-6)
+      expect(wait).toBeLessThanOrEqual(Math.min(1000, 3 * (waits[index - 1] ?? 50)) + 1e-6)
+    })
+    expect(Math.max(...waits)).toBeGreaterThan(300)
   })
 
   test('retry keeps the process alive while a caller waits for the next attempt', async () => {
@@ -168,6 +183,142 @@ describe('leaving', () => {
   })
 })
 
+/** A model that fails with what it is given, in turn. */
+const failingWith = (options: RetryOptions, ...errors: unknown[]): { readonly predict: Predictor<number, number>; readonly asked: number[]; readonly clock: FakeClock } => {
+  const clock = fakeClock()
+  const asked: number[] = []
+  const model = (x: number): number => {
+    asked.push(clock.now())
+    if (asked.length <= errors.length) throw errors[asked.length - 1]
+    return x
+  }
+  return { predict: pipe(predictor(model, { clock, random: seededRandom(7) }), retry(options)), asked, clock }
+}
+
+describe('Retry-After', () => {
+  const saying = (fields: object): Error => Object.assign(new Error('later'), fields)
+
+  test('retry waits for as long as the error asks, and its own wait on top, up to the longest wait', async () => {
+    const { predict, asked, clock } = failingWith({ retries: 3, jitter: 'none', minDelayMs: 50 }, saying({ retryAfterMs: 500 }), saying({ headers: new Headers({ 'retry-after': '1' }) }), saying({ response: { headers: { 'retry-after': '1.95' } } }))
+    const fate = fateOf(predict(1))
+    await clock.advance(10_000)
+    expect([asked, fate.value]).toEqual([[0, 550, 550 + 1100, 1650 + 2000], 1])
+  })
+
+  test('retry waits until the date that an error names', async () => {
+    const { predict, asked, clock } = failingWith({ retries: 1, jitter: 'none', minDelayMs: 0 }, saying({ retryAfter: new Date(Date.UTC(2026, 0, 1) + 1000).toUTCString() }))
+    fateOf(predict(1))
+    await clock.advance(10_000)
+    expect(asked).toEqual([0, 1000])
+  })
+
+  test('retry gives up at once, with the error, when it is asked to wait longer than its longest wait, or past the deadline', async () => {
+    for (const [fields, call] of [[{ retryAfterMs: 2001 }, {}], [{ retryAfterMs: 1500 }, { timeoutMs: 1000 }]] as const) {
+      const error = saying(fields)
+      const { predict, asked, clock } = failingWith({ retries: 3 }, error)
+      const fate = fateOf(predict(1, call))
+      await clock.settle()
+      expect([asked, fate.error, clock.holding]).toEqual([[0], error, 0])
+    }
+  })
+
+  test('retry reads the wait by its own function, and goes on without when that throws or makes no sense', async () => {
+    const own = failingWith({ retries: 1, jitter: 'none', retryAfterMs: (error) => (error as { wait: number }).wait }, saying({ wait: 700, retryAfterMs: 5000 }))
+    fateOf(own.predict(1))
+    await own.clock.advance(10_000)
+    expect(own.asked).toEqual([0, 750])
+    for (const retryAfterMs of [() => Number.NaN, () => -1, () => undefined, (): number => { throw new Error('broken') }]) {
+      const { predict, asked, clock } = failingWith({ retries: 1, jitter: 'none', retryAfterMs }, new Error('down'))
+      const { notices } = eventsOf(predict)
+      const fate = fateOf(predict(1))
+      await clock.advance(10_000)
+      expect([asked, fate.value]).toEqual([[0, 50], 1])
+      expect(new Set(notices)).toEqual(new Set(String(retryAfterMs).includes('throw') ? ['`retryAfterMs` threw; no wait was asked for.'] : []))
+    }
+  })
+
+  test('retry of a batch waits for the longest of its rows, and leaves those that ask for too long', async () => {
+    const { clock, model, inner } = rig<number | RowFailure>({ batches: true })
+    const fate = fateOf(pipe(inner, retry({ retries: 1, minDelayMs: 0 })).detailedBatch([1, 2, 3]))
+    ;(await model.next()).answer(new RowFailure(saying({ retryAfterMs: 300 })), new RowFailure(saying({ retryAfterMs: 9000 })), new RowFailure(saying({ retryAfterMs: 400 })))
+    await clock.advance(399)
+    expect(model.arrivals).toHaveLength(1)
+    await clock.advance(1)
+    const second = await model.next()
+    expect(second.inputs).toEqual([1, 3])
+    second.answer(10, 30)
+    await clock.settle()
+    expect(fate.value?.map((row) => (row.ok ? row.output : (row.error as Error).message))).toEqual([10, 'later', 30])
+  })
+})
+
+describe('the budget of extra work', () => {
+  const empty = { ratio: 0, minimumPerSecond: 0, burst: 1 }
+
+  test('retry asks the budget before each retry, and gives the last error when it refuses', async () => {
+    const budget = extraWorkBudget(empty)
+    const { predict, asked, clock } = failing({ retries: 5, minDelayMs: 10, jitter: 'none', budget })
+    const fate = fateOf(predict.detailed(1))
+    await clock.advance(10_000)
+    expect([asked, (fate.error as Error).message, budget.counts]).toEqual([[0, 10], 'failure 2', { spent: 1, refused: 1, left: 0 }])
+  })
+
+  test('retry says in the record that the budget refused, and by an event when that begins and ends', async () => {
+    const budget = extraWorkBudget({ ...empty, minimumPerSecond: 1 })
+    const { predict, clock } = failing({ retries: 1, minDelayMs: 10, jitter: 'none', budget })
+    const { states } = eventsOf(predict)
+    const marks: (readonly string[])[] = []
+    predict.observe((event) => event.type === 'prediction' && marks.push(event.record.marks))
+    for (let call = 0; call < 3; call += 1) {
+      fateOf(predict(1))
+      await clock.advance(20)
+    }
+    await clock.advance(5000)
+    fateOf(predict(1))
+    await clock.advance(20)
+    expect(marks).toEqual([[], ['retry-refused'], ['retry-refused'], []])
+    expect(states.map(({ layer: name, from, to }) => [name, from, to])).toEqual([['retry', 'retrying', 'refusing'], ['retry', 'refusing', 'retrying']])
+    expect(states[0]).toMatchObject({ subject: 'model', reason: 'the budget of extra work', data: { spent: 1, refused: 1 } })
+  })
+
+  test('retry tells the budget of every row, spends for every row, and reads no clock while all is well', async () => {
+    const budget = extraWorkBudget({ ratio: 0.5, minimumPerSecond: 0, burst: 2 })
+    const { clock, model, inner } = rig({ batches: true })
+    model.answers((x) => x)
+    const predict = pipe(inner, retry({ retries: 1, minDelayMs: 0, budget }))
+    await predict(1)
+    await predict.batch([1, 2, 3])
+    expect(clock.reads).toBe(0)
+    model.fails(new Error('down'))
+    await expect(predict.batch([1, 2])).rejects.toThrow()
+    expect(budget.counts).toEqual({ spent: 2, refused: 0, left: 0 })
+    const rows = await predict.detailedBatch([1, 2])
+    expect([budget.counts.refused, model.arrivals.length]).toEqual([2, 5])
+    expect(rows.map(({ record }) => [record.marks, record.attempts])).toEqual([[['retry-refused'], 1], [['retry-refused'], 1]])
+  })
+})
+
+describe('one owner', () => {
+  const nested = (build: (again: () => Predictor<number, number>) => unknown): string[] => {
+    const warned: string[] = []
+    const spy = vi.spyOn(process, 'emitWarning').mockImplementation((_, options) => void warned.push((options as { code: string }).code))
+    build(() => pipe((x: number) => x, timeout({ ms: 10 }), retry({ retries: 1 })))
+    spy.mockRestore()
+    return warned
+  }
+  const outer = retry({ retries: 1 })
+
+  test('retry around a retry is warned of: in a borrowed predictor, in a variant, in a rung', () => {
+    expect(nested((again) => pipe(again(), outer))).toEqual(['OUTRIGGER_ORDER_TWO_RETRIES'])
+    expect(nested((again) => pipe(split({ variants: { a: again(), b: again() }, weights: { a: 0.5, b: 0.5 } }), outer))).toEqual(['OUTRIGGER_ORDER_TWO_RETRIES'])
+    expect(nested((again) => pipe((x: number): number => x, fallback(again()), outer))).toContain('OUTRIGGER_ORDER_TWO_RETRIES')
+  })
+
+  test('retry beside a retry is not warned of: the rung of a fallback is another model', () => {
+    expect(nested((again) => pipe((x: number) => x, retry({ retries: 1 }), fallback(again())))).toEqual([])
+  })
+})
+
 describe('what is not retried', () => {
   test('retry does not retry what a breaker or a bulkhead rejects', async () => {
     const { clock, model, inner } = rig()
@@ -234,6 +385,28 @@ describe('batches', () => {
     expect(rows.map((row) => row.ok && row.output)).toEqual([100, 101, 102, 103])
     expect(rows.map(({ record }) => record.attempts)).toEqual([1, 3, 1, 2])
     expect(clock.timersSet).toBe(0)
+  })
+
+  test('retry leaves out rows whose deadline comes before the next attempt, and rows whose callers leave during the wait', async () => {
+    const { clock, model, inner } = rig<number | RowFailure>({ batches: true })
+    const due = layer<number, number | RowFailure>('due', {
+      one: (next, input, call) => next(input, call),
+      many: async (next, inputs, batch) => {
+        if (batch.rows[0] !== undefined) batch.rows[0].deadline = 60
+        return await next(inputs, batch)
+      },
+    })
+    const leaving = new AbortController()
+    const fate = fateOf(pipe(inner, retry({ retries: 1, minDelayMs: 100, jitter: 'none' }), due).detailedBatch([1, 2, 3], { signals: [undefined, leaving.signal, undefined] }))
+    ;(await model.next()).fail(new Error('down'))
+    await clock.advance(50)
+    leaving.abort()
+    await clock.advance(50)
+    const second = await model.next()
+    expect(second.inputs).toEqual([3])
+    second.answer(30)
+    await clock.settle()
+    expect(fate.value?.map((row) => (row.ok ? row.output : (row.error as Error).name))).toEqual(['Error', 'AbortError', 30])
   })
 
   test('retry leaves each row the error of its last attempt', async () => {
