@@ -103,6 +103,8 @@ export interface CallNotes {
   queueMs?: number
   /** See {@link Call.mark}. */
   marks?: string[]
+  /** The run that a layer let this call share with others. */
+  batch?: PredictionRecord['batch']
   /** Called once with the record when the call settles. */
   watchers?: ((record: PredictionRecord) => void)[]
 }

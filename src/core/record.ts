@@ -38,7 +38,7 @@ export interface PredictionRecord {
     /** Waiting for a permit. */
     readonly queueMs: number | undefined
   }
-  /** The batch that the row came in. */
+  /** The batch that the row came in, or the run that a micro-batching layer made it part of. */
   readonly batch: { readonly id: string; readonly size: number; readonly index: number } | undefined
   /** Whether the answer was only compared, never used. */
   readonly isShadow: boolean

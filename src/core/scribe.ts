@@ -40,7 +40,7 @@ export class Scribe<I, O> {
       cache: notes?.cache,
       variants: notes?.variants === undefined ? none : Object.freeze([...notes.variants]),
       durations: Object.freeze({ totalMs: clock.now() - call.startedAt, modelMs: notes?.modelMs, queueMs: notes?.queueMs }),
-      batch,
+      batch: batch ?? (notes?.batch === undefined ? undefined : Object.freeze(notes.batch)),
       isShadow: call.isShadow,
       tags: call.options?.tags,
       links: notes?.links === undefined ? none : Object.freeze([...notes.links]),

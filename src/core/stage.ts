@@ -36,6 +36,8 @@ export interface StageTraits {
   readonly countsFailures?: boolean
   /** Asks what is inside even when the caller has left. */
   readonly label?: string
+  /** A model without a batch form: a batch is as many single calls. */
+  readonly rowByRow?: boolean
 }
 
 export interface Stage<I, O> {
