@@ -6,6 +6,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import * as root from 'outrigger'
+import { microBatched } from 'outrigger/batch'
 import { cached } from 'outrigger/cache'
 import { mapInput, mapOutput } from 'outrigger/compose'
 import { layer } from 'outrigger/core'
@@ -22,6 +23,13 @@ const timesTen = ({ x }: Row): { y: number } => ({ y: x * 10 })
 
 /** Layers: the export, and each way to make it that the suite shall see. */
 const layers: Readonly<Record<string, Readonly<Record<string, () => ConformanceCheck[]>>>> = {
+  'batch/microBatched': {
+    'as it comes': () => layerConformance(() => microBatched()),
+    'always in batches': () => layerConformance(() => microBatched({ adaptive: false })),
+    'two rows at most, two runs at once': () => layerConformance(() => microBatched({ adaptive: false, maxSize: 2, concurrency: 2 })),
+    'with a wait for more': () => layerConformance(() => microBatched({ adaptive: false, maxDelayMs: 5 })),
+    'within an objective, on copies': () => layerConformance(() => microBatched({ objectiveMs: 50, copy: true })),
+  },
   'cache/cached': {
     'by content': () => layerConformance(() => cached()),
     'by key, with a time to live': () => layerConformance(() => cached({ ttlMs: 1000, key: (input: Row) => input.x })),

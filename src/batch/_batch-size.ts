@@ -1,0 +1,140 @@
+/** How many rows a run should take, and whether batching pays at all. Pure. */
+import { RunTimes } from './_run-times.js'
+
+/** What bounds the size. */
+export interface BatchSizeOptions {
+  readonly maxSize: number
+  /** The p99 of waiting and running that is to be kept, in milliseconds. */
+  readonly objectiveMs: number | undefined
+  /** So many runs go on at once. */
+  readonly concurrency: number
+}
+
+/** Without an objective a run grows until it reaches this share of the best throughput there is. */
+const ENOUGH = 0.95
+/** Batching pays when a row costs this much less in a batch than alone… */
+const WORTHWHILE = 1.15
+/** …and this many milliseconds, which is more than waiting in our queue costs. */
+const OWN_COST_MS = 0.002
+/** A verdict on that must hold for so many runs in a row. */
+const SURE = 12
+/** With an objective, and nothing known of the model, the first run takes so many rows at most. */
+const FIRST = 4
+
+/**
+ * The size of runs, learned from how long they take.
+ *
+ * A row that comes while the engine is busy waits for the rest of that run and then for its own, so that with runs of
+ * time t an objective is kept while `(1 + 1/concurrency) · t · (1 + 3 · spread)` stays within it. That bounds the size;
+ * and no run is more than twice the largest one so far, as a line is not to be trusted far from its points. When more
+ * rows wait than can be served within the objective at that size it is lost for some, and then the size with the best
+ * throughput is what ends it soonest.
+ *
+ * Without an objective a run takes as many rows as bring 95 % of the throughput of the largest. Where the line says that
+ * rows get dearer in a larger run (no fixed part left), the size shrinks by steps.
+ */
+export class BatchSize {
+  readonly times = new RunTimes()
+  readonly #max: number
+  readonly #objectiveMs: number | undefined
+  readonly #concurrency: number
+  /** Grows with each run that says that batching does not pay, falls to 0 and below with others. */
+  #against = 0
+  #throughputSize: number
+  #objectiveSize: number
+
+  constructor({ maxSize, objectiveMs, concurrency }: BatchSizeOptions) {
+    this.#max = maxSize
+    this.#objectiveMs = objectiveMs
+    this.#concurrency = concurrency
+    this.#throughputSize = maxSize
+    this.#objectiveSize = objectiveMs === undefined ? maxSize : Math.min(FIRST, maxSize)
+  }
+
+  /** The size of a run while no more wait than can be served in time. */
+  get size(): number {
+    return this.#objectiveMs === undefined ? this.#throughputSize : this.#objectiveSize
+  }
+
+  /** Whether a run of one row alone takes longer than the objective leaves. */
+  get isObjectiveLost(): boolean {
+    return this.#objectiveMs !== undefined && this.times.runs > 0 && this.#slowest(1) > this.#objectiveMs
+  }
+
+  /** `direct` when runs have said for a while that batching does not pay, `batching` when they said it does, else `undefined`. */
+  get verdict(): 'batching' | 'direct' | undefined {
+    return this.#against >= SURE ? 'direct' : this.#against <= -SURE ? 'batching' : undefined
+  }
+
+  /** Takes in a run. */
+  observe(rows: number, ms: number): void {
+    const { times } = this
+    times.observe(rows, ms)
+    if (times.runs === 0) return
+    this.#throughputSize = this.#bestForThroughput()
+    this.#objectiveSize = this.#bestForObjective()
+    this.#judge()
+  }
+
+  /** Forgets the verdict, and how sure the line was. */
+  doubt(): void {
+    this.#against = 0
+    this.times.doubt()
+  }
+
+  /** How many rows the next run takes at most, when so many wait. */
+  limit(waiting: number): number {
+    const { size } = this
+    if (this.#objectiveMs === undefined || waiting <= size || this.times.runs === 0) return size
+    const drainMs = (waiting / (size * this.#concurrency)) * this.times.of(size)
+    return drainMs > this.#objectiveMs ? Math.max(size, Math.min(this.#throughputSize, this.#trusted())) : size
+  }
+
+  /** How many of these rows fit into the time; at least 1. */
+  fitting(ms: number): number {
+    const { fixedMs, perRowMs } = this.times
+    return perRowMs === 0 ? Infinity : Math.max(1, Math.floor((ms - fixedMs) / perRowMs))
+  }
+
+  /** The longest that all but one in a hundred rows take when runs are of this size. */
+  #slowest(rows: number): number {
+    return (1 + 1 / this.#concurrency) * this.times.of(rows) * (1 + 3 * this.times.spread)
+  }
+
+  #trusted(): number {
+    return Math.min(this.#max, Math.max(FIRST, Math.floor(2 * this.times.largest)))
+  }
+
+  #bestForThroughput(): number {
+    const { fixedMs, perRowMs, typical } = this.times
+    if (fixedMs <= 0) return Math.max(1, Math.floor(typical * 0.7))
+    if (perRowMs === 0) return this.#max
+    const best = this.#max / this.times.of(this.#max)
+    const wanted = (ENOUGH * best * fixedMs) / (1 - ENOUGH * best * perRowMs)
+    return Math.min(this.#max, Math.max(1, Math.ceil(wanted - 1e-9)))
+  }
+
+  #bestForObjective(): number {
+    if (this.#objectiveMs === undefined) return this.#max
+    if (this.isObjectiveLost) return Math.min(this.#throughputSize, this.#trusted())
+    const { fixedMs, perRowMs } = this.times
+    const runMs = this.#objectiveMs / ((1 + 1 / this.#concurrency) * (1 + 3 * this.times.spread))
+    const kept = perRowMs === 0 ? this.#max : Math.floor((runMs - fixedMs) / perRowMs)
+    // Where rows get dearer in a larger run, no more than pays.
+    const bound = fixedMs > 0 ? this.#max : this.#throughputSize
+    return Math.max(1, Math.min(kept, bound, this.#trusted()))
+  }
+
+  #judge(): void {
+    const { times } = this
+    const alone = times.of(1)
+    const rows = Math.max(2, this.#throughputSize)
+    const together = times.of(rows) / rows
+    const isTooCheap = alone < OWN_COST_MS
+    // Runs of one size tell nothing of the parts; such a verdict waits.
+    const isKnown = isTooCheap || times.fixedError < 0.15 * alone
+    if (!isKnown) return
+    const pays = !isTooCheap && alone >= WORTHWHILE * together && alone - together >= OWN_COST_MS
+    this.#against = Math.max(-SURE, Math.min(SURE, pays ? Math.min(this.#against, 0) - 1 : Math.max(this.#against, 0) + 1))
+  }
+}
