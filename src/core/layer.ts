@@ -11,7 +11,7 @@ import { functionOption, stringOption } from './options.js'
 import { predictorOver, stageOf, type Predictor } from './predictor.js'
 import { ownStream, type Random } from './random.js'
 import { failRows, type Row } from './rows.js'
-import type { AnyStage, Branch, Stage, StageSchema, StageTraits } from './stage.js'
+import { saysAnew, type Branch, type Stage, type StageSchema, type StageTraits } from './stage.js'
 
 /** Takes a predictor, returns a predictor. */
 export type Layer<I, O, I2 = I, O2 = O> = (inner: Predictor<I, O>) => Predictor<I2, O2>
@@ -170,9 +170,6 @@ export const applyLayer = <I, O, I2 = I, O2 = O>(
   if (branches.some((branch) => saysAnew(branch.stage))) Object.defineProperty(stage, 'needsRecord', { get: () => definition.needsRecord === true || branches.some((branch) => branch.stage.needsRecord) })
   return predictorOver(stage, [() => stage.close()])
 }
-
-/** Whether a stage says anew each time if it needs records, as a loader does by the version that is live. Most say it once, which costs calls nothing. */
-const saysAnew = (stage: AnyStage): boolean => Object.getOwnPropertyDescriptor(stage, 'needsRecord')?.get !== undefined
 
 /** Puts a layer in hooks around a predictor. */
 export const applyGuard = <I, O>(inner: Predictor<I, O>, name: string, define: (host: LayerHost, innerStage: Stage<I, O>) => GuardDefinition<I, O>): Predictor<I, O> =>

@@ -75,3 +75,6 @@ export type AnyStage = Stage<any, any>
 
 /** Where a predictor carries its stage. Registered, so that two copies of the package know each other's. */
 export const STAGE: unique symbol = Symbol.for('outrigger.stage.1') as never
+
+/** Whether a stage says anew each time if it needs records, as a loader does by the version that is live. Most say it once, which costs calls nothing. */
+export const saysAnew = (stage: AnyStage): boolean => Object.getOwnPropertyDescriptor(stage, 'needsRecord')?.get !== undefined

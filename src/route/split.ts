@@ -5,7 +5,7 @@ import { EventHub } from '../core/events.js'
 import { functionOption, optionsObject, stringOption } from '../core/options.js'
 import { claim, predictorOver, type Claim, type Predictor } from '../core/predictor.js'
 import { pick, RowFailure, type Row } from '../core/rows.js'
-import type { Stage } from '../core/stage.js'
+import { saysAnew, type Stage } from '../core/stage.js'
 import { assign, layOut } from './assignment.js'
 
 /** Any model, as a variant. */
@@ -183,6 +183,8 @@ export const split = <const V extends Readonly<Record<string, Variant>>>(
       for (const stop of forwards) stop()
     },
   }
+  const armStages = arms.map((arm) => arm.claim.stage)
+  if (armStages.some(saysAnew)) Object.defineProperty(stage, 'needsRecord', { get: () => armStages.some((arm) => arm.needsRecord) })
   const router = predictorOver(stage, [() => stage.close(), ...arms.flatMap((arm) => arm.claim.closers)])
   Object.defineProperty(router, 'weights', { get: () => weights, enumerable: true })
   return Object.assign(router, { setWeights }) as SplitPredictor<I, O, Extract<keyof V, string>>

@@ -4,6 +4,7 @@ import { fallback, layer, mapInput, owned, pipe, predictor, retry, timeout, type
 import { cached } from 'outrigger/cache'
 import { split } from 'outrigger/route'
 import { fakeClock, mockModel } from 'outrigger/testing'
+import { stageOf } from '../../src/core/predictor.js'
 
 const keys = (count: number): string[] => Array.from({ length: count }, (_, unit) => `unit-${unit}`)
 const arms = (weights: { control: number; canary: number }, clock = fakeClock()) =>
@@ -280,5 +281,19 @@ describe('split, bound late', () => {
     first.fail(new Error('not today'))
     ;(await control.next()).answer('old')
     expect(await answer).toBe('old')
+  })
+})
+
+describe('records', () => {
+  test('split makes records for a variant that asks for them only later, as a loader does whose new version needs them', async () => {
+    let wants = false
+    const seen: string[] = []
+    const asking = pipe((x: number) => x, layer<number, number>('asking', { one: async (next, x, call) => ((call.note().watchers ??= []).push(({ outcome }) => seen.push(outcome)), await next(x, call)) }))
+    Object.defineProperty(stageOf(asking), 'needsRecord', { get: () => wants })
+    const predict = pipe(split({ variants: { control: asking, other: (x: number) => x }, weights: { control: 1, other: 0 } }), timeout({ ms: 10_000 }))
+    await predict(1, { key: 'a' })
+    wants = true
+    await predict(1, { key: 'a' })
+    expect(seen).toEqual(['ok'])
   })
 })
