@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest'
 import * as root from 'outrigger'
 import { microBatched } from 'outrigger/batch'
 import { cached } from 'outrigger/cache'
-import { mapInput, mapOutput } from 'outrigger/compose'
+import { cascade, ensemble, mapInput, mapOutput } from 'outrigger/compose'
 import { layer } from 'outrigger/core'
 import { driftMonitor, referenceProfile } from 'outrigger/drift'
 import { observed } from 'outrigger/observe'
@@ -20,6 +20,8 @@ import type { ConformanceCheck, ConformanceRow } from 'outrigger/testing'
 const src = join(import.meta.dirname, '../../src')
 type Row = ConformanceRow
 const timesTen = ({ x }: Row): { y: number } => ({ y: x * 10 })
+
+const wrapsErrors = { 'the error of the model arrives': 'it is the cause of ERR_OUTRIGGER_TOO_FEW_ANSWERS, which has those of all members' }
 
 /** Layers: the export, and each way to make it that the suite shall see. */
 const layers: Readonly<Record<string, Readonly<Record<string, () => ConformanceCheck[]>>>> = {
@@ -33,6 +35,15 @@ const layers: Readonly<Record<string, Readonly<Record<string, () => ConformanceC
   'cache/cached': {
     'by content': () => layerConformance(() => cached()),
     'by key, with a time to live': () => layerConformance(() => cached({ ttlMs: 1000, key: (input: Row) => input.x })),
+  },
+  // They make predictors; of one model that decides alone they are layers.
+  'compose/cascade': {
+    'always sure': () => layerConformance<Row>(() => (inner) => cascade(inner, inner, { isUnsure: () => false, onCheapFailure: 'throw' })),
+    'never sure': () => layerConformance<Row>(() => (inner) => cascade((_: Row) => 'cheap', inner, { isUnsure: () => true })),
+  },
+  'compose/ensemble': {
+    'of one': () => layerConformance<Row>(() => (inner) => ensemble({ inner }, { combine: ([first]) => first!.output }), { except: wrapsErrors }),
+    'that is decided by one': () => layerConformance<Row>(() => (inner) => ensemble({ other: (_: Row) => 'other', inner }, { combine: (answers) => answers[1]!.output }), { except: { ...wrapsErrors, 'a call stays with the version it was bound to': 'its version is that of both' } }),
   },
   'compose/mapInput': {
     'synchronous': () => layerConformance<Row, number>(() => mapInput((input: Row) => input.x), { answer: (x) => ({ y: x * 10 }), expect: timesTen }),
