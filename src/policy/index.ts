@@ -12,3 +12,5 @@ export type { BudgetCounts, BudgetMeter, ExtraWorkBudget, ExtraWorkBudgetOptions
 export { PriorityQueue } from './priority-queue.js'
 export type { Waiting } from './priority-queue.js'
 export { retryAfterOf } from './retry-after.js'
+export { TokenBucket } from './token-bucket.js'
+export type { TokenBucketRule, TokenGrant } from './token-bucket.js'

@@ -12,7 +12,7 @@ import { cascade, ensemble, mapInput, mapOutput } from 'outrigger/compose'
 import { layer } from 'outrigger/core'
 import { driftMonitor, referenceProfile } from 'outrigger/drift'
 import { observed } from 'outrigger/observe'
-import { bulkhead, circuitBreaker, fallback, retry, timeout } from 'outrigger/resilience'
+import { bulkhead, circuitBreaker, fallback, rateLimit, retry, timeout } from 'outrigger/resilience'
 import { shadow } from 'outrigger/route'
 import { faults, layerConformance } from 'outrigger/testing'
 import type { ConformanceCheck, ConformanceRow } from 'outrigger/testing'
@@ -65,6 +65,11 @@ const layers: Readonly<Record<string, Readonly<Record<string, () => ConformanceC
   },
   'resilience/circuitBreaker': { 'closed': () => layerConformance(() => circuitBreaker()) },
   'resilience/fallback': { 'of a constant': () => layerConformance<Row>(() => fallback((_: Row) => 'rule'), { hidesFailures: true }) },
+  'resilience/rateLimit': {
+    'that nobody reaches': () => layerConformance(() => rateLimit({ perSecond: 1000 })),
+    'with waits, per key': () => layerConformance(() => rateLimit({ perSecond: 1, burst: 5, maxWaitMs: 10 ** 6, key: 'call' })),
+    'with a store': () => layerConformance(() => rateLimit({ perSecond: 1000, store: { take: async () => ({ granted: true, waitMs: 0 }) } })),
+  },
   'resilience/retry': { 'with waits': () => layerConformance(() => retry({ retries: 2 })) },
   'resilience/timeout': {
     'of a call': () => layerConformance(() => timeout({ ms: 60_000 })),
@@ -97,6 +102,7 @@ const notLayers: Readonly<Record<string, string>> = {
   ...of('drift', 'profiles and verdicts', 'driftVerdict', 'parseReferenceProfile', 'referenceProfile', 'LiveProfile', 'ReferenceProfile'),
   ...of('testing', 'for tests', 'fakeClock', 'layerConformance', 'mockModel', 'seededRandom'),
   ...of('route', 'assignment of units, pure', 'assign', 'isSampled', 'layOut'),
+  'resilience/redisRateLimit': 'a store',
   'route/split': 'makes a predictor of several',
 }
 
