@@ -1,20 +1,43 @@
-/** A model that goes down, behind a time limit, a circuit breaker and a fallback: nobody gets an error. */
+/** A model that goes down, behind a time limit, a circuit breaker and two rungs of fallback: nobody gets an error. */
 import assert from 'node:assert/strict'
-import { circuitBreaker, fallback, pipe, timeout } from 'outrigger'
+import { circuitBreaker, fallback, pipe, predictor, timeout } from 'outrigger'
 
-let isDown = false
-const model = async (km: number): Promise<number> => {
-  if (isDown) throw new Error('connection refused')
-  return km * 1.6
+interface Trip {
+  readonly km: number
+  readonly road: 'motorway' | 'town'
 }
 
-const breaker = circuitBreaker({ minimumCalls: 5, windowSize: 10, openForMs: 60_000 })
-const predict = pipe(model, timeout({ ms: 200 }), breaker, fallback({ use: (km) => km * 1.5, name: 'rule of thumb' }))
+let isDown = false
+const model = async ({ km, road }: Trip): Promise<number> => {
+  if (isDown) throw Object.assign(new Error('connection refused'), { code: 'ECONNREFUSED' })
+  return km * (road === 'motorway' ? 0.5 : 1.6)
+}
+// Another model, which takes another input and knows no motorways.
+const small = predictor(
+  async (km: number): Promise<number> => {
+    if (km > 100) throw new RangeError('trained up to 100 km')
+    return km * 1.5
+  },
+  { name: 'small' },
+)
 
-assert.equal(await predict(10), 16)
+const breaker = circuitBreaker({ minimumCalls: 5, windowSize: 10, openForMs: 60_000 })
+const predict = pipe(
+  model,
+  timeout({ ms: 200 }),
+  breaker,
+  fallback(
+    { use: small, input: ({ km }: Trip) => km, timeoutMs: 50, when: ['timeout', 'rejected', 'ECONNREFUSED'] },
+    { use: ({ km }) => km, name: 'rule of thumb' },
+  ),
+)
+
+assert.equal(await predict({ km: 10, road: 'town' }), 16)
 isDown = true
-const answers = await Promise.all(Array.from({ length: 100 }, () => predict.detailed(10)))
-assert.ok(answers.every(({ output, record }) => output === 15 && record.rung?.name === 'rule of thumb'))
+const near = await Promise.all(Array.from({ length: 100 }, () => predict.detailed({ km: 10, road: 'town' })))
+assert.ok(near.every(({ output, record }) => output === 15 && record.rung?.name === 'small' && record.identity.name === 'small'))
+const far = await predict.detailed({ km: 300, road: 'motorway' })
+assert.deepEqual([far.output, far.record.rung?.name, far.record.marks], [300, 'rule of thumb', ['rung-1-failed']])
 assert.equal(breaker.state, 'open')
-console.log(`100 calls of a model that was down, 100 answers; the breaker is ${breaker.state}.`)
+console.log(`101 calls of a model that was down, 101 answers; the breaker is ${breaker.state}.`)
 console.log(predict.describe())

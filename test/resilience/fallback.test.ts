@@ -79,7 +79,7 @@ describe('rungs', () => {
 
   test('fallback refuses what is no rung', () => {
     expect(() => (fallback as () => unknown)()).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
-    for (const rung of [{ use: () => 1, named: 'x' }, { use: () => 1, when: true }, { use: () => 1, name: '' }]) expect(() => fallback(rung as never)).toThrow(TypeError)
+    for (const rung of [{ use: () => 1, named: 'x' }, { use: () => 1, when: true }, { use: () => 1, name: '' }, { use: () => 1, when: [] as unknown[], input: 5 }, { use: () => 1, when: [5] }, { use: () => 1, timeoutMs: '5' }]) expect(() => fallback(rung as never)).toThrow(TypeError)
     for (const rung of [{}, 5, null, { use: 5 }]) expect(() => pipe(() => 1, fallback(rung as never)), `${String(rung)}`).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
   })
 })
@@ -130,6 +130,119 @@ describe('when', () => {
     const { notices } = eventsOf(predict)
     expect([await predict(1), await predict.batch([1, 2])]).toEqual([-1, [-1, -1]])
     expect(new Set(notices)).toEqual(new Set(['`when` threw; the default decided instead.']))
+  })
+})
+
+describe('when by kind', () => {
+  const coded = (code: string): Error => Object.assign(new Error(code), { code })
+
+  test('fallback asks a rung for the outcomes and the codes that it names, and for no others', async () => {
+    for (const [error, rung] of [[coded('ERR_OUTRIGGER_TIMEOUT'), 1], [coded('ERR_OUTRIGGER_BULKHEAD_FULL'), 2], [coded('ECONNRESET'), 3], [coded('EPIPE'), undefined], [new Error('no code'), undefined]] as const) {
+      const { model, inner } = rig({ batches: true })
+      model.fails(error)
+      const predict = pipe(inner, fallback({ use: () => 1, when: ['timeout'] }, { use: () => 2, when: ['rejected', 'ERR_OUTRIGGER_MODEL_FAILED'] }, { use: () => 3, when: ['ECONNRESET', 'ENOTFOUND'] }))
+      if (rung === undefined) await expect(predict(1)).rejects.toBe(error)
+      else expect([await predict(1), await predict.batch([1])]).toEqual([rung, [rung]])
+    }
+  })
+
+  test('fallback reads the codes of what is no Error too', async () => {
+    const thrown = layer<number, number>('thrown', { one: async () => { throw { code: 'E_ODD' } }, many: async (_next, inputs) => inputs.map(() => new RowFailure({ code: 'E_ODD' })) })
+    const predict = pipe((x: number) => x, thrown, fallback({ use: () => 7, when: ['ERR_OUTRIGGER_MODEL_FAILED', 'E_ODD'] }))
+    expect([await predict(1), await predict.batch([1])]).toEqual([7, [7]])
+  })
+})
+
+describe('parameters of a rung', () => {
+  test('fallback gives each rung the input that it asks for, made from the input and the error, for calls and batches', async () => {
+    const { model, inner } = rig({ batches: true })
+    model.fails(down)
+    const small = mockModel<string, number>({ batches: true }).answers((text) => text.length)
+    const predict = pipe(inner, fallback({ use: small, input: (x: number, error) => `${x} ${(error as Error).message}` }))
+    expect([await predict(12), await predict.batch([1, 123])]).toEqual([7, [6, 8]])
+    expect(small.arrivals.map(({ inputs }) => inputs)).toEqual([['12 down'], ['1 down', '123 down']])
+  })
+
+  test('fallback binds a rung by the input of the rung', async () => {
+    const { model, inner } = rig({ batches: true })
+    model.fails(down)
+    const bound: string[] = []
+    const rung = pipe((text: string) => text.length, layer<string, number>('binds', { one: (next, input, call) => next(input, call), bind: (_call, input) => void bound.push(input) }))
+    const predict = pipe(inner, fallback({ use: rung, input: (x: number) => `x${x}` }))
+    expect([await predict(1), await predict.batch([2])]).toEqual([2, [2]])
+    expect(bound).toEqual(['x1', 'x2'])
+  })
+
+  test('fallback whose rung cannot be given an input goes on to the next, row by row, with all errors', async () => {
+    const { model, inner } = rig({ batches: true })
+    model.fails(down)
+    const odd = new Error('odd')
+    const picky = { use: (x: number) => -x, input: (x: number) => { if (x % 2 === 1) throw odd; return x } }
+    const predict = pipe(inner, fallback(picky, (x: number) => x * 100))
+    const records = recordsOf(predict)
+    expect([await predict(1), await predict(2), await predict.batch([1, 2])]).toEqual([100, -2, [100, -2]])
+    expect(records.map(({ marks }) => marks)).toEqual([['rung-1-failed'], [], ['rung-1-failed'], []])
+    await expect(pipe(inner, fallback(picky))(1)).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_FALLBACK_EXHAUSTED', cause: down, errors: [down, odd] })
+  })
+
+  test('fallback gives a rung its own time, and goes on to the next when that has passed', async () => {
+    const { clock, model, inner } = rig({ batches: true })
+    model.fails(down)
+    const slow = mockModel<number, number>({ batches: true })
+    const predict = pipe(inner, fallback({ use: slow, timeoutMs: 50, name: 'slow' }, { use: (x: number) => -x, when: ['timeout'] }))
+    const records = recordsOf(predict)
+    const [call, batch] = [fateOf(predict(1)), fateOf(predict.batch([2, 3]))]
+    const arrival = await slow.next()
+    expect(arrival.call.deadline).toBe(50)
+    await clock.advance(50)
+    expect([call.value, batch.value, arrival.call.signal.aborted, clock.holding]).toEqual([-1, [-2, -3], true, 0])
+    expect(records[0]).toMatchObject({ rung: { index: 2 }, marks: ['rung-1-failed'], attempts: 3 })
+    slow.answers((x) => x)
+    expect((await predict.detailed(5)).record).toMatchObject({ rung: { index: 1, name: 'slow' }, source: 'fallback' })
+    expect(predict.describe()).toMatch(/rung 1: timeout 50 ms/)
+    await predict.close()
+    expect(clock.pending).toBe(0)
+  })
+
+  test('fallback leaves a rung no more time than its caller has', async () => {
+    const { clock, model, inner } = rig()
+    model.fails(down)
+    const slow = mockModel<number, number>()
+    const fate = fateOf(pipe(inner, fallback({ use: slow, timeoutMs: 500 }))(1, { timeoutMs: 100 }))
+    expect((await slow.next()).call.remainingMs()).toBe(100)
+    await clock.advance(100)
+    expect([fate.code, clock.holding]).toEqual(['ERR_OUTRIGGER_TIMEOUT', 0])
+  })
+})
+
+describe('the last resort', () => {
+  const asked = (seen: [string, boolean][], name: string, fails = true) =>
+    pipe(
+      (x: number): number => {
+        if (fails) throw down
+        return x
+      },
+      timeout({ ms: 100 }),
+      layer<number, number>(name, {
+        one: (next, input, call) => (seen.push([name, call.isLastResort]), next(input, call)),
+        many: (next, inputs, batch) => (seen.push(...batch.rows.map(({ isLastResort }): [string, boolean] => [name, isLastResort])), next(inputs, batch)),
+      }),
+      timeout({ ms: 100 }),
+    )
+
+  test('fallback tells what is inside of its last rung that nobody is left after it, and nobody else', async () => {
+    const seen: [string, boolean][] = []
+    const predict = pipe(asked(seen, 'model'), fallback(asked(seen, 'first'), asked(seen, 'last', false)))
+    expect([await predict(1), await predict.batch([1])]).toEqual([1, [1]])
+    expect(seen).toEqual([['model', false], ['first', false], ['last', true], ['model', false], ['first', false], ['last', true]])
+  })
+
+  test('fallback takes back that a call was the last resort when its rung failed', async () => {
+    const seen: [string, boolean][] = []
+    const predict = pipe(asked(seen, 'model'), fallback(asked(seen, 'inner')), fallback({ use: asked(seen, 'outer', false), lastResort: false }))
+    await predict(1)
+    await predict.batch([1])
+    expect(seen).toEqual([['model', false], ['inner', true], ['outer', false], ['model', false], ['inner', true], ['outer', false]])
   })
 })
 
