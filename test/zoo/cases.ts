@@ -1,0 +1,16 @@
+/** All cases, by family. */
+import type { ZooCase } from './kit.js'
+import { breakerCases } from './cases/breaker.js'
+import { cancellationCases } from './cases/cancellation.js'
+import { retryCases } from './cases/retry.js'
+
+export interface Family {
+  readonly title: string
+  readonly cases: readonly ZooCase[]
+}
+
+export const families: readonly Family[] = [
+  { title: 'Circuit breakers', cases: breakerCases },
+  { title: 'Time limits and abort signals', cases: cancellationCases },
+  { title: 'Retries', cases: retryCases },
+]
