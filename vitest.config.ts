@@ -17,7 +17,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/consumer/**', 'test/bench/**'],
+          exclude: ['**/node_modules/**', 'test/consumer/**', 'test/bench/**'],
           typecheck: { enabled: false },
         },
       },

@@ -1,7 +1,10 @@
 /** All cases, by family. */
 import type { ZooCase } from './kit.js'
 import { breakerCases } from './cases/breaker.js'
+import { cacheCases } from './cases/cache.js'
 import { cancellationCases } from './cases/cancellation.js'
+import { fallbackCases } from './cases/fallback.js'
+import { limitCases } from './cases/limits.js'
 import { retryCases } from './cases/retry.js'
 
 export interface Family {
@@ -13,4 +16,7 @@ export const families: readonly Family[] = [
   { title: 'Circuit breakers', cases: breakerCases },
   { title: 'Time limits and abort signals', cases: cancellationCases },
   { title: 'Retries', cases: retryCases },
+  { title: 'Fallbacks', cases: fallbackCases },
+  { title: 'Limits', cases: limitCases },
+  { title: 'Caches', cases: cacheCases },
 ]

@@ -68,6 +68,7 @@ export interface CacheableInstance {
 export interface CacheableModule {
   readonly Cacheable: new (options?: Readonly<Record<string, unknown>>) => CacheableInstance
   readonly Keyv: new (options: Readonly<Record<string, unknown>>) => unknown
+  readonly KeyvCacheableMemory: new (options: Readonly<Record<string, unknown>>) => unknown
 }
 
 export interface AsyncCacheDedupe {
