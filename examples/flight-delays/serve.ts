@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
-import { BatchPredictionError, type LabelJoin } from 'outrigger'
+import { BatchPredictionError } from 'outrigger'
+import type { LabelJoin } from 'outrigger/core'
 import { dayOf, epochMinute, hourOf, monthStart } from './calendar.js'
 import type { FlightClock } from './clock.js'
 import { isLate, type Flights } from './data.js'

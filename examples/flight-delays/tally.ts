@@ -1,4 +1,5 @@
-import type { LabelledRecord, Observer, PredictionRecord, StateEvent } from 'outrigger'
+import type { Observer, PredictionRecord, StateEvent } from 'outrigger'
+import type { LabelledRecord } from 'outrigger/core'
 import { epochMinute, monthOf } from './calendar.js'
 
 /** What the records of a month say. */

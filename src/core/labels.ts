@@ -63,7 +63,8 @@ export interface LabelJoin<L> {
  *
  * @example
  * ```ts
- * import { labelJoin, predictor } from 'outrigger'
+ * import { predictor } from 'outrigger'
+ * import { labelJoin } from 'outrigger/core'
  * const predict = predictor((x: number) => x > 0)
  * const join = labelJoin<boolean>()
  * predict.observe(join.observer)

@@ -1,6 +1,7 @@
 import diagnosticsChannel from 'node:diagnostics_channel'
 import { afterEach, describe, expect, it } from 'vitest'
-import { circuitBreaker, fallback, labelJoin, layer, pipe, predictor } from 'outrigger'
+import { circuitBreaker, fallback, layer, pipe, predictor } from 'outrigger'
+import { labelJoin } from 'outrigger/core'
 import type { PredictorEvent } from 'outrigger'
 import { fakeClock } from 'outrigger/testing'
 

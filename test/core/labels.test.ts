@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { labelJoin, predictor } from 'outrigger'
+import { predictor } from 'outrigger'
+import { labelJoin } from 'outrigger/core'
 import type { PredictionRecord } from 'outrigger'
 
 const record = (id: string, at = 0, outcome = 'ok'): PredictionRecord => ({ id, at, outcome }) as PredictionRecord
