@@ -1,69 +1,116 @@
-import { LRUCache } from 'lru-cache'
-import type { BatchCall, Call } from '../core/call.js'
-import { copyPlain, roughBytes } from '../core/copy.js'
-import { OutriggerError } from '../core/errors.js'
 import { applyLayer } from '../core/layer.js'
-import { abortErrorOf } from '../core/model.js'
-import { functionOption, numberOption, optionsObject } from '../core/options.js'
+import type { MaskableSchema } from '../core/masking.js'
+import { InvalidOptionError } from '../core/errors.js'
+import { optionsObject, stringOption } from '../core/options.js'
 import type { Predictor } from '../core/predictor.js'
-import { isRowFailure, RowFailure, type Row } from '../core/rows.js'
-import { discardStream, isStream } from '../core/streams.js'
-import { Flights, type Flight } from './_flights.js'
-import { contentKey } from './content-key.js'
+import type { ExtraWorkBudget } from '../policy/extra-work-budget.js'
+import { Cache, type WarmCounts, type WarmEntry } from './_cache.js'
+import type { CacheStore } from './cache-store.js'
+import { newCounters, type CacheCounts } from './_counts.js'
+import type { Quantise } from './_quantise.js'
+import { settingsOf } from './_settings.js'
 
-/** Options of {@link cached}. */
-export interface CachedOptions<I> {
-  /** The most answers it keeps, at most 2²⁴; the least recently used leaves first. @default 10_000 */
+/** Options of {@link cached}. Times are in milliseconds. */
+export interface CachedOptions<I, O = unknown> {
+  /** The most answers it keeps in memory, at most 2²⁴; the least recently used leaves first. @default 10_000 */
   readonly max?: number
-  /** About the most bytes of keys and answers. @default no limit */
+  /** About the most bytes of keys and answers in memory. @default no limit */
   readonly maxBytes?: number
-  /** An answer is used for so long, in whole milliseconds. @default for ever */
-  readonly ttlMs?: number
-  /** What of the input the answer depends on: plain data. @default the whole input */
+  /** Where answers are kept: `memoryStore`, `redisStore`, `tieredStore`, or one of your own. @default in memory, by `max` and `maxBytes` */
+  readonly store?: CacheStore
+  /** An operation of the store is given up after so long. @default 100 */
+  readonly storeTimeoutMs?: number
+
+  /** What of the input the answer depends on: plain data. When it throws, the row passes by the cache. @default the whole input */
   readonly key?: (input: I) => unknown
+  /** The fields of the input: keys are made quicker. Inputs with other fields are told apart all the same. */
+  readonly schema?: MaskableSchema
+  /** Inputs share an answer when their numbers round to the same multiples of this step; or a step for each of some fields. */
+  readonly quantise?: Quantise
+
+  /** An answer is used for so long; as a function, of the output and the input. 0: it is not kept. @default for ever */
+  readonly ttlMs?: number | ((output: O, input: I) => number)
+  /** So long after its time an answer is given at once, and renewed in the background. @default 0 */
+  readonly staleWhileRevalidateMs?: number
+  /** So long after its time an answer is given when the model fails, and an older version's too. @default never */
+  readonly staleIfErrorMs?: number
+  /** The same when the model turns the call away: an open circuit, a full bulkhead, a rate limit. @default `staleIfErrorMs` */
+  readonly staleIfOverloadMs?: number
+  /** The β of early renewal: an answer is renewed before its time, the sooner the longer the model takes. 1 is a good value. @default 0, off */
+  readonly earlyRefresh?: number
+  /** Renewals: so many rows at once (default 16), each given up after so long (default 30 s). */
+  readonly refresh?: { readonly concurrency?: number; readonly timeoutMs?: number }
+
+  /** A refusal that depends on the input alone is repeated for so long. @default refusals are not kept */
+  readonly negativeTtlMs?: number
+  /** Which errors are such refusals. Rejections, timeouts and aborts never are. @default `ERR_OUTRIGGER_INVALID_INPUT` */
+  readonly refusals?: (error: unknown) => boolean
+
+  /** At most 16 labels by which answers can be forgotten together. */
+  readonly tags?: (input: I, output: O) => readonly string[]
+  /** Gives all callers one frozen output where it holds only objects, arrays and primitives, instead of a copy each. @default false */
+  readonly freeze?: boolean
+  /** Checks a share of the hits against the live model. */
+  readonly audit?: AuditOptions<O>
+  /** What renewals and audits may spend. @default no limit but their concurrency */
+  readonly budget?: ExtraWorkBudget
 }
 
-/** What a cache did so far. */
-export interface CacheCounts {
-  /** Rows answered from the store. */
-  readonly hits: number
-  /** Rows that were sent on. */
-  readonly misses: number
-  /** Rows that waited for work that another row had started. */
-  readonly coalesced: number
-  /** Answers in the store. */
-  readonly entries: number
+/** How hits are checked. */
+export interface AuditOptions<O = unknown> {
+  /** The share of the hits, in [0, 1]. */
+  readonly rate: number
+  /** Whether both are the same answer. @default equal, numbers within 1e-6 relative or absolute */
+  readonly agree?: (cached: O, live: O) => boolean
+  /** So many rows at once; what comes beyond is skipped and counted. @default 4 */
+  readonly concurrency?: number
+  /** A budget of its own. @default that of the cache */
+  readonly budget?: ExtraWorkBudget
 }
 
-/** The handle of a cache's stores. */
-export interface CacheHandle {
+/** The handle of a cache. */
+export interface CacheHandle<I = never> {
   readonly counts: CacheCounts
-  /** Forgets every answer. Work in progress goes on for those who wait for it, and is not kept. */
-  clear(): void
+  /** Forgets every answer. Work in progress goes on for those who wait for it, and is not kept. Rejects when a store could not be reached. */
+  clear(): Promise<void>
+  /**
+   * Forgets the answers to an input (of every version), those with a tag, or those of a version (its number or digest).
+   * From when it has ended, nothing that was asked before it began is given out, neither from a store nor from work in progress.
+   * @throws `ERR_OUTRIGGER_STORE_FAILED` when a store could not be reached
+   */
+  invalidate(what: { readonly input: I } | { readonly tag: string } | { readonly version: string }): Promise<void>
+  /**
+   * Keeps answers that were computed elsewhere, such as a scoring job's output, for the version that serves now.
+   * @param options - `version`: the version that computed them, by number or digest; it rejects when another one serves
+   */
+  warm(entries: AsyncIterable<WarmEntry<I>> | Iterable<WarmEntry<I>>, options?: { readonly version?: string }): Promise<WarmCounts>
+  /** Resolves when no renewal and no audit is under way. */
+  idle(): Promise<void>
 }
 
-/** The layer, and the handle of its store. Around several predictors it keeps a store for each. */
-export interface CachedLayer<I> extends CacheHandle {
-  <O>(inner: Predictor<I, O>): Predictor<I, O>
+/** The layer, and its handle. Around several predictors it keeps a store for each. */
+export interface CachedLayer<I, O = unknown> extends CacheHandle<I> {
+  <P extends O>(inner: Predictor<I, P>): Predictor<I, P>
 }
 
-/** The same without a `key` function: it fits any input. */
-export interface NeutralCachedLayer extends CacheHandle {
+/** The same without a function of the input or the output: it fits any predictor. */
+export interface NeutralCachedLayer extends CacheHandle<unknown> {
   <I, O>(inner: Predictor<I, O>): Predictor<I, O>
 }
 
 /**
- * Answers from memory what the model has answered before.
+ * Answers from memory, or from a store, what the model has answered before.
  *
- * The key is the exact content of the input and the digest and variant that the call is bound to, so that a swap of
- * the model never serves an old version's answer, and two different inputs never share one (see `contentKey`). Only
- * answers of the model are kept: no failures, no fallbacks.
+ * The key is the exact content of the input and the digest and variant that the call is bound to: two different
+ * inputs never share an answer, and a swap of the model never serves an old version's answer as if it were the new
+ * one's. Only answers of the model are kept: no fallbacks, and of failures only refusals of the input, if wished.
  *
  * Callers who ask for the same at the same time share one call of the model. It runs under a call of its own; one who
  * leaves disturbs nobody, and when the last one leaves it is aborted. A batch sends on only what is neither stored nor
  * under way, each input once.
  *
- * Every caller gets a copy of its own. `record.source` is `cache` or `coalesced`.
+ * Every caller gets a copy of its own. `record.source` is `cache`, `coalesced`, or `stale` for an answer past its time
+ * or of an older version. A store that is down or slow costs a bounded time and a count, never a prediction.
  *
  * @throws `ERR_OUTRIGGER_INVALID_OPTION`; a call rejects with `ERR_OUTRIGGER_UNCACHEABLE` when its input or output is no plain data
  * @example
@@ -78,165 +125,63 @@ export interface NeutralCachedLayer extends CacheHandle {
  * assert.deepEqual([asked, cache.counts.hits], [1, 1])
  * ```
  */
-export function cached(options?: CachedOptions<never> & { readonly key?: undefined }): NeutralCachedLayer
-export function cached<I>(options?: CachedOptions<I>): CachedLayer<I>
-export function cached<I>(options: CachedOptions<I> = {}): CachedLayer<I> {
-  optionsObject('cached', options, ['max', 'maxBytes', 'ttlMs', 'key'])
-  const max = numberOption('cached', 'max', options.max ?? 10_000, { min: 1, max: 2 ** 24, integer: true })
-  const maxBytes = options.maxBytes === undefined ? undefined : numberOption('cached', 'maxBytes', options.maxBytes, { min: 1, integer: true })
-  const ttlMs = options.ttlMs === undefined ? undefined : numberOption('cached', 'ttlMs', options.ttlMs, { min: 1, integer: true })
-  const key = functionOption('cached', 'key', options.key)
-  const counts = { hits: 0, misses: 0, coalesced: 0 }
-  const stores = new Set<{ readonly size: number; clear(): void }>()
+export function cached(options?: NeutralCachedOptions): NeutralCachedLayer
+export function cached<I, O = unknown>(options?: CachedOptions<I, O>): CachedLayer<I, O>
+export function cached<I, O = unknown>(options: CachedOptions<I, O> | NeutralCachedOptions = {}): CachedLayer<I, O> {
+  const settings = settingsOf(options as CachedOptions<I, O>)
+  const counters = newCounters()
+  const caches = new Set<Cache<I, unknown>>()
 
-  const contentOf = (input: I): string => {
-    if (key === undefined) return contentKey(input)
-    try {
-      return contentKey(key(input))
-    } catch (error) {
-      throw new OutriggerError('ERR_OUTRIGGER_UNCACHEABLE', 'Cannot look the input up as its `key` function threw, or gave something that is no plain data', { cause: error })
-    }
-  }
-
-  const wrap = <O>(inner: Predictor<I, O>): Predictor<I, O> =>
-    applyLayer<I, O>(inner, 'cached', ({ clock, scope }) => {
-      const store = new LRUCache<string, { readonly output: O }>({
-        max,
-        // lru-cache takes a start of 0 for "no TTL", hence the 1; a resolution of 0 keeps it from setting timers.
-        ...(ttlMs === undefined ? {} : { ttl: ttlMs, ttlResolution: 0, perf: { now: () => clock.now() + 1 } }),
-        ...(maxBytes === undefined ? {} : { maxSize: maxBytes, sizeCalculation: (entry: { readonly output: O }, text: string) => text.length + roughBytes(entry.output) + 100 }),
-      })
-      const flights = new Flights<O>()
-      const held = {
-        get size() {
-          return store.size
-        },
-        clear: () => {
-          store.clear()
-          flights.forget()
-        },
-      }
-      stores.add(held)
-
-      const keyOf = (input: I, call: Call): string => {
-        const bound = scope(call)
-        return `${bound.length}:${bound}${contentOf(input)}`
-      }
-      const keep = (text: string, row: Row<O>, call: Call, isKnown: boolean): void => {
-        if (isRowFailure(row)) return
-        if (isStream(row)) discardStream(row)
-        // The store's own copy: the one that came is given to callers, who may change it.
-        const output = copyPlain(row, refuse)
-        if (isKnown && call.source === 'model') store.set(text, { output })
-      }
-      const landed = async (text: string, flight: Flight<O>, call: Call, isOwn: boolean): Promise<Row<O>> => {
-        const row = await flights.join(text, flight, call)
-        if (isRowFailure(row)) {
-          if (isOwn) call.adopt(flight.call)
-          return row
-        }
-        if (isOwn) call.adopt(flight.call)
-        else {
-          counts.coalesced += 1
-          call.source = 'coalesced'
-          if (flight.call.notes?.identity !== undefined) call.note().identity = flight.call.notes.identity
-        }
-        return copyPlain(row, refuse)
-      }
-
+  const wrap = <P extends O>(inner: Predictor<I, P>): Predictor<I, P> =>
+    applyLayer<I, P>(inner, 'cached', (host, inside) => {
+      if (settings.isGivenStore) checkVersion(inner)
+      const cache = new Cache<I, P>(settings, host, inside, counters)
+      caches.add(cache as Cache<I, unknown>)
       return {
         trusted: true,
-        describe: () => `cached, up to ${max}${ttlMs === undefined ? '' : ` for ${ttlMs} ms`}`,
-        one: async (next, input, call) => {
-          const text = keyOf(input, call)
-          const hit = store.get(text)
-          if (hit !== undefined) {
-            counts.hits += 1
-            call.source = 'cache'
-            return copyPlain(hit.output, refuse)
-          }
-          let flight = flights.get(text)
-          const isOwn = flight === undefined
-          if (flight === undefined) {
-            if (call.isAborted) throw abortErrorOf(call.abortReason)
-            counts.misses += 1
-            flight = flights.open(text, call)
-            const { call: child } = flight
-            const kept = keptInput(input)
-            flights.start([text], [flight], async () => [await next(kept, child)], keep)
-          }
-          const row = await landed(text, flight, call, isOwn)
-          if (isRowFailure(row)) throw row.error
-          return row
-        },
-        many: async (next, inputs, batch: BatchCall) => {
-          const rows = new Array<Row<O> | Promise<Row<O>>>(inputs.length)
-          const missing: { text: string; input: I; flight: Flight<O> }[] = []
-          for (let index = 0; index < inputs.length; index += 1) {
-            const call = batch.rows[index] as Call
-            let text: string
-            try {
-              text = keyOf(inputs[index] as I, call)
-            } catch (error) {
-              rows[index] = new RowFailure(error)
-              continue
-            }
-            const hit = store.get(text)
-            if (hit !== undefined) {
-              counts.hits += 1
-              call.source = 'cache'
-              rows[index] = copyPlain(hit.output, refuse)
-              continue
-            }
-            let flight = flights.get(text)
-            const isOwn = flight === undefined
-            if (flight === undefined) {
-              if (call.isAborted) {
-                rows[index] = new RowFailure(abortErrorOf(call.abortReason))
-                continue
-              }
-              counts.misses += 1
-              flight = flights.open(text, call)
-              missing.push({ text, input: keptInput(inputs[index] as I), flight })
-            }
-            rows[index] = landed(text, flight, call, isOwn)
-          }
-          if (missing.length > 0) {
-            flights.start(
-              missing.map((miss) => miss.text),
-              missing.map((miss) => miss.flight),
-              (run) => next(missing.map((miss) => miss.input), run),
-              keep,
-            )
-          }
-          return await Promise.all(rows)
-        },
-        close: () => {
-          stores.delete(held)
-          held.clear()
+        describe: () => `cached ${settings.store.describe()}${typeof settings.ttlMs === 'number' ? ` for ${settings.ttlMs} ms` : ''}`,
+        one: (next, input, call) => cache.one(next, input, call),
+        many: (next, inputs, batch) => cache.many(next, inputs, batch),
+        close: async () => {
+          caches.delete(cache as Cache<I, unknown>)
+          await cache.close()
         },
       }
     })
-  return Object.defineProperties(wrap, {
-    counts: { get: () => ({ ...counts, entries: [...stores].reduce((sum, store) => sum + store.size, 0) }), enumerable: true },
-    clear: {
-      value: () => {
-        for (const store of stores) store.clear()
-      },
+  const forEach = async <T>(work: (cache: Cache<I, unknown>) => Promise<T>): Promise<T[]> => await Promise.all([...caches].map(work))
+  const handle: CacheHandle<I> = {
+    get counts() {
+      return { ...counters, audit: { ...counters.audit }, entries: [...caches].reduce((sum, cache) => sum + cache.size, 0) }
     },
-  }) as CachedLayer<I>
-}
-
-const refuse = (what: string): never => {
-  throw new OutriggerError('ERR_OUTRIGGER_UNCACHEABLE', `Cannot cache the output as it must be plain data: current value holds ${what}`)
-}
-
-/** Shared work may go on when the caller who began it has left and uses its input again: it works on a copy. */
-const keptInput = <I>(input: I): I => {
-  try {
-    return copyPlain(input, refuse)
-  } catch {
-    // Only an input with a `key` function of the user's can be no plain data; it is passed as it is.
-    return input
+    clear: async () => void (await forEach((cache) => cache.invalidate('all'))),
+    invalidate: async (what) => {
+      optionsObject('an invalidation', what, ['input', 'tag', 'version'])
+      if (Object.keys(what).length !== 1) throw new InvalidOptionError('Cannot invalidate as one of `input`, `tag` and `version` must be given: current value has more or none')
+      if ('tag' in what) stringOption('an invalidation', 'tag', what.tag)
+      if ('version' in what) stringOption('an invalidation', 'version', what.version)
+      await forEach((cache) => cache.invalidate('input' in what ? { input: cache.keyOf(what.input) } : what))
+    },
+    warm: async (entries, warming = {}) => {
+      optionsObject('a warming', warming, ['version'])
+      if (warming.version !== undefined) stringOption('a warming', 'version', warming.version)
+      if (caches.size !== 1) throw new InvalidOptionError(`Cannot warm a cache as it must be around one predictor: current value is ${caches.size}`)
+      return await ([...caches][0] as Cache<I, unknown>).warm(entries, warming.version)
+    },
+    idle: async () => void (await forEach((cache) => cache.idle())),
   }
+  return Object.defineProperties(wrap, Object.getOwnPropertyDescriptors(handle)) as CachedLayer<I, O>
+}
+
+/** Options without a function of the input or the output. */
+export type NeutralCachedOptions = Omit<CachedOptions<never>, 'key' | 'tags' | 'ttlMs' | 'audit'> & {
+  readonly key?: undefined
+  readonly tags?: undefined
+  readonly ttlMs?: number
+  readonly audit?: Omit<AuditOptions, 'agree'> & { readonly agree?: undefined }
+}
+
+/** What is stored outlives the process: a model that does not say which version it is would get another one's answers. */
+const checkVersion = (inner: Predictor<never, unknown>): void => {
+  const { name, version, digest } = inner.identity
+  if (digest === undefined && version === '0') throw new InvalidOptionError(`Cannot keep answers in a store that may be shared as the model must say which version it is (\`predictor(model, { name, version })\`): current value is ${name} without a version`)
 }

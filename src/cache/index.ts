@@ -5,5 +5,13 @@
  * on anything but the input.
  */
 export { cached } from './cached.js'
-export type { CacheCounts, CachedLayer, CachedOptions, CacheHandle, NeutralCachedLayer } from './cached.js'
+export type { AuditOptions, CachedLayer, CachedOptions, CacheHandle, NeutralCachedLayer, NeutralCachedOptions } from './cached.js'
+export type { WarmCounts, WarmEntry } from './_cache.js'
+export type { AuditCounts, CacheCounts } from './_counts.js'
+export type { Quantise } from './_quantise.js'
 export { contentKey } from './content-key.js'
+export type { CacheKey, Scope } from './cache-key.js'
+export type { CachedAnswer, CacheFill, CacheReading, CacheStore, CacheStoreHost, CacheUse, Invalidation, OpenCacheStore, StoreEvent } from './cache-store.js'
+export type { Refusal } from './_refusal.js'
+export { memoryStore } from './memory-store.js'
+export type { MemoryStoreOptions } from './memory-store.js'

@@ -13,7 +13,7 @@ describe('coalescing', () => {
     const answers = Array.from({ length: 100 }, () => predict(1))
     ;(await model.next()).answer(5)
     expect(await Promise.all(answers)).toEqual(new Array(100).fill(5))
-    expect([model.arrivals.length, cache.counts]).toEqual([1, { hits: 0, misses: 1, coalesced: 99, entries: 1 }])
+    expect([model.arrivals.length, cache.counts]).toEqual([1, expect.objectContaining({ hits: 0, misses: 1, coalesced: 99, entries: 1 })])
   })
 
   test('cached marks those who waited, and links them to the work they shared', async () => {

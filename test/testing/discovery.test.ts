@@ -35,6 +35,7 @@ const layers: Readonly<Record<string, Readonly<Record<string, () => ConformanceC
   'cache/cached': {
     'by content': () => layerConformance(() => cached()),
     'by key, with a time to live': () => layerConformance(() => cached({ ttlMs: 1000, key: (input: Row) => input.x })),
+    'with everything that may run in the background': () => layerConformance(() => cached({ ttlMs: 1, staleWhileRevalidateMs: 1000, staleIfErrorMs: 1000, earlyRefresh: 1, negativeTtlMs: 1000, freeze: true, audit: { rate: 1 } })),
   },
   // They make predictors; of one model that decides alone they are layers.
   'compose/cascade': {
@@ -95,6 +96,7 @@ const withoutLayers: Readonly<Record<string, string>> = {
 /** Exported functions that are no layers, and why. */
 const notLayers: Readonly<Record<string, string>> = {
   'cache/contentKey': 'a key',
+  ...of('cache', 'a store', 'memoryStore'),
   ...of('core', 'a class of the contract', 'BatchCall', 'Call', 'InvalidOptionError', 'OptionRangeError', 'OutriggerError', 'BatchPredictionError', 'RowFailure'),
   ...of('core', 'a question', 'hasCode', 'isOutriggerError', 'isPredictor', 'isRowFailure', 'ready', 'outcomeOf', 'orderWarnings', 'showIdentity'),
   ...of('core', 'makes or closes predictors', 'owned', 'pipe', 'predictor', 'shutdown'),

@@ -1,0 +1,101 @@
+/** What an answer is found by. */
+import { createHash } from 'node:crypto'
+import type { ModelIdentity } from '../core/identity.js'
+import type { Parts } from './content-key.js'
+import { mixBytes, type Halves } from './_word-hash.js'
+
+/** What a key holds apart from the input: the version and the variant that a call is bound to. */
+export interface Scope {
+  /** Stands for the text within one cache; never used again for another one. */
+  readonly id: number
+  readonly text: string
+  /** The model that serves it. */
+  readonly identity: ModelIdentity
+}
+
+/**
+ * The key of one input for one version of the model.
+ *
+ * In memory it is found by `lookup` and verified by `equals`, which compares every byte. A store outside of the
+ * process finds it by `digest` and `scope`.
+ */
+export class CacheKey {
+  /** A text that is exact by itself; or a hash, of which `equals` says whether it is the one. */
+  readonly lookup: string | number
+  readonly scope: Scope
+  readonly #text: string
+  readonly #parts: Parts | undefined
+  /** The hash of the parts, without the scope. */
+  readonly #a: number
+  readonly #b: number
+  #digest: string | undefined = undefined
+
+  private constructor(scope: Scope, text: string, parts: Parts | undefined, a: number, b: number) {
+    this.scope = scope
+    this.#text = text
+    this.#parts = parts
+    this.#a = a
+    this.#b = b
+    this.lookup = parts === undefined ? `${scope.id}|${text}` : ((a ^ Math.imul(scope.id, 0x9e3779b1)) >>> 0) * 2 ** 21 + (b >>> 11)
+  }
+
+  /** The key of a content: its text, and the bytes that were taken out of it. `seed` keeps hashes from being foretold. */
+  static of(scope: Scope, text: string, parts: Parts | undefined, seed: number): CacheKey {
+    if (parts === undefined || parts.length === 0) return new CacheKey(scope, text, undefined, 0, 0)
+    hash.a = seed
+    hash.b = text.length
+    if (text.length > longestKind) mixBytes(hash, Buffer.from(text, 'utf16le'))
+    else hash.b ^= Math.imul(text.charCodeAt(1), 0x85ebca77)
+    for (let index = 0; index < parts.length; index += 1) mixBytes(hash, parts[index] as Uint8Array)
+    return new CacheKey(scope, text, parts, hash.a, hash.b)
+  }
+
+  /** Whether both are of the same input and the same version, byte for byte. */
+  equals(other: CacheKey): boolean {
+    return this.scope.id === other.scope.id && this.isOfSameInput(other)
+  }
+
+  /** Whether both are of the same input, of whatever version. */
+  isOfSameInput(other: CacheKey): boolean {
+    if (this.#text !== other.#text) return false
+    const parts = this.#parts
+    const theirs = other.#parts
+    if (parts === undefined || theirs === undefined) return parts === theirs
+    if (parts.length !== theirs.length) return false
+    for (let index = 0; index < parts.length; index += 1) if (Buffer.compare(parts[index] as Uint8Array, theirs[index] as Uint8Array) !== 0) return false
+    return true
+  }
+
+  /** The same input for another version. */
+  in(scope: Scope): CacheKey {
+    return new CacheKey(scope, this.#text, this.#parts, this.#a, this.#b)
+  }
+
+  /** The same with bytes of its own: those of a key that was just made are the caller's, who may change them. */
+  kept(): CacheKey {
+    const parts = this.#parts
+    return parts === undefined ? this : new CacheKey(this.scope, this.#text, parts.map((part) => new Uint8Array(part)), this.#a, this.#b)
+  }
+
+  /** About how many bytes it holds. */
+  get bytes(): number {
+    let bytes = 150 + 4 * this.#text.length
+    if (this.#parts !== undefined) for (const part of this.#parts) bytes += part.byteLength
+    return bytes
+  }
+
+  /** SHA-256 of the exact content of the input, in base64url; made when first read. */
+  get digest(): string {
+    if (this.#digest !== undefined) return this.#digest
+    // UTF-16, as a text may hold lone surrogates, which UTF-8 would make equal.
+    const sha = createHash('sha256').update(Buffer.from(this.#text, 'utf16le'))
+    for (const part of this.#parts ?? []) sha.update(`|${part.byteLength}:`).update(part)
+    return (this.#digest = sha.digest('base64url'))
+  }
+}
+
+/** Texts up to this length are the kind of a lone typed array. */
+const longestKind = 'vUint8ClampedArray:'.length
+
+/** Used by one key at a time. */
+const hash: Halves = { a: 0, b: 0 }
