@@ -12,6 +12,12 @@ export type ChunkSource = () => Promise<Uint8Array>
 /** A temporary file starts so; whoever lists a directory of ours skips it. */
 export const temporaryPrefix = '.tmp-'
 
+/**
+ * A name that nobody else has. Not from the injected randomness: two processes with one seed must not write into one
+ * file, and nobody sees the name.
+ */
+export const temporaryName = (): string => temporaryPrefix + randomUUID()
+
 /** How {@link writeFileAtomic} writes. */
 export interface AtomicFileOptions {
   /** @default nodeFileSystem */
@@ -20,7 +26,8 @@ export interface AtomicFileOptions {
   readonly exclusive?: boolean
 }
 
-const writeAll = async (handle: FileSystemHandle, chunk: Uint8Array, position: number): Promise<void> => {
+/** Writes the whole of a chunk, whatever the system takes at a time. */
+export const writeAll = async (handle: FileSystemHandle, chunk: Uint8Array, position: number): Promise<void> => {
   let done = 0
   while (done < chunk.length) {
     done += (await handle.write(chunk, done, chunk.length - done, position + done)).bytesWritten
@@ -37,8 +44,7 @@ export const withTemporaryFile = async <T>(
   chunks: ChunkSource,
   commit: (temporary: string) => Promise<T>,
 ): Promise<T> => {
-  // Not from the injected randomness: two processes with one seed must not write into one file, and nobody sees the name.
-  const temporary = join(directory, temporaryPrefix + randomUUID())
+  const temporary = join(directory, temporaryName())
   try {
     const handle = await fileSystem.open(temporary, 'wx')
     try {
