@@ -21,7 +21,7 @@ export interface ScoreBatchOptions<I> extends ScoringOptions<I> {
   /** A word of yours that makes it another job: the version of `result`, the date. It is held in the checkpoint. @default '' */
   readonly name?: string
   /** Where rows that failed go: a path (JSONL), an array, or a function. @default nowhere, and the first one stops the job */
-  readonly deadLetters?: string | Sink<DeadLetter<I>> | DeadLetter[]
+  readonly deadLetters?: string | Sink<DeadLetter<I>>
   /** A file that says how far the job is, so that it can be resumed. @default none */
   readonly checkpoint?: string | CheckpointOptions
   /** Ends the job; with a checkpoint it can be resumed. */

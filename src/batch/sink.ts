@@ -31,16 +31,22 @@ export interface RowSink<W> {
   recover?(job: JobContext, at: number): Promise<void>
 }
 
+/** An array that takes rows, and others beside them. */
+export interface RowArray<W> {
+  readonly length: number
+  readonly push: (...rows: W[]) => number
+}
+
 /** What `scoreBatch` writes to. */
-export type Sink<W> = RowSink<W> | W[] | ((rows: readonly W[]) => unknown)
+export type Sink<W> = RowSink<W> | W[] | RowArray<W> | ((rows: readonly W[]) => unknown)
 
 const nothing = async (): Promise<void> => {}
 
 /** Any sink as a {@link RowSink}. */
 export const sinkOf = <W>(owner: string, sink: Sink<W>): RowSink<W> => {
-  if (Array.isArray(sink)) return callSink('an array', async (rows) => void sink.push(...rows), 'an array does not outlive its process')
+  if (Array.isArray(sink)) return callSink('an array', async (rows) => void (sink as W[]).push(...rows), 'an array does not outlive its process')
   if (typeof sink === 'function') return callSink('a function', async (rows) => void (await sink(rows)), undefined)
-  if (typeof sink === 'object' && sink !== null && typeof sink.open === 'function') return sink
+  if (typeof sink === 'object' && sink !== null && 'open' in sink && typeof sink.open === 'function') return sink
   throw new InvalidOptionError(`Cannot create ${owner} as its sink must be an array, a function or a file: current value is of type ${sink === null ? 'null' : typeof sink}`)
 }
 
