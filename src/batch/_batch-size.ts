@@ -16,6 +16,8 @@ const ENOUGH = 0.95
 const WORTHWHILE = 1.15
 /** …and this many milliseconds, which is more than waiting in our queue costs. */
 const OWN_COST_MS = 0.002
+/** A run of no more rows than this is small. */
+const SMALL = 4
 /** A verdict on that must hold for so many runs in a row. */
 const SURE = 12
 /** With an objective, and nothing known of the model, the first run takes so many rows at most. */
@@ -30,8 +32,8 @@ const FIRST = 4
  * rows wait than can be served within the objective at that size it is lost for some, and then the size with the best
  * throughput is what ends it soonest.
  *
- * Without an objective a run takes as many rows as bring 95 % of the throughput of the largest. Where the line says that
- * rows get dearer in a larger run (no fixed part left), the size shrinks by steps.
+ * With or without an objective a run takes no more rows than bring 95 % of the throughput of the largest: the rest is not
+ * worth the wait. Where the line says that rows get dearer in a larger run (no fixed part left), the size shrinks by steps.
  */
 export class BatchSize {
   readonly times = new RunTimes()
@@ -58,7 +60,8 @@ export class BatchSize {
 
   /** Whether a run of one row alone takes longer than the objective leaves. */
   get isObjectiveLost(): boolean {
-    return this.#objectiveMs !== undefined && this.times.runs > 0 && this.#slowest(1) > this.#objectiveMs
+    // The first runs of a model are slow: nothing is compiled yet.
+    return this.#objectiveMs !== undefined && this.times.runs >= 10 && this.#slowest(1) > this.#objectiveMs
   }
 
   /** `direct` when runs have said for a while that batching does not pay, `batching` when they said it does, else `undefined`. */
@@ -120,21 +123,26 @@ export class BatchSize {
     const { fixedMs, perRowMs } = this.times
     const runMs = this.#objectiveMs / ((1 + 1 / this.#concurrency) * (1 + 3 * this.times.spread))
     const kept = perRowMs === 0 ? this.#max : Math.floor((runMs - fixedMs) / perRowMs)
-    // Where rows get dearer in a larger run, no more than pays.
-    const bound = fixedMs > 0 ? this.#max : this.#throughputSize
-    return Math.max(1, Math.min(kept, bound, this.#trusted()))
+    return Math.max(1, Math.min(kept, this.#throughputSize, this.#trusted()))
   }
 
   #judge(): void {
-    const { times } = this
-    const alone = times.of(1)
+    const { fixedMs, fixedError } = this.times
+    const isTooCheap = this.times.of(1) < OWN_COST_MS
+    // Within two standard errors of what is known of the parts; runs of one size tell little of them.
+    if (isTooCheap || !this.#pays(fixedMs + 2 * fixedError)) {
+      // Where large runs do not pay smaller ones may: the size shrinks before it is given up.
+      if (isTooCheap || this.#throughputSize <= SMALL) this.#against = Math.min(SURE, Math.max(this.#against, 0) + 1)
+    } else if (this.#pays(fixedMs - 2 * fixedError)) this.#against = Math.max(-SURE, Math.min(this.#against, 0) - 1)
+  }
+
+  /** Whether batching pays if this is the fixed part of a run's time. */
+  #pays(fixedMs: number): boolean {
+    const { typical } = this.times
+    const perRowMs = Math.max(0, (this.times.of(typical) - fixedMs) / typical)
     const rows = Math.max(2, this.#throughputSize)
-    const together = times.of(rows) / rows
-    const isTooCheap = alone < OWN_COST_MS
-    // Runs of one size tell nothing of the parts; such a verdict waits.
-    const isKnown = isTooCheap || times.fixedError < 0.15 * alone
-    if (!isKnown) return
-    const pays = !isTooCheap && alone >= WORTHWHILE * together && alone - together >= OWN_COST_MS
-    this.#against = Math.max(-SURE, Math.min(SURE, pays ? Math.min(this.#against, 0) - 1 : Math.max(this.#against, 0) + 1))
+    const alone = fixedMs + perRowMs
+    const together = fixedMs / rows + perRowMs
+    return alone >= WORTHWHILE * together && alone - together >= OWN_COST_MS
   }
 }

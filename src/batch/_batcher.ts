@@ -172,7 +172,7 @@ export class Batcher<I, O> implements RowsHost<I, O> {
     }
     shape ??= rowShape(input)
     // A run is idempotent, shadow or online as a whole: what is inside looks at its first row.
-    const flags = (call.isIdempotent ? 0 : 1) + (call.isShadow ? 2 : 0) + (call.isBatchWork ? 4 : 0)
+    const flags = (call.isIdempotent ? 0 : 1) + (call.isShadow ? 2 : 0) + (call.isBatchWork ? 4 : 0) + (call.isLastResort ? 8 : 0)
     return { group: flags === 0 ? shape : `${flags}|${shape}`, client: client ?? call.key ?? owner }
   }
 
@@ -366,6 +366,7 @@ export class Batcher<I, O> implements RowsHost<I, O> {
       await isolate(outcomes, {
         ask: (indices) => {
           this.#bisections += indices.length
+          for (const index of indices) (rows[index] as WaitingRow<I, O>).call.mark('isolated')
           return this.#ask(indices.map((index) => inputs[index] as I), indices.map((index) => rows[index] as WaitingRow<I, O>))
         },
         stillWanted: (indices) => {

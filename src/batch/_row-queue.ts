@@ -1,4 +1,4 @@
-/** Rows that wait for a run: lanes by priority, groups that may share a run, and within a group one line per client. Pure. */
+/** Rows that wait for a run: lanes by rank, groups that may share a run, and within a group one line per client. Pure. */
 
 /** Where a row stands in the queue; rows extend it. */
 export class Place {
@@ -6,18 +6,16 @@ export class Place {
   readonly group: string
   /** Whose row it is; each client has a line of its own. `undefined` for nobody's in particular. */
   readonly client: unknown
-  readonly priority: number
-  /** Whether it belongs to a scoring job: it goes after every row that somebody waits for. */
-  readonly isJob: boolean
+  /** Higher goes first. */
+  readonly rank: number
   before: Place | undefined = undefined
   after: Place | undefined = undefined
   line: Line | undefined = undefined
 
-  constructor(group: string, client: unknown, priority: number, isJob: boolean) {
+  constructor(group: string, client: unknown, rank: number) {
     this.group = group
     this.client = client
-    this.priority = priority
-    this.isJob = isJob
+    this.rank = rank
   }
 }
 
@@ -53,8 +51,7 @@ class Circle {
 }
 
 interface Lane {
-  readonly priority: number
-  readonly isJob: boolean
+  readonly rank: number
   /** In the order of their turns. */
   readonly circles: Map<string, Circle>
   size: number
@@ -65,9 +62,6 @@ export type WhenFull = 'reject-newest' | 'reject-lowest-priority'
 
 /** Emptied lanes and groups are kept up to here, as the next row most likely needs them again. */
 const KEPT = 8
-
-/** Who goes first: online before jobs, then by priority. */
-const isAhead = (isJob: boolean, priority: number, lane: Lane): boolean => (isJob === lane.isJob ? priority > lane.priority : lane.isJob)
 
 /**
  * A bounded queue of rows. Adding, leaving and taking cost O(1) per row and the number of lanes that have rows.
@@ -103,7 +97,7 @@ export class RowQueue<T extends Place> {
     if (room < 1 || held >= room) {
       if (this.#whenFull === 'reject-newest' || room >= 1) return false
       const lowest = this.#lanes.findLast(({ size }) => size > 0)
-      if (lowest === undefined || !isAhead(row.isJob, row.priority, lowest)) return false
+      if (lowest === undefined || row.rank <= lowest.rank) return false
       const evicted = newestOf(lowest)
       this.remove(evicted as T)
       this.#onEvict(evicted as T)
@@ -167,6 +161,13 @@ export class RowQueue<T extends Place> {
     return rows
   }
 
+  /** How many lanes, groups and lines it holds, those without rows included. */
+  get kept(): number {
+    let kept = this.#lanes.length
+    for (const { circles } of this.#lanes) for (const { lines } of circles.values()) kept += 1 + lines.size
+    return kept
+  }
+
   /** Every row that waits, in no order. */
   *[Symbol.iterator](): Generator<T> {
     for (const { circles } of this.#lanes) {
@@ -178,16 +179,16 @@ export class RowQueue<T extends Place> {
     }
   }
 
-  #laneOf({ isJob, priority }: Place): Lane {
+  #laneOf({ rank }: Place): Lane {
     const lanes = this.#lanes
     let index = 0
     while (index < lanes.length) {
       const lane = lanes[index] as Lane
-      if (lane.priority === priority && lane.isJob === isJob) return lane
-      if (isAhead(isJob, priority, lane)) break
+      if (lane.rank === rank) return lane
+      if (rank > lane.rank) break
       index += 1
     }
-    const lane: Lane = { priority, isJob, circles: new Map(), size: 0 }
+    const lane: Lane = { rank, circles: new Map(), size: 0 }
     lanes.splice(index, 0, lane)
     if (lanes.length > KEPT) for (const empty of lanes.filter(({ size }, at) => size === 0 && at !== index)) lanes.splice(lanes.indexOf(empty), 1)
     return lane

@@ -95,7 +95,8 @@ export class RunTimes {
       this.#perRow = ms / (2 * rows)
       this.doubt(rows)
     }
-    const expected = Math.max(this.#fixed + this.#perRow * rows, ms / 1000)
+    // Never next to nothing: the line may cross zero near one row.
+    const expected = Math.max(this.#fixed + this.#perRow * rows, 0.01 * this.of(this.#typical), Number.MIN_VALUE)
     this.#wander(expected, rows)
     const variance = this.#ff + 2 * this.#fr * rows + this.#rr * rows * rows + this.#noise * expected * expected
     const limit = SURPRISE * Math.sqrt(variance)

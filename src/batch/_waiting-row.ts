@@ -19,7 +19,8 @@ export abstract class WaitingRow<I, O> extends Place {
   stop: (() => void) | undefined = undefined
 
   constructor(input: I, call: Call, { group, client }: RowPlace) {
-    super(group, client, call.priority, call.isBatchWork)
+    // A job's rows go after those that somebody waits for, unless they are far more urgent.
+    super(group, client, call.priority - (call.isBatchWork ? 10 : 0))
     this.input = input
     this.call = call
   }
