@@ -20,6 +20,8 @@ const OWN_COST_MS = 0.002
 const SMALL = 4
 /** A verdict on that must hold for so many runs in a row. */
 const SURE = 12
+/** While it is unsure whether batching pays, one run in so many takes half of what it could, to learn the difference. */
+const PROBE = 8
 /** With an objective, and nothing known of the model, the first run takes so many rows at most. */
 const FIRST = 4
 
@@ -34,6 +36,9 @@ const FIRST = 4
  *
  * With or without an objective a run takes no more rows than bring 95 % of the throughput of the largest: the rest is not
  * worth the wait. Where the line says that rows get dearer in a larger run (no fixed part left), the size shrinks by steps.
+ *
+ * Runs of one size (a steady number of callers) tell the whole and not the parts. While it cannot tell whether batching
+ * pays, one run in eight is half as large.
  */
 export class BatchSize {
   readonly times = new RunTimes()
@@ -44,6 +49,7 @@ export class BatchSize {
   #against = 0
   #throughputSize: number
   #objectiveSize: number
+  #isProbing = false
 
   constructor({ maxSize, objectiveMs, concurrency }: BatchSizeOptions) {
     this.#max = maxSize
@@ -76,7 +82,8 @@ export class BatchSize {
     if (times.runs === 0) return
     this.#throughputSize = this.#bestForThroughput()
     this.#objectiveSize = this.#bestForObjective()
-    this.#judge()
+    const isUnsure = this.#judge()
+    this.#isProbing = isUnsure && times.runs % PROBE === 0
   }
 
   /** Forgets the verdict, and how sure the line was. */
@@ -88,6 +95,7 @@ export class BatchSize {
   /** How many rows the next run takes at most, when so many wait. */
   limit(waiting: number): number {
     const { size } = this
+    if (this.#isProbing) return Math.max(1, Math.min(size, waiting) >> 1)
     if (this.#objectiveMs === undefined || waiting <= size || this.times.runs === 0) return size
     const drainMs = (waiting / (size * this.#concurrency)) * this.times.of(size)
     return drainMs > this.#objectiveMs ? Math.max(size, Math.min(this.#throughputSize, this.#trusted())) : size
@@ -126,14 +134,19 @@ export class BatchSize {
     return Math.max(1, Math.min(kept, this.#throughputSize, this.#trusted()))
   }
 
-  #judge(): void {
+  /** Gives whether it cannot tell. */
+  #judge(): boolean {
     const { fixedMs, fixedError } = this.times
     const isTooCheap = this.times.of(1) < OWN_COST_MS
     // Within two standard errors of what is known of the parts; runs of one size tell little of them.
     if (isTooCheap || !this.#pays(fixedMs + 2 * fixedError)) {
       // Where large runs do not pay smaller ones may: the size shrinks before it is given up.
       if (isTooCheap || this.#throughputSize <= SMALL) this.#against = Math.min(SURE, Math.max(this.#against, 0) + 1)
-    } else if (this.#pays(fixedMs - 2 * fixedError)) this.#against = Math.max(-SURE, Math.min(this.#against, 0) - 1)
+      return false
+    }
+    if (!this.#pays(fixedMs - 2 * fixedError)) return true
+    this.#against = Math.max(-SURE, Math.min(this.#against, 0) - 1)
+    return false
   }
 
   /** Whether batching pays if this is the fixed part of a run's time. */

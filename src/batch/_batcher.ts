@@ -73,6 +73,8 @@ export class Batcher<I, O> implements RowsHost<I, O> {
   /** A model without a batch form: its rows never travel together. */
   readonly #isRowByRow: boolean
   #sinceCheck = 0
+  /** Direct calls in flight. */
+  #directs = 0
   /** Runs that are left of a trial of batching. */
   #trial = 0
   #running = 0
@@ -103,9 +105,10 @@ export class Batcher<I, O> implements RowsHost<I, O> {
 
   get state(): MicroBatchState {
     const { times } = this.#sizes
+    const { adaptive, fixedSize, maxSize } = this.#settings
     return {
       mode: this.#mode,
-      size: this.#mode === 'direct' ? 1 : this.#size(this.#queue.size),
+      size: this.#mode === 'direct' ? 1 : fixedSize ?? (adaptive ? this.#sizes.size : maxSize),
       fit: times.runs === 0 ? undefined : { fixedMs: times.fixedMs, perRowMs: times.perRowMs },
       waiting: this.#queue.size,
       running: this.#running,
@@ -131,13 +134,23 @@ export class Batcher<I, O> implements RowsHost<I, O> {
   }
 
   async #direct(input: I, call: Call): Promise<O> {
-    const output = await this.#inside.one(input, call)
-    if (isStream(output)) throw refusedStream(output)
-    return output
+    this.#directs += 1
+    try {
+      const output = await this.#inside.one(input, call)
+      if (isStream(output)) throw refusedStream(output)
+      return output
+    } finally {
+      this.#directs -= 1
+    }
   }
 
   async #directRows(inputs: readonly I[], batch: BatchCall): Promise<Row<O>[]> {
-    return withoutStreams(await this.#inside.many(inputs, batch))
+    this.#directs += 1
+    try {
+      return withoutStreams(await this.#inside.many(inputs, batch))
+    } finally {
+      this.#directs -= 1
+    }
   }
 
   /** In direct mode: whether it is time to see if batching pays by now. */
@@ -321,6 +334,8 @@ export class Batcher<I, O> implements RowsHost<I, O> {
   // ---- runs
 
   #start(rows: WaitingRow<I, O>[], now: number): void {
+    // A run beside direct calls says nothing of how long one takes.
+    const startedAt = this.#directs === 0 ? now : Number.NaN
     this.#running += 1
     this.#runs += 1
     this.#rows += rows.length
@@ -328,9 +343,9 @@ export class Batcher<I, O> implements RowsHost<I, O> {
     this.#note(rows, now)
     const [first] = rows as [WaitingRow<I, O>]
     if (rows.length === 1 && this.#settings.fixedSize === undefined) {
-      if (first === this.#opener) void this.#runAlone(first, now)
-      else neutral(() => void this.#runAlone(first, now))
-    } else neutral(() => void this.#runTogether(rows, now))
+      if (first === this.#opener) void this.#runAlone(first, startedAt)
+      else neutral(() => void this.#runAlone(first, startedAt))
+    } else neutral(() => void this.#runTogether(rows, startedAt))
   }
 
   /** What records say of the wait and of the run. */

@@ -197,6 +197,8 @@ export class RowQueue<T extends Place> {
   #append(row: T, lane: Lane, isFirst: boolean): void {
     let circle = lane.circles.get(row.group)
     if (circle === undefined) lane.circles.set(row.group, (circle = new Circle(row.group, lane)))
+    // One that was empty joins the round at its end.
+    else if (circle.size === 0 && lane.circles.size > 1 && lane.circles.delete(row.group)) lane.circles.set(row.group, circle)
     let line = circle.lines.get(row.client)
     if (line === undefined) circle.lines.set(row.client, (line = new Line(row.client, circle)))
     if (line.size === 0) enterCircle(line)
