@@ -22,6 +22,8 @@ const SMALL = 4
 const SURE = 12
 /** While it is unsure whether batching pays, one run in so many takes half of what it could, to learn the difference. */
 const PROBE = 8
+/** When a verdict is to be had anew, every other run may take so many rows, whatever was learned. */
+const TRIAL_SIZE = 8
 /** With an objective, and nothing known of the model, the first run takes so many rows at most. */
 const FIRST = 4
 
@@ -50,6 +52,8 @@ export class BatchSize {
   #throughputSize: number
   #objectiveSize: number
   #isProbing = false
+  /** While a new verdict is sought. */
+  #isOnTrial = false
 
   constructor({ maxSize, objectiveMs, concurrency }: BatchSizeOptions) {
     this.#max = maxSize
@@ -84,17 +88,20 @@ export class BatchSize {
     this.#objectiveSize = this.#bestForObjective()
     const isUnsure = this.#judge()
     this.#isProbing = isUnsure && times.runs % PROBE === 0
+    if (this.verdict !== undefined) this.#isOnTrial = false
   }
 
-  /** Forgets the verdict, and how sure the line was. */
+  /** Forgets the verdict, and how sure the line was, and tries larger runs to find out. */
   doubt(): void {
     this.#against = 0
+    this.#isOnTrial = true
     this.times.doubt()
   }
 
   /** How many rows the next run takes at most, when so many wait. */
   limit(waiting: number): number {
     const { size } = this
+    if (this.#isOnTrial && this.times.runs % 2 === 0) return Math.min(this.#max, TRIAL_SIZE)
     if (this.#isProbing) return Math.max(1, Math.min(size, waiting) >> 1)
     if (this.#objectiveMs === undefined || waiting <= size || this.times.runs === 0) return size
     const drainMs = (waiting / (size * this.#concurrency)) * this.times.of(size)
