@@ -138,6 +138,15 @@ export class Model {
     this.#behaviour = ({ input, fail }) => fail(error(input))
   }
 
+  /** From now on fails at once for what `judge` has an error for, and answers the rest. */
+  judges(judge: (input: unknown) => Error | undefined, respond: (input: unknown) => unknown = (input) => input): void {
+    this.#behaviour = ({ input, answer, fail }) => {
+      const error = judge(input)
+      if (error === undefined) answer(respond(input))
+      else fail(error)
+    }
+  }
+
   /** From now on waits for the scenario to settle each arrival. */
   hangs(): void {
     this.#behaviour = () => {}
@@ -255,7 +264,10 @@ export const ourKit = (): Kit => {
     clock,
     random: seededRandom(7),
     context,
-    wait: (ms) => clock.advance(ms),
+    wait: async (ms) => {
+      await clock.advance(ms)
+      for (let turns = 0; turns < 5; turns += 1) await clock.settle()
+    },
     settle: () => clock.settle(),
     pendingTimers: () => clock.pending,
     holdsProcess: () => clock.holding > 0,

@@ -1,5 +1,5 @@
 /** Answers in the place of a model that failed. */
-import { circuitBreaker, fallback, mapInput, pipe, predictor, retry, timeout } from 'outrigger'
+import { circuitBreaker, fallback, pipe, predictor, retry, timeout } from 'outrigger'
 import { fateOf, issue, judge, tell, zooCase, type ZooCase } from '../kit.js'
 import type { Cockatiel, Default, Opossum } from '../rivals.js'
 
@@ -121,7 +121,7 @@ export const fallbackCases: readonly ZooCase[] = [
     subjects: {
       outrigger: ({ model, clock, random }) => {
         const baseline = new Baseline()
-        const small = pipe(predictor((input: unknown) => baseline.run(input), { clock, random }), mapInput((input: object) => ({ ...input, model: 'small' })))
+        const small = { use: (input: unknown) => baseline.run(input), input: (input: object) => ({ ...input, model: 'small' }) }
         const predict = pipe(predictor((input: object) => model.run(input), { clock, random }), fallback(small))
         return { baseline, call: (input = 'x') => predict(input as object) }
       },

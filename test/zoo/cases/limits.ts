@@ -1,5 +1,6 @@
 /** Limits on what runs at once. */
 import { bulkhead, pipe, predictor, timeout } from 'outrigger'
+import { rateLimit } from 'outrigger/resilience'
 import { fateOf, issue, judge, lacks, tell, zooCase, type Build, type ZooCase } from '../kit.js'
 import type { Bottleneck, Cockatiel, Default, Opossum, PLimit, PTimeout } from '../rivals.js'
 
@@ -139,6 +140,33 @@ export const limitCases: readonly ZooCase[] = [
         const limiter = new Limiter({ maxConcurrent: 2 })
         return { call: (input = 'x') => limited(limiter.schedule(() => model.run(input)), { milliseconds: 100 }) }
       },
+    },
+  }),
+
+  zooCase<Limiter>({
+    id: 'cancelled-call-burns-quota',
+    title: 'A call that was cancelled while it waited has used up quota',
+    issues: [issue('VangelisTech/archetype', 357)],
+    story: 'The quota was taken before the wait. Who was cancelled during it had done nothing, and paid for the tick and for the day.',
+    correct: 'At one per second, the call after a cancelled one gets through within the next second.',
+    scenario: async ({ call }, kit) => {
+      kit.model.answers()
+      await call('first')
+      const controller = new AbortController()
+      const cancelled = fateOf(call('cancelled', controller.signal))
+      await kit.wait(100)
+      controller.abort()
+      await kit.settle()
+      const next = fateOf(call('next'))
+      await kit.wait(1000)
+      return judge(cancelled.state === 'rejected' && next.state === 'fulfilled' && kit.model.calls === 2, `a second later the next call: ${tell(next)}`)
+    },
+    subjects: {
+      outrigger: ({ model, clock, random }) => {
+        const predict = pipe(predictor((input: unknown, own) => model.run(input, own.signal), { clock, random }), rateLimit({ perSecond: 1, burst: 1, maxWaitMs: 10_000 }))
+        return { call: (input = 'x', signal) => predict(input, { signal }) }
+      },
+      bottleneck: noSignal,
     },
   }),
 ]

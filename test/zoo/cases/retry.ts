@@ -1,6 +1,7 @@
 /** Retries. */
 import { pipe, predictor, retry, type RetryOptions } from 'outrigger'
-import { fateOf, heldBy, issue, judge, tell, zooCase, type Build, type ZooCase } from '../kit.js'
+import { extraWorkBudget } from 'outrigger/policy'
+import { fateOf, heldBy, issue, judge, lacks, tell, zooCase, type Build, type ZooCase } from '../kit.js'
 import type { Cockatiel, Default, PRetry } from '../rivals.js'
 
 interface Retrying {
@@ -208,6 +209,43 @@ export const retryCases: readonly ZooCase[] = [
         const { default: retried } = await load<Default<PRetry>>('p-retry')
         return { call: (input = 'x') => retried(() => model.run(input), { retries: 10, minTimeout: 60, factor: 1, maxRetryTime: 200 }) }
       },
+    },
+  }),
+
+  zooCase<Retrying>({
+    id: 'retry-after-ignored',
+    title: 'Retry-After is ignored',
+    issues: [issue('cyanheads/mcp-ts-core', 285), issue('DouglasdeMoura/chroncal', 105)],
+    story: 'The provider said when to come back. The retry read it, kept it in the error, and came back on its own back-off: too early, all attempts used up, and the limit renewed.',
+    correct: 'After an error with `retry-after: 1` the next attempt comes after a second, not before.',
+    scenario: async (retrying, kit) => {
+      kit.model.fails(() => Object.assign(new Error('429 too many requests'), { status: 429, headers: { 'retry-after': '1' } }))
+      const fate = fateOf(retrying.call())
+      await kit.wait(700)
+      const early = kit.model.calls - 1
+      kit.model.answers()
+      await kit.wait(500)
+      return judge(early === 0 && fate.state === 'fulfilled', `${early} attempts before the second was over; ${tell(fate)}`)
+    },
+    subjects: { outrigger: ours(), cockatiel: lacks('the wait can be made a function of the error by hand'), 'p-retry': lacks('a further wait can be written by hand, in onFailedAttempt') },
+  }),
+
+  zooCase<Retrying>({
+    id: 'retry-storm',
+    title: 'On a bad day retries are most of the traffic',
+    issues: [issue('App-vNext/Polly', 2348), issue('failsafe-go/failsafe-go', 66)],
+    story: 'When a whole service fails each call is sent four times, and the load that broke it is multiplied. What was asked for is a budget over all calls: so many retries for so many calls, as Envoy and Finagle have it.',
+    correct: 'With a budget of one retry in ten calls (and 10 at once), 200 failing calls make at most 230 attempts.',
+    scenario: async (retrying, kit) => {
+      kit.model.fails()
+      const fates = Array.from({ length: 200 }, () => fateOf(retrying.call()))
+      await kit.wait(1500)
+      return judge(kit.model.calls <= 230 && fates.every(({ state }) => state === 'rejected'), `${kit.model.calls} attempts for 200 calls`)
+    },
+    subjects: {
+      outrigger: ours({ budget: extraWorkBudget({ ratio: 0.1, minimumPerSecond: 0, burst: 10 }) }),
+      cockatiel: lacks('it has no budget over all calls'),
+      'p-retry': lacks('it has no budget over all calls'),
     },
   }),
 ]
