@@ -3,12 +3,17 @@
  *
  * Use it to build a layer of your own around the same rules; the layers themselves are in `outrigger/resilience`.
  */
+export { AimdLimit } from './aimd-limit.js'
+export type { AimdLimitRule } from './aimd-limit.js'
 export { backoffDelay } from './backoff.js'
 export type { Backoff, Jitter } from './backoff.js'
 export { Breaker } from './breaker.js'
 export type { BreakerChange, BreakerRule, BreakerSnapshot, BreakerState } from './breaker.js'
+export type { ConcurrencyLimit, LimitSample, LimitSnapshot } from './concurrency-limit.js'
 export { extraWorkBudget } from './extra-work-budget.js'
 export type { BudgetCounts, BudgetMeter, ExtraWorkBudget, ExtraWorkBudgetOptions } from './extra-work-budget.js'
+export { GradientLimit } from './gradient-limit.js'
+export type { GradientLimitRule } from './gradient-limit.js'
 export { PriorityQueue } from './priority-queue.js'
 export type { Waiting } from './priority-queue.js'
 export { retryAfterOf } from './retry-after.js'

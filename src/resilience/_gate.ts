@@ -53,6 +53,10 @@ export class Gate {
     if (limits.maxWaitMs !== undefined) this.#deadlines = new Deadlines(clock, limits.maxWaitMs)
   }
 
+  get waiting(): number {
+    return this.#line.size
+  }
+
   /** Gives `bytes` as the permit, or says that the call has to wait, or is refused. */
   enter(call: Call, rows: number, bytes: number): number {
     if (this.#line.size === 0 && this.#hasRoom(rows, bytes)) return this.#take(1, rows, bytes)
@@ -166,8 +170,7 @@ export class Gate {
   }
 
   #error(why: string): Error {
-    const { calls: running, rows, bytes } = this
-    const waiting = this.#line.size
+    const { calls: running, rows, bytes, waiting } = this
     return rejection(this.#code, `Cannot call the model as ${why}: current value is ${running} running and ${waiting} waiting`, { running, rows, bytes, waiting })
   }
 }

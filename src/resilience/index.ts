@@ -3,10 +3,15 @@
  *
  * Put them around any model that can fail, hang or be overloaded. A pure function that cannot fail needs none of them.
  */
+export { adaptiveConcurrency } from './adaptive-limit.js'
+export type { AdaptiveConcurrencyLayer, AdaptiveConcurrencyOptions, AimdOptions, GradientOptions } from './adaptive-limit.js'
 export { bulkhead } from './bulkhead.js'
 export type { BulkheadLayer, BulkheadOptions } from './bulkhead.js'
 export { circuitBreaker } from './circuit-breaker.js'
 export type { CircuitBreakerLayer, CircuitBreakerOptions } from './circuit-breaker.js'
+export { eventLoopMonitor } from './event-loop.js'
+export type { EventLoopMonitor } from './event-loop.js'
+export type { EventLoopOptions } from './_loop-watch.js'
 export { fallback } from './fallback.js'
 export type { Rung, RungCondition, RungInput, RungOptions, RungSettings } from './fallback.js'
 export { rateLimit } from './rate-limit.js'

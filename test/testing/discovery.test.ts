@@ -12,7 +12,7 @@ import { cascade, ensemble, mapInput, mapOutput } from 'outrigger/compose'
 import { layer } from 'outrigger/core'
 import { driftMonitor, referenceProfile } from 'outrigger/drift'
 import { observed } from 'outrigger/observe'
-import { bulkhead, circuitBreaker, fallback, rateLimit, retry, timeout } from 'outrigger/resilience'
+import { adaptiveConcurrency, bulkhead, circuitBreaker, fallback, rateLimit, retry, timeout } from 'outrigger/resilience'
 import { shadow } from 'outrigger/route'
 import { faults, layerConformance } from 'outrigger/testing'
 import type { ConformanceCheck, ConformanceRow } from 'outrigger/testing'
@@ -59,6 +59,10 @@ const layers: Readonly<Record<string, Readonly<Record<string, () => ConformanceC
     'of inputs': () => layerConformance<Row>(() => driftMonitor({ reference: referenceProfile(Array.from({ length: 500 }, (_, index) => ({ x: index % 7 }))), minimumRows: 100 })),
   },
   'observe/observed': { 'without an SDK': () => layerConformance(() => observed()) },
+  'resilience/adaptiveConcurrency': {
+    'by the gradient': () => layerConformance(() => adaptiveConcurrency()),
+    'one at a time, by addition, with a queue': () => layerConformance(() => adaptiveConcurrency({ algorithm: 'aimd', initial: 1, latencyMs: 10, queue: 10, maxWaitMs: 10 ** 9, eventLoop: { maxDelayMs: 50, monitor: { delayMs: () => 0, close: () => {} } } })),
+  },
   'resilience/bulkhead': {
     'with a queue of one at a time': () => layerConformance(() => bulkhead({ concurrency: 1, queue: 10 })),
     'wide': () => layerConformance(() => bulkhead({ concurrency: 10 })),
@@ -105,6 +109,7 @@ const notLayers: Readonly<Record<string, string>> = {
   ...of('drift', 'profiles and verdicts', 'driftVerdict', 'parseReferenceProfile', 'referenceProfile', 'LiveProfile', 'ReferenceProfile'),
   ...of('testing', 'for tests', 'fakeClock', 'layerConformance', 'mockModel', 'seededRandom'),
   ...of('route', 'assignment of units, pure', 'assign', 'isSampled', 'layOut'),
+  'resilience/eventLoopMonitor': 'a measurement',
   'resilience/redisRateLimit': 'a store',
   'route/split': 'makes a predictor of several',
 }
