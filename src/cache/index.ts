@@ -15,3 +15,7 @@ export type { CachedAnswer, CacheFill, CacheReading, CacheStore, CacheStoreHost,
 export type { Refusal } from './_refusal.js'
 export { memoryStore } from './memory-store.js'
 export type { MemoryStoreOptions } from './memory-store.js'
+export { redisStore } from './redis-store.js'
+export type { RedisStoreOptions } from './redis-store.js'
+export { tieredStore } from './tiered-store.js'
+export type { TieredStoreOptions } from './tiered-store.js'

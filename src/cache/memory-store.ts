@@ -123,12 +123,12 @@ export class MemoryStore implements OpenCacheStore {
       this.#main.clear()
       this.#guests.clear()
     } else if ('input' in what) {
-      for (const { scope } of [...this.#scopes.values()]) this.#delete(what.input.in(scope))
+      for (const { scope } of [...this.#scopes.values()]) this.delete(what.input.in(scope))
     } else if ('tag' in what) {
-      for (const { key } of [...(this.#byTag.get(what.tag) ?? [])]) this.#delete(key)
+      for (const { key } of [...(this.#byTag.get(what.tag) ?? [])]) this.delete(key)
     } else {
       for (const slots of [this.#main, this.#guests]) {
-        for (const { key } of [...slots.values()]) if (key.scope.identity.version === what.version || key.scope.identity.digest === what.version) this.#delete(key)
+        for (const { key } of [...slots.values()]) if (key.scope.identity.version === what.version || key.scope.identity.digest === what.version) this.delete(key)
       }
     }
   }
@@ -137,7 +137,8 @@ export class MemoryStore implements OpenCacheStore {
     this.invalidate('all')
   }
 
-  #delete(key: CacheKey): void {
+  /** Forgets one answer. */
+  delete(key: CacheKey): void {
     for (const slots of [this.#main, this.#guests]) if (slots.peek(key.lookup)?.key.equals(key) === true) slots.delete(key.lookup)
   }
 

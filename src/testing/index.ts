@@ -5,6 +5,8 @@
  * Not for production.
  */
 export { seededRandom } from '../core/random.js'
+export { cacheStoreConformance } from './cache-store-conformance.js'
+export type { CacheStoreCheck, CacheStoreCheckName, CacheStoreConformanceOptions } from './cache-store-conformance.js'
 export { fakeClock } from './fake-clock.js'
 export type { FakeClock } from './fake-clock.js'
 export { faults } from './faults.js'
