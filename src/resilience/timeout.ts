@@ -100,7 +100,6 @@ export const timeout = (options: TimeoutOptions): NeutralLayer => {
         // What is not as long as the others cannot share their queue.
         if (isShared) deadlines.remove(limit)
         if (leftMs <= 0) return undefined
-        limit.expiresAt = Math.min(due, limit.expiresAt)
         arm(limit, leftMs, expire)
         return limit
       }

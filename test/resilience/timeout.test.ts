@@ -418,21 +418,20 @@ describe('grace', () => {
   })
 
   test('timeout with a grace without end waits for the model, and spoils the limits of no other call', async () => {
-    let stop = (_: number): void => {}
-    const { clock, predict } = stopping({ graceMs: Infinity }, () => new Promise((resolve) => (stop = resolve)))
+    const asked: { readonly signal: AbortSignal; readonly stop: (value: number) => void }[] = []
+    const { clock, predict } = stopping({ graceMs: Infinity }, (signal) => new Promise((resolve) => asked.push({ signal, stop: resolve })))
     const first = fateOf(predict(1))
-    const answerFirst = stop
-    await clock.advance(90)
-    const second = fateOf(predict(2))
     await clock.advance(1_000_000)
-    expect([first.state, second.state]).toEqual(['pending', 'pending'])
-    const third = fateOf(predict(3))
-    answerFirst(7)
+    expect([first.state, asked[0]?.signal.aborted]).toEqual(['pending', true])
+    const second = fateOf(predict(2))
+    asked[0]?.stop(7)
     await clock.advance(99)
-    expect([first.value, third.state, clock.holding]).toEqual([7, 'pending', 1])
-    stop(8)
+    expect([first.value, asked[1]?.signal.aborted, clock.holding]).toEqual([7, false, 1])
+    await clock.advance(1)
+    expect([second.state, asked[1]?.signal.aborted]).toEqual(['pending', true])
+    asked[1]?.stop(8)
     await clock.settle()
-    expect([third.value, clock.holding]).toEqual([8, 0])
+    expect([second.value, clock.holding]).toEqual([8, 0])
   })
 
   test('timeout gives no grace that the deadline of the call does not leave', async () => {

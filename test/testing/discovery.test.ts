@@ -12,7 +12,8 @@ import { cascade, ensemble, mapInput, mapOutput } from 'outrigger/compose'
 import { layer } from 'outrigger/core'
 import { driftMonitor, referenceProfile } from 'outrigger/drift'
 import { observed } from 'outrigger/observe'
-import { adaptiveConcurrency, bulkhead, circuitBreaker, fallback, rateLimit, retry, timeout } from 'outrigger/resilience'
+import { extraWorkBudget } from 'outrigger/policy'
+import { adaptiveConcurrency, bulkhead, circuitBreaker, fallback, hedge, rateLimit, retry, timeout } from 'outrigger/resilience'
 import { shadow } from 'outrigger/route'
 import { faults, layerConformance } from 'outrigger/testing'
 import type { ConformanceCheck, ConformanceRow } from 'outrigger/testing'
@@ -69,16 +70,28 @@ const layers: Readonly<Record<string, Readonly<Record<string, () => ConformanceC
     'by rows and bytes': () => layerConformance(() => bulkhead({ rows: 4, bytes: 1000, queue: 10, maxWaitMs: 10 ** 9 })),
   },
   'resilience/circuitBreaker': { 'closed': () => layerConformance(() => circuitBreaker()) },
-  'resilience/fallback': { 'of a constant': () => layerConformance<Row>(() => fallback((_: Row) => 'rule'), { hidesFailures: true }) },
+  'resilience/fallback': {
+    'of a constant': () => layerConformance<Row>(() => fallback((_: Row) => 'rule'), { hidesFailures: true }),
+    'of rungs with parameters': () => layerConformance<Row>(() => fallback({ use: (x: number) => x, input: ({ x }: Row) => x, timeoutMs: 1000, when: ['timeout'] }, (_: Row) => 'rule'), { hidesFailures: true }),
+  },
   'resilience/rateLimit': {
     'that nobody reaches': () => layerConformance(() => rateLimit({ perSecond: 1000 })),
     'with waits, per key': () => layerConformance(() => rateLimit({ perSecond: 1, burst: 5, maxWaitMs: 10 ** 6, key: 'call' })),
     'with a store': () => layerConformance(() => rateLimit({ perSecond: 1000, store: { take: async () => ({ granted: true, waitMs: 0 }) } })),
   },
-  'resilience/retry': { 'with waits': () => layerConformance(() => retry({ retries: 2 })) },
+  'resilience/hedge': {
+    'at a learned quantile': () => layerConformance(() => hedge()),
+    'after a fixed time': () => layerConformance(() => hedge({ delayMs: 10 })),
+    'to another model': () => layerConformance<Row>(() => hedge({ delayMs: 10, to: timesTen })),
+  },
+  'resilience/retry': {
+    'with waits': () => layerConformance(() => retry({ retries: 2 })),
+    'with a budget': () => layerConformance(() => retry({ retries: 2, jitter: 'decorrelated', budget: extraWorkBudget() })),
+  },
   'resilience/timeout': {
     'of a call': () => layerConformance(() => timeout({ ms: 60_000 })),
     'with time per row': () => layerConformance(() => timeout({ ms: 60_000, msPerRow: 10 })),
+    'with a grace': () => layerConformance(() => timeout({ ms: 60_000, graceMs: 1000 })),
   },
   'route/shadow': {
     'asleep': () => layerConformance<Row>(() => shadow<Row, unknown>((input: Row) => input, { rate: 0 })),
