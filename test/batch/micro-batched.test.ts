@@ -131,19 +131,32 @@ describe('gathering', () => {
 })
 
 describe('leaving', () => {
-  test('microBatched never asks for a row whose caller left before the run, and keeps no timer for it', async () => {
-    const { clock, model, predict } = await busy({ ...always, maxDelayMs: 5 })
-    await clock.advance(5)
+  test('microBatched never asks for a row whose caller left before the run', async () => {
+    const batching = microBatched(always)
+    const { clock, model, inner } = rig({ batches: true })
+    const predict = pipe(inner, batching)
+    fateOf(predict(0))
+    await clock.settle()
     const leaving = new AbortController()
-    const left = fateOf(predict(1, { signal: leaving.signal }))
+    const [left, stays] = [fateOf(predict(1, { signal: leaving.signal })), fateOf(predict(2))]
     leaving.abort()
     await clock.settle()
-    expect([left.code, clock.pending]).toEqual(['ERR_OUTRIGGER_ABORTED', 0])
-    const stays = fateOf(predict(2))
+    expect([left.code, batching.state.waiting]).toEqual(['ERR_OUTRIGGER_ABORTED', 1])
     await answer(model, clock)
-    await clock.advance(5)
     await answer(model, clock)
     expect([runs(model), stays.value]).toEqual([[[0], [2]], 20])
+  })
+
+  test('microBatched keeps no timer when all who waited for company have left', async () => {
+    const { clock, model, inner } = rig({ batches: true })
+    const predict = pipe(inner, microBatched({ ...always, maxDelayMs: 50 }))
+    const leaving = new AbortController()
+    for (const x of [1, 2]) fateOf(predict(x, { signal: leaving.signal }))
+    await clock.settle()
+    expect(clock.pending).toBe(1)
+    leaving.abort()
+    await clock.settle()
+    expect([clock.pending, model.arrivals.length]).toEqual([0, 0])
   })
 
   test('microBatched gives an aborted row back at once, also when a run hangs for ever', async () => {
@@ -471,7 +484,11 @@ describe('failures', () => {
   })
 
   test('microBatched leaves a row out of the halves when its caller has left meanwhile', async () => {
-    const { clock, model, predict } = await busy()
+    const batching = microBatched(always)
+    const { clock, model, inner } = rig({ batches: true })
+    const predict = pipe(inner, batching)
+    fateOf(predict(0))
+    await clock.settle()
     const leaving = new AbortController()
     fateOf(predict(1, { signal: leaving.signal }))
     for (const x of [2, 3, 4]) fateOf(predict(x))
@@ -481,7 +498,7 @@ describe('failures', () => {
     await clock.settle()
     await answer(model, clock)
     await answer(model, clock)
-    expect(runs(model)).toEqual([[0], [1, 2, 3, 4], [2], [3, 4]])
+    expect([runs(model), batching.state.bisections]).toEqual([[[0], [1, 2, 3, 4], [2], [3, 4]], 3])
   })
 
   test('microBatched gives every row of a wrong number of outputs a coded error, and goes on', async () => {
@@ -534,12 +551,33 @@ describe('contexts and records', () => {
     contexts.length = 0
     expect(await ask('alone')).toBe('alone')
     expect(contexts).toEqual(['alone', 'alone'])
-    // Those that waited for another one's run are started by nobody's context either.
-    contexts.length = 0
+  })
+
+  test('microBatched does not start a run in the context of the caller whose run it waited for', async () => {
+    const storage = new AsyncLocalStorage<string>()
+    const contexts: (string | undefined)[] = []
+    const gates: (() => void)[] = []
+    const model = {
+      predictBatch: async (rows: readonly number[]) => {
+        contexts.push(storage.getStore())
+        await new Promise<void>((open) => gates.push(open))
+        return [...rows]
+      },
+    }
+    const predict = pipe(model, microBatched(always))
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+    const ask = (name: string): Promise<number> => storage.run(name, () => predict(1))
     const first = ask('first')
-    await new Promise((resolve) => setImmediate(resolve))
-    expect(await Promise.all([first, ask('second')])).toEqual(['first', 'second'])
-    expect(contexts.filter((context) => context === 'second' || context === undefined).length).toBe(2)
+    await turn()
+    const second = ask('second')
+    await turn()
+    gates[0]?.()
+    await first
+    await turn()
+    await turn()
+    gates[1]?.()
+    await second
+    expect(contexts).toEqual(['first', undefined])
   })
 
   test('microBatched starts the timer of maxDelayMs in no caller\'s context', async () => {
