@@ -8,6 +8,7 @@ import type { PredictionRecord } from './record.js'
 import { BatchPredictionError, outcomeOfRow, type Prediction, type RowOutcome, type RowResult } from './results.js'
 import { isRowFailure, pick, RowFailure, type Row } from './rows.js'
 import { Scribe } from './scribe.js'
+import { onAbortOf } from './signals.js'
 import type { Stage } from './stage.js'
 import { discardStream, isStream, untilEnd } from './streams.js'
 
@@ -170,7 +171,6 @@ export class Entry<I, O> {
       onGivenUp(error)
       for (const call of calls) call.abort(error)
     }
-    const onAbort = (): void => giveUp(abortErrorOf(signal?.reason))
     const timer =
       // Node's timers take 32 bits; 24 days and more is no limit.
       timeoutMs === undefined || timeoutMs > 2 ** 31 - 1
@@ -179,9 +179,9 @@ export class Entry<I, O> {
     const leave = (): void => {
       over = true
       if (timer !== undefined) clock.clearTimeout(timer)
-      signal?.removeEventListener('abort', onAbort)
+      forget?.()
     }
-    signal?.addEventListener('abort', onAbort, { once: true })
+    const forget = signal === undefined ? undefined : onAbortOf(signal, () => giveUp(abortErrorOf(signal.reason)))
     if (timer !== undefined) {
       const deadline = clock.now() + (timeoutMs as number)
       for (const call of calls) call.deadline = deadline
@@ -431,10 +431,7 @@ const bindOrEnd = (call: Call, bind: () => void): void => {
 const watchSignal = (signal: AbortSignal | undefined, onAbort: (error: unknown) => void): (() => void) => {
   if (signal === undefined) return () => {}
   const listener = (): void => onAbort(abortErrorOf(signal.reason))
-  if (signal.aborted) {
-    listener()
-    return () => {}
-  }
-  signal.addEventListener('abort', listener, { once: true })
-  return () => signal.removeEventListener('abort', listener)
+  if (!signal.aborted) return onAbortOf(signal, listener)
+  listener()
+  return () => {}
 }
