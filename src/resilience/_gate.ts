@@ -121,19 +121,7 @@ export class Gate {
         return failRows(size, error)
       }
     }
-    const rows = await next(inputs, batch)
-    let open = 1
-    const end = (): void => {
-      open -= 1
-      if (open === 0) this.leave(size, bytes)
-    }
-    rows.forEach((row, index) => {
-      if (!isStream(row)) return
-      open += 1
-      rows[index] = untilEnd(row, end)
-    })
-    end()
-    return rows
+    return untilRowsEnd(await next(inputs, batch), () => this.leave(size, bytes))
   }
 
   /** Lets in those whose turn it is. Whoever is first and finds no room holds up the others, or it would never get its turn. */
@@ -173,4 +161,20 @@ export class Gate {
     const { calls: running, rows, bytes, waiting } = this
     return rejection(this.#code, `Cannot call the model as ${why}: current value is ${running} running and ${waiting} waiting`, { running, rows, bytes, waiting })
   }
+}
+
+/** Calls back when every stream among the rows has ended; at once when there is none. The array is the layer's own. */
+export const untilRowsEnd = <R>(rows: R[], onEnd: () => void): R[] => {
+  let open = 1
+  const end = (): void => {
+    open -= 1
+    if (open === 0) onEnd()
+  }
+  rows.forEach((row, index) => {
+    if (!isStream(row)) return
+    open += 1
+    rows[index] = untilEnd(row, end)
+  })
+  end()
+  return rows
 }

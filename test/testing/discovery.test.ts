@@ -13,7 +13,7 @@ import { layer } from 'outrigger/core'
 import { driftMonitor, referenceProfile } from 'outrigger/drift'
 import { observed } from 'outrigger/observe'
 import { extraWorkBudget } from 'outrigger/policy'
-import { adaptiveConcurrency, bulkhead, circuitBreaker, fallback, hedge, rateLimit, retry, timeout } from 'outrigger/resilience'
+import { adaptiveConcurrency, bulkhead, circuitBreaker, fallback, hedge, loadShedding, rateLimit, retry, timeout } from 'outrigger/resilience'
 import { shadow } from 'outrigger/route'
 import { faults, layerConformance } from 'outrigger/testing'
 import type { ConformanceCheck, ConformanceRow } from 'outrigger/testing'
@@ -73,6 +73,10 @@ const layers: Readonly<Record<string, Readonly<Record<string, () => ConformanceC
   'resilience/fallback': {
     'of a constant': () => layerConformance<Row>(() => fallback((_: Row) => 'rule'), { hidesFailures: true }),
     'of rungs with parameters': () => layerConformance<Row>(() => fallback({ use: (x: number) => x, input: ({ x }: Row) => x, timeoutMs: 1000, when: ['timeout'] }, (_: Row) => 'rule'), { hidesFailures: true }),
+  },
+  'resilience/loadShedding': {
+    'by rows in flight': () => layerConformance(() => loadShedding({ rowsInFlight: 100 })),
+    'by every signal': () => layerConformance(() => loadShedding({ rowsInFlight: 100, delay: { targetMs: 10 ** 9 }, eventLoop: { maxDelayMs: 50, monitor: { delayMs: () => 0, close: () => {} } }, load: () => 0.5 })),
   },
   'resilience/rateLimit': {
     'that nobody reaches': () => layerConformance(() => rateLimit({ perSecond: 1000 })),
