@@ -22,19 +22,21 @@ export const pagesInOrder = async <P, R>(pages: AsyncIterable<P>, { concurrency,
   const iterator = pages[Symbol.asyncIterator]()
   const running: Promise<R>[] = []
   let isReading = false
-  let leave = (): void => {}
-  const aborted = new Promise<never>((_, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error)
-    signal.addEventListener('abort', onAbort, { once: true })
-    leave = () => signal.removeEventListener('abort', onAbort)
-    if (signal.aborted) onAbort()
-  })
+  let giveUp = (_reason: unknown): void => {}
+  const onAbort = (): void => giveUp(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  // Not `Promise.race` with one promise of the abort: that would hold every value that ever won until the job ends.
+  const orAborted = <T>(promise: Promise<T>): Promise<T> =>
+    new Promise((resolve, reject) => {
+      giveUp = reject
+      promise.then(resolve, reject)
+      if (signal.aborted) reject(signal.reason as Error)
+    })
   const handled = <T>(promise: Promise<T>): Promise<T> => {
     // Somebody awaits it later; until then its failure is not unhandled.
     promise.catch(() => {})
     return promise
   }
-  handled(aborted)
   const read = async (): Promise<IteratorResult<P, unknown>> => {
     isReading = true
     try {
@@ -46,22 +48,22 @@ export const pagesInOrder = async <P, R>(pages: AsyncIterable<P>, { concurrency,
   let upcoming = handled(read())
   try {
     for (;;) {
-      const page = await Promise.race([upcoming, aborted])
+      const page = await orAborted(upcoming)
       if (page.done === true) break
       upcoming = handled(read())
-      const first = running.length < concurrency ? undefined : { result: await Promise.race([running[0] as Promise<R>, aborted]) }
+      const first = running.length < concurrency ? undefined : { result: await orAborted(running[0] as Promise<R>) }
       if (first !== undefined) void running.shift()
       running.push(handled(work(page.value)))
       if (first !== undefined) await take(first.result)
     }
-    for (let first = running.shift(); first !== undefined; first = running.shift()) await take(await Promise.race([first, aborted]))
+    for (let first = running.shift(); first !== undefined; first = running.shift()) await take(await orAborted(first))
     if (signal.aborted) throw signal.reason
   } catch (error) {
     controller.abort(error)
     await Promise.allSettled(running)
     throw error
   } finally {
-    leave()
+    signal.removeEventListener('abort', onAbort)
     const ended = iterator.return?.()
     // A source that is stuck in a read would hold its end up for ever.
     if (isReading && signal.aborted) ended?.then(undefined, () => {})

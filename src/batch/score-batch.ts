@@ -214,7 +214,7 @@ export async function scoreBatch<I, O, W>(
 }
 
 /** What a model's answer is to its caller: models may answer with a promise, and batches with failures. */
-type Answer<O> = Exclude<Awaited<O>, RowFailure>
+export type Answer<O> = Exclude<Awaited<O>, RowFailure>
 
 const defaultResult = <I, O, W>({ row, output }: Scored<I, O>): W => ({ row, output }) as W
 
