@@ -478,9 +478,10 @@ describe('failures', () => {
     const ask = async (predict: Predictor<number, number>, idempotent?: boolean): Promise<void> => void (await Promise.allSettled([1, 2, 3].map((x) => predict(x, { idempotent }))))
     await ask(pipe(inner, microBatched(always)), false)
     await ask(pipe(inner, microBatched({ ...always, bisect: false })))
-    const refusing = layer<number, number>('refusing', { one: async (next, input, call) => await next(input, call), many: () => { throw Object.assign(new Error('full'), { code: 'ERR_OUTRIGGER_BULKHEAD_FULL' }) } })
+    let refused = 0
+    const refusing = layer<number, number>('refusing', { one: async (next, input, call) => await next(input, call), many: () => { refused += 1; throw Object.assign(new Error('full'), { code: 'ERR_OUTRIGGER_BULKHEAD_FULL' }) } })
     await ask(pipe(inner, refusing, microBatched(always)))
-    expect(seen).toEqual([3, 3])
+    expect([seen, refused]).toEqual([[3, 3], 1])
   })
 
   test('microBatched leaves a row out of the halves when its caller has left meanwhile', async () => {
