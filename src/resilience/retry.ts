@@ -42,6 +42,9 @@ export interface RetryOptions {
 /** A timer of Node that is longer fires at once. */
 const longestMs = 2 ** 31 - 1
 
+/** A budget that has just run dry allows a retry now and then; only after so long without a refusal it is said to be back. */
+const quietMs = 10_000
+
 const known = ['retries', 'minDelayMs', 'maxDelayMs', 'factor', 'jitter', 'retryIf', 'retryAfterMs', 'budget'] as const
 const jitters: readonly unknown[] = ['none', 'full', 'decorrelated'] satisfies Jitter[]
 
@@ -88,6 +91,7 @@ export const retry = (options: RetryOptions): NeutralLayer => {
       const { clock, random, emit } = host
       const meter = budget?.meter()
       let state = 'retrying'
+      let refusedAt = 0
       const retryIf = guarded(host, 'retryIf', given, mayPass)
       /** How long an error asks to wait; 0 when it does not say, or makes no sense. */
       const asksFor = (error: unknown): number => {
@@ -101,13 +105,23 @@ export const retry = (options: RetryOptions): NeutralLayer => {
       }
       const mayAsk = (error: unknown, call: Call): boolean => call.isIdempotent && !call.isAborted && retryIf(error) && asksFor(error) <= maxDelayMs
 
-      /** Whether the budget allows to ask for these calls again. That it begins or ceases to refuse is an event, and the record of a call says that it was refused. */
+      /**
+       * Whether the budget allows to ask for these calls again. That it begins to refuse is an event, and that it has not for
+       * a while; the record of a call says that it was refused.
+       */
       const isAllowed = (calls: readonly Call[]): boolean => {
-        const allowed = meter?.spend(calls.length, clock.now()) ?? true
+        if (meter === undefined) return true
+        const now = clock.now()
+        const allowed = meter.spend(calls.length, now)
         const to = allowed ? 'retrying' : 'refusing'
-        if (to !== state) emit({ type: 'state', subject: inner.identity.name, from: state, to, reason: 'the budget of extra work', data: { ...budget?.counts } })
-        state = to
-        if (!allowed) for (const call of calls) call.mark('retry-refused')
+        if (to !== state && (!allowed || now - refusedAt >= quietMs)) {
+          emit({ type: 'state', subject: inner.identity.name, from: state, to, reason: 'the budget of extra work', data: { ...budget?.counts } })
+          state = to
+        }
+        if (!allowed) {
+          refusedAt = now
+          for (const call of calls) call.mark('retry-refused')
+        }
         return allowed
       }
 
