@@ -461,6 +461,7 @@ export class Cache<I, O> {
       // One that ignores its signal keeps its place until it ends, but nobody waits for it.
       flight.call.onAbort((error) => {
         if (!flight.isOver) this.#landFailure(flight, new RowFailure(error), this.#answers.now())
+        if (flights.every(({ isOver }) => isOver)) clock.clearTimeout(timer)
       })
     }
     try {

@@ -1,7 +1,7 @@
 /** A key compiled from the fields that a schema names. */
 import { plainKind } from '../core/plain.js'
 import type { MaskableSchema } from '../core/masking.js'
-import { encode, type Parts } from './content-key.js'
+import { encode, encodePrimitive, type Parts } from './content-key.js'
 
 /** Gives the text of an input, or `undefined` when it is no plain object of just these fields. */
 export type SchemaKey = (input: unknown, parts: Parts) => string | undefined
@@ -29,7 +29,7 @@ export const schemaKey = (schema: MaskableSchema): SchemaKey => {
       if (value === undefined && !Object.hasOwn(record, field)) text += 'h'
       else {
         found += 1
-        text += encode(value, [], parts)
+        text += encodePrimitive(value) ?? encode(value, [], parts)
       }
     }
     if (found !== Object.keys(record).length || Object.getOwnPropertySymbols(record).length > 0) return undefined

@@ -52,6 +52,8 @@ export class CacheKey {
 
   /** Whether both are of the same input and the same version, byte for byte. */
   equals(other: CacheKey): boolean {
+    // Without parts the lookup is the whole key. It is flat, as it was looked up by, which the text need not be.
+    if (this.#parts === undefined) return this.lookup === other.lookup
     return this.scope.id === other.scope.id && this.isOfSameInput(other)
   }
 

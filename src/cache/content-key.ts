@@ -36,31 +36,32 @@ const partBytes = 64
 export const encodeWithParts = (value: unknown, parts: Parts): string => encode(value, [], parts)
 
 /** The text of a primitive, or `undefined` for anything else. What it gives says where it ends. */
-const encodePrimitive = (value: unknown): string | undefined => {
+export const encodePrimitive = (value: unknown): string | undefined => {
   switch (typeof value) {
     case 'number':
-      // Turning a fraction into decimals is slow; its bits are as exact.
-      return (value | 0) === value && (value !== 0 || 1 / value > 0) ? `${value};` : bitsOf(value)
+      // Turning a number into decimals is slow; its bits are as exact.
+      return (value | 0) === value && (value !== 0 || 1 / value > 0) ? fromCharCode(105, value & 0xffff, value >>> 16) : bitsOf(value)
     case 'string':
-      return `s${value.length}:${value}`
+      return value.length < 0xffff ? fromCharCode(115, value.length) + value : `l${value.length}:${value}`
     case 'boolean':
       return value ? 't' : 'f'
     case 'undefined':
       return 'u'
     case 'bigint':
-      return `i${value};`
+      return `b${value};`
     default:
       return value === null ? 'n' : undefined
   }
 }
 
+const { fromCharCode } = String
 const number = new Float64Array(1)
 const units = new Uint16Array(number.buffer)
 
 const bitsOf = (value: number): string => {
   if (Number.isNaN(value)) return 'N'
   number[0] = value
-  return `d${String.fromCharCode(units[0] as number, units[1] as number, units[2] as number, units[3] as number)}`
+  return fromCharCode(100, units[0] as number, units[1] as number, units[2] as number, units[3] as number)
 }
 
 /** `path` holds the objects that the value is in. */
