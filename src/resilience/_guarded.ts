@@ -1,20 +1,18 @@
-/** Callbacks of users that judge an error. */
+/** Callbacks of users that judge something. */
 import type { LayerHost } from '../core/layer.js'
-
-type Judge = (error: unknown) => boolean
 
 /**
  * A user's judge that cannot break the layer: what it throws becomes a notice, and the layer's default judges instead.
  * Were it to throw on, permits farther out would never be given back.
  */
-export const guarded = (host: LayerHost, name: string, judge: Judge | undefined, otherwise: Judge): Judge => {
+export const guarded = <A extends readonly unknown[], R>(host: Pick<LayerHost, 'emit'>, name: string, judge: ((...args: A) => R) | undefined, otherwise: (...args: A) => R): ((...args: A) => R) => {
   if (judge === undefined) return otherwise
-  return (error) => {
+  return (...args) => {
     try {
-      return judge(error)
+      return judge(...args)
     } catch (thrown) {
       host.emit({ type: 'notice', message: `\`${name}\` threw; the default decided instead.`, error: thrown })
-      return otherwise(error)
+      return otherwise(...args)
     }
   }
 }

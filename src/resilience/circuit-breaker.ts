@@ -1,53 +1,60 @@
+import type { Call } from '../core/call.js'
 import { systemClock, type Clock } from '../core/clock.js'
 import { hasCode, outcomeOf, rejection, type OutriggerError } from '../core/errors.js'
+import { showIdentity, type ModelIdentity } from '../core/identity.js'
 import { applyGuard, type NeutralLayer } from '../core/layer.js'
-import { functionOption, numberOption, optionsObject } from '../core/options.js'
-import { failRows, isRowFailure, type Row, type RowFailure } from '../core/rows.js'
-import { Breaker, rejected, type BreakerSnapshot, type BreakerState } from '../policy/breaker.js'
+import type { Predictor } from '../core/predictor.js'
+import { isRowFailure, pick, RowFailure, type Row } from '../core/rows.js'
+import { isStream } from '../core/streams.js'
+import { Breaker, rejected, type BreakerChange, type BreakerState } from '../policy/breaker.js'
 import { guarded } from './_guarded.js'
+import { breakerCells, type Cell, type Cells } from './_breaker-cells.js'
+import { breakerRule, type CircuitBreakerOptions, type ScopedCircuitBreakerOptions, type TypedCircuitBreakerOptions } from './circuit-breaker-options.js'
 
-/** Options of {@link circuitBreaker}. */
-export interface CircuitBreakerOptions {
-  /** Opens when at least this share of the window failed; in (0, 1]. @default 0.5 */
-  readonly failureRate?: number
-  /** Does not open before so many calls are in the window. @default 20 */
-  readonly minimumCalls?: number
-  /** Looks at the last so many calls. @default 100 */
-  readonly windowSize?: number
-  /** Stays open for so long before it lets probes through, in milliseconds. @default 30_000 */
-  readonly openForMs?: number
-  /** So many probes must succeed before it closes. @default 1 */
-  readonly probes?: number
-  /**
-   * Whether an error says that the model is unwell.
-   * @default errors and timeouts are; what a caller aborted, what was rejected farther in, and invalid inputs are not
-   */
-  readonly isFailure?: (error: unknown) => boolean
+export type { CircuitBreakerOptions, ScopedCircuitBreakerOptions, TypedCircuitBreakerOptions } from './circuit-breaker-options.js'
+
+/** What can be read of a circuit breaker; where it has several scopes, of the one that was asked last. */
+export interface CircuitBreakerHandle {
+  readonly state: BreakerState
+  /** The share of failures in the window, as of the last call. */
+  readonly failureRate: number
 }
 
 /** The layer, and the handle of its breaker. Put around several predictors, it is one breaker for all of them. */
-export interface CircuitBreakerLayer extends NeutralLayer {
-  readonly state: BreakerState
-  /** The share of failures in the window. */
-  readonly failureRate: number
-  /** What a later process can `restore`. */
-  export(): BreakerSnapshot
-  restore(snapshot: BreakerSnapshot): void
+export interface CircuitBreakerLayer extends NeutralLayer, CircuitBreakerHandle {}
+
+/** The same with a `scope` of inputs: it fits the predictors that have these. */
+export interface ScopedCircuitBreakerLayer<I> extends CircuitBreakerHandle {
+  <O>(inner: Predictor<I, O>): Predictor<I, O>
 }
 
-const known = ['failureRate', 'minimumCalls', 'windowSize', 'openForMs', 'probes', 'isFailure'] as const
+/** The same with hooks that look at answers too. */
+export interface TypedCircuitBreakerLayer<I, O> extends CircuitBreakerHandle {
+  (inner: Predictor<I, O>): Predictor<I, O>
+}
+
+/** A call in flight, where its permit alone does not say enough. */
+interface Ticket {
+  readonly cell: Cell
+  readonly permit: number
+  readonly startedAt: number
+}
 
 /**
- * Stops calling a model that fails, and tries again later with a few calls.
+ * Stops calling a model that is unwell, and tries again later with a few calls.
  *
- * While it is open every call is rejected with `ERR_OUTRIGGER_CIRCUIT_OPEN` at once; put a `fallback` outside. After
- * `openForMs` it is half-open: up to `probes` calls go through, everybody else is rejected and waits for nobody. When
- * the probes succeed it closes, when one fails it opens again; a probe that never ends is given up after `openForMs`.
+ * Unwell is a model that fails, that has become slow (`slow`), that gives bad answers (`isBadAnswer`), or of which
+ * somebody says so (`trip`). While it is open every call is rejected with `ERR_OUTRIGGER_CIRCUIT_OPEN` at once; put a
+ * `fallback` outside. After `openForMs` it is half-open: up to `probes` calls go through, everybody else is rejected and
+ * waits for nobody. When the probes succeed it closes, over the steps of `ramp` if there are any; when one fails it
+ * opens again, for twice as long.
  *
  * In a batch a run that fails as a whole is one failure, and a run in which every row succeeds is one success; when
  * only some rows fail, each row counts, and they are judged together. While half-open a batch is one probe.
  *
- * Each change is a `state` event. A call costs O(1) at any traffic, and the clock is read only while it is not closed.
+ * Each version of a model has a breaker of its own: after a swap the new one starts afresh, and late calls of the old
+ * one do not count against it. Each change is a `state` event. A call costs O(1) at any traffic, and while it is closed
+ * the clock is read only for `windowMs` and `slow`.
  *
  * @throws `ERR_OUTRIGGER_INVALID_OPTION`
  * @example
@@ -61,88 +68,170 @@ const known = ['failureRate', 'minimumCalls', 'windowSize', 'openForMs', 'probes
  * assert.equal(breaker.state, 'open')
  * ```
  */
-export const circuitBreaker = (options: CircuitBreakerOptions = {}): CircuitBreakerLayer => {
-  optionsObject('a circuit breaker', options, known)
-  const windowSize = numberOption('a circuit breaker', 'windowSize', options.windowSize ?? 100, { min: 1, max: 1_000_000, integer: true })
-  const rule = {
-    failureRate: numberOption('a circuit breaker', 'failureRate', options.failureRate ?? 0.5, { min: 0, max: 1, exclusive: true }),
-    minimumCalls: numberOption('a circuit breaker', 'minimumCalls', options.minimumCalls ?? Math.min(20, windowSize), { min: 1, max: windowSize, integer: true }),
-    windowSize,
-    openForMs: numberOption('a circuit breaker', 'openForMs', options.openForMs ?? 30_000, { min: 0, exclusive: true }),
-    probes: numberOption('a circuit breaker', 'probes', options.probes ?? 1, { min: 1, integer: true }),
-  }
-  const given = functionOption('a circuit breaker', 'isFailure', options.isFailure)
-  const hosts = new Set<{ readonly emit: (change: { from: BreakerState; to: BreakerState; reason: string }) => void }>()
-  const breaker = new Breaker(rule, (change) => {
-    for (const host of hosts) host.emit(change)
-  })
+export function circuitBreaker(options?: CircuitBreakerOptions): CircuitBreakerLayer
+export function circuitBreaker<I>(options: ScopedCircuitBreakerOptions<I>): ScopedCircuitBreakerLayer<I>
+export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O>): TypedCircuitBreakerLayer<I, O>
+export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O> = {}): CircuitBreakerHandle {
+  const rule = breakerRule(options)
+  const { slow, isBadAnswer, passBadAnswers = false, scope, probe, control } = options
+  const needsTickets = typeof scope === 'function' || slow !== undefined
+  const listeners = new Set<(cell: Cell, change: BreakerChange) => void>()
   let clock: Clock = systemClock
+  let draw = (): number => 0
+  const cells = breakerCells(
+    rule.maxScopes,
+    (onChange) => (control === undefined ? new Breaker(rule, () => draw(), onChange) : control.create(rule, () => draw(), onChange)),
+    (cell, change) => listeners.forEach((tell) => tell(cell, change)),
+    () => clock.now(),
+  )
+  control?.attach(cells as Cells<never>)
+  let current: Cell | undefined
+  const asked = (): Breaker => (current ?? cells.of('')).breaker
 
   const open = (): OutriggerError => {
-    const retryAfterMs = breaker.retryAfterMs(clock.now())
-    return rejection('ERR_OUTRIGGER_CIRCUIT_OPEN', `Cannot call the model as its circuit breaker lets no call through: current value of its state is ${breaker.state}`, { retryAfterMs })
+    const breaker = asked()
+    return rejection('ERR_OUTRIGGER_CIRCUIT_OPEN', `Cannot call the model as its circuit breaker lets no call through: current value of its state is ${breaker.state}`, { retryAfterMs: breaker.retryAfterMs(clock.now()) })
   }
 
-  const wrap: NeutralLayer = (inner) =>
-    applyGuard(inner, 'circuit-breaker', (host) => {
+  const wrap = (inner: Predictor<I, O>): Predictor<I, O> =>
+    applyGuard<I, O>(inner, 'circuit-breaker', (host, inside) => {
       clock = host.clock
-      const isFailure = guarded(host, 'isFailure', given, saysUnwell)
+      draw = () => host.random.next()
       const now = (): number => host.clock.now()
-      const listener = {
-        emit: ({ from, to, reason }: { from: BreakerState; to: BreakerState; reason: string }) =>
-          host.emit({ type: 'state', subject: inner.identity.name, from, to, reason, data: { failureRate: breaker.failureRate } }),
+      const isFailure = guarded(host, 'isFailure', options.isFailure, saysUnwell)
+      const faultOf = guarded<[O, I], string | undefined>(host, 'isBadAnswer', isBadAnswer, () => undefined)
+      const prober = probe?.start({ host, inside, timeoutMs: rule.probeTimeoutMs, isFailure })
+
+      // ---- whose breaker: where nothing inside chooses a version there is only one
+
+      const names = new WeakMap<ModelIdentity, string>()
+      const versionOf = (call: Call): string => {
+        const identity = host.served(call)
+        const name = names.get(identity) ?? showIdentity(identity)
+        names.set(identity, name)
+        return name
       }
-      hosts.add(listener)
-      const tell = (permit: number, error: unknown): void => {
-        if (isFailure(error)) breaker.fail(permit, now)
-        else breaker.ignore(permit)
+      const scopeOf = guarded<[I, Call], string>(host, 'scope', typeof scope === 'function' ? scope : undefined, inside.bind === undefined ? () => '' : (_, call) => versionOf(call))
+      if (inside.bind === undefined && typeof scope !== 'function') cells.of('')
+
+      const arm = (cell: Cell): void => prober?.arm(cell.breaker, (call) => scopeOf(undefined as never, call) === cell.scope)
+      const tell = (cell: Cell, { from, to, reason }: BreakerChange): void => {
+        host.emit({ type: 'state', subject: inner.identity.name, from, to, reason, data: { failureRate: cell.breaker.failureRate, scope: cell.scope } })
+        arm(cell)
       }
+      listeners.add(tell)
+
+      const enter = (cell: Cell): number => {
+        current = cell
+        const permit = cell.breaker.acquire(now)
+        if (permit === rejected) arm(cell)
+        return permit
+      }
+      // What is learned is how long it takes when all is well.
+      const isSlow = (cell: Cell, startedAt: number, rows: number, isWell: boolean): boolean =>
+        slow !== undefined && (cell.baseline ??= slow.create()).judge(now() - startedAt, rows, isWell && isCounting(cell.breaker))
+
+      // ---- single calls: most need no more than the number of their permit; a ticket's number takes its place
+
+      const tickets = new Map<number, Ticket>()
+      let lastTicket = 0
+      const ended = (held: number, call: Call, failures: number, successes: number): void => {
+        const ticket = needsTickets ? tickets.get(held) : undefined
+        const { breaker } = ticket?.cell ?? cells.of(scopeOf(undefined as never, call))
+        tickets.delete(held)
+        breaker.record(ticket?.permit ?? held, failures, successes, ticket !== undefined && isSlow(ticket.cell, ticket.startedAt, 1, successes > 0), now)
+      }
+
+      // ---- answers
+
+      /** What the caller gets for an answer: the answer, or what is thrown instead. */
+      const isBad = (output: O, input: I): OutriggerError | undefined => {
+        const reason = isBadAnswer === undefined || isStream(output) ? undefined : faultOf(output, input)
+        return reason === undefined ? undefined : rejection('ERR_OUTRIGGER_BAD_ANSWER', `Cannot pass the answer on as a check found it bad: current value is ${reason}`, { reason })
+      }
+      const passes = (): boolean => passBadAnswers || control?.metricsOnly === true
+
       return {
         traits: { countsFailures: true },
-        describe: () => `circuit-breaker ${breaker.state}, opens at ${rule.failureRate * 100} % of ${rule.windowSize}`,
+        describe: () => `circuit-breaker ${asked().state}, opens ${rule.failureRate > 1 ? `after ${rule.consecutiveFailures} failures in a row` : `at ${rule.failureRate * 100} % of ${rule.window.name}`}`,
         guard: {
-          // What the breaker gives for no permit is what says so to the fused function.
-          enter: () => breaker.acquire(now),
+          enter: (call, input) => {
+            const cell = cells.of(scopeOf(input, call))
+            const permit = enter(cell)
+            // What the breaker gives for no permit is what says so to the fused function.
+            if (!needsTickets || permit === rejected) return permit
+            lastTicket += 1
+            tickets.set(lastTicket, { cell, permit, startedAt: slow === undefined ? 0 : now() })
+            return lastTicket
+          },
           refusal: open,
-          pass: (permit, output) => {
-            breaker.succeed(permit)
+          pass: (held, output, call, input) => {
+            const bad = isBad(output, input)
+            ended(held, call, bad === undefined ? 0 : 1, bad === undefined ? 1 : 0)
+            if (bad !== undefined && !passes()) throw bad
             return output
           },
-          fail: tell,
+          fail: (held, error, call) => ended(held, call, isFailure(error) ? 1 : 0, 0),
         },
         many: async (next, inputs, batch) => {
-          const permit = breaker.acquire(now)
-          if (permit === rejected) return failRows(inputs.length, open())
-          const rows = await next(inputs, batch)
-          breaker.settle(permit, outcomesOf(rows, isFailure), now)
+          const groups = new Map<Cell, number[]>()
+          inputs.forEach((input, index) => {
+            const cell = cells.of(scopeOf(input, batch.rows[index] as Call))
+            groups.set(cell, groups.get(cell) ?? []).get(cell)?.push(index)
+          })
+          const rows = new Array<Row<O>>(inputs.length)
+          const runs: { readonly cell: Cell; readonly group: readonly number[]; readonly permit: number }[] = []
+          for (const [cell, group] of groups) {
+            const permit = enter(cell)
+            if (permit !== rejected) runs.push({ cell, group, permit })
+            else {
+              const failure = new RowFailure(open())
+              for (const index of group) rows[index] = failure
+            }
+          }
+          const admitted = runs.flatMap(({ group }) => group)
+          if (admitted.length === 0) return rows
+          const startedAt = slow === undefined ? 0 : now()
+          const answers = await (groups.size === 1 ? next(inputs, batch) : next(pick(inputs, admitted), batch.pick(admitted)))
+          admitted.forEach((index, position) => (rows[index] = answers[position] as Row<O>))
+          for (const { cell, group, permit } of runs) {
+            const failed = new Set<RowFailure>()
+            let failures = 0
+            let successes = 0
+            for (const index of group) {
+              const row = rows[index] as Row<O>
+              const bad = isRowFailure(row) ? undefined : isBad(row, inputs[index] as I)
+              if (isRowFailure(row)) {
+                // Rows that failed together are one failure.
+                if (!failed.has(row) && isFailure(row.error)) failures += 1
+                failed.add(row)
+              } else if (bad === undefined) successes += 1
+              else {
+                failures += 1
+                if (!passes()) rows[index] = new RowFailure(bad)
+              }
+            }
+            const isWell = failures + failed.size === 0
+            const slowly = failures + successes > 0 && isSlow(cell, startedAt, admitted.length, isWell)
+            cell.breaker.record(permit, failures, isWell ? 1 : successes, slowly, now)
+          }
           return rows
         },
-        close: () => void hosts.delete(listener),
+        close: () => {
+          listeners.delete(tell)
+          prober?.close()
+        },
       }
     })
   return Object.defineProperties(wrap, {
-    state: { get: () => breaker.state, enumerable: true },
-    failureRate: { get: () => breaker.failureRate, enumerable: true },
-    export: { value: () => breaker.export(clock.now()) },
-    restore: { value: (snapshot: BreakerSnapshot) => breaker.restore(snapshot, clock.now()) },
-  }) as CircuitBreakerLayer
+    state: { get: () => asked().state },
+    failureRate: { get: () => asked().failureRate },
+  }) as typeof wrap & CircuitBreakerHandle
 }
+
+const isCounting = ({ state }: Breaker): boolean => state === 'closed' || state === 'metrics-only'
 
 const saysUnwell = (error: unknown): boolean => {
   const outcome = outcomeOf(error)
   return (outcome === 'error' || outcome === 'timeout') && !hasCode(error, 'ERR_OUTRIGGER_INVALID_INPUT')
-}
-
-/** What a run says: 0 when every row succeeded, else one outcome per row. Rows that failed together are one failure. */
-const outcomesOf = <O>(rows: readonly Row<O>[], isFailure: (error: unknown) => boolean): readonly (0 | 1)[] => {
-  const failures = new Set<RowFailure>()
-  const outcomes: (0 | 1)[] = []
-  for (const row of rows) {
-    if (!isRowFailure(row)) outcomes.push(0)
-    else if (!failures.has(row)) {
-      failures.add(row)
-      if (isFailure(row.error)) outcomes.push(1)
-    }
-  }
-  return failures.size === 0 ? [0] : outcomes
 }

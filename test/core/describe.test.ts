@@ -11,7 +11,7 @@ describe('Predictor.describe', () => {
       '├─ rung 1: timeout 5 ms',
       '│  └─ small (row by row)',
       '├─ rung 2: model (row by row)',
-      '└─ circuit-breaker closed, opens at 50 % of 100',
+      '└─ circuit-breaker closed, opens at 50 % of 100 calls',
       '   └─ timeout 200 ms',
       '      └─ delay@3 (abcdef012345) (batches)',
     ].join('\n'))

@@ -1,10 +1,10 @@
-import { bulkhead, circuitBreaker, fallback, OutriggerError, pipe, predictor, RowFailure, timeout, type CircuitBreakerOptions } from 'outrigger'
-import { fakeClock } from 'outrigger/testing'
+import { bulkhead, circuitBreaker, fallback, OutriggerError, pipe, RowFailure, timeout, type CircuitBreakerOptions } from 'outrigger'
+import { breakerControl, timeWindow } from 'outrigger/resilience'
 import { describe, expect, test } from 'vitest'
 import { eventsOf, fateOf, recordsOf, rig } from './_rig.js'
 
 const down = new Error('down')
-const quick: CircuitBreakerOptions = { minimumCalls: 2, windowSize: 4, openForMs: 1000 }
+const quick: CircuitBreakerOptions = { minimumCalls: 2, windowSize: 4, openForMs: 1000, jitter: 0 }
 
 describe('opening', () => {
   test('circuitBreaker rejects without calling the model, and says when to come back', async () => {
@@ -78,10 +78,11 @@ describe('opening', () => {
   })
 
   test('circuitBreaker refuses options that make no sense', () => {
-    for (const options of [{ failureRate: 0 }, { failureRate: 50 }, { minimumCalls: 0 }, { windowSize: 10, minimumCalls: 11 }, { windowSize: 0 }, { openForMs: 0 }, { probes: 0 }, { isFailure: 1 }, { threshold: 1 }]) {
+    for (const options of [{ failureRate: 0 }, { failureRate: 50 }, { minimumCalls: 0 }, { windowSize: 10, minimumCalls: 11 }, { windowSize: 0 }, { openForMs: 0 }, { probes: 0 }, { isFailure: 1 }, { threshold: 1 }, { windowSize: 5 }, { failureRate: 1 }, { confidence: 1 }, { consecutiveFailures: 0 }, { maxOpenForMs: 5 }, { jitter: 2 }, { probeTimeoutMs: 0 }, { ramp: [0] }, { ramp: [0.5, 0.2] }, { ramp: [2] }, { rampCalls: 0 }, { maxScopes: 0 }, { isBadAnswer: 1 }, { scope: 1 }, null]) {
       expect(() => circuitBreaker(options as CircuitBreakerOptions), `${JSON.stringify(options)}`).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
     }
-    expect(() => circuitBreaker({ windowSize: 5 })).not.toThrow()
+    expect(() => circuitBreaker({ windowSize: 5, minimumCalls: 5 })).not.toThrow()
+    expect(() => timeWindow({ ms: 5 })).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
   })
 })
 
@@ -110,7 +111,7 @@ describe('half-open', () => {
     expect([breaker.state, fates.filter(({ state }) => state === 'fulfilled').length]).toEqual(['closed', 3])
   })
 
-  test('circuitBreaker opens again for the full time when a probe fails, and drops the other probes', async () => {
+  test('circuitBreaker opens again for twice the time when a probe fails, and drops the other probes', async () => {
     const { clock, model, predict, breaker } = await opened({ probes: 2 })
     const fates = [fateOf(predict(1)), fateOf(predict(2))]
     const [first, second] = [await model.next(), await model.next()]
@@ -120,16 +121,19 @@ describe('half-open', () => {
     second.answer(5)
     await clock.advance(999)
     expect([fates[1]?.value, breaker.state]).toEqual([5, 'open'])
-    await expect(predict(3)).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_CIRCUIT_OPEN', retryAfterMs: 1 })
+    await expect(predict(3)).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_CIRCUIT_OPEN', retryAfterMs: 1001 })
   })
 
-  test('circuitBreaker is not held up by a probe that never ends', async () => {
-    const { clock, model, predict, breaker } = await opened()
+  test('circuitBreaker is not held up by a probe that never ends: it has failed after `probeTimeoutMs`, and others try later', async () => {
+    const { clock, model, predict, breaker } = await opened({ probeTimeoutMs: 500 })
     const before = model.arrivals.length
     fateOf(predict(1))
-    await clock.advance(999)
+    await clock.advance(499)
     await expect(predict(2)).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_CIRCUIT_OPEN' })
+    expect(breaker.state).toBe('half-open')
     await clock.advance(1)
+    await expect(predict(3)).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_CIRCUIT_OPEN', retryAfterMs: 2000 })
+    await clock.advance(2000)
     const answer = predict(3)
     await clock.settle()
     expect(model.arrivals.length - before).toBe(2)
@@ -191,7 +195,8 @@ describe('half-open', () => {
 describe('batches', () => {
   const counted = async (...runs: ((rows: number) => (number | RowFailure)[] | Error)[]): Promise<readonly number[]> => {
     const { model, inner } = rig<number | RowFailure>({ batches: true })
-    const breaker = circuitBreaker({ windowSize: 100, minimumCalls: 100 })
+    const control = breakerControl()
+    const breaker = circuitBreaker({ windowSize: 100, minimumCalls: 100, control })
     const predict = pipe(inner, breaker)
     for (const run of runs) {
       const result = predict.detailedBatch([1, 2, 3, 4])
@@ -201,7 +206,7 @@ describe('batches', () => {
       else arrival.answer(...rows)
       await result
     }
-    return breaker.export().window
+    return control.export().scopes['']?.window ?? []
   }
 
   test('circuitBreaker counts a run that fails as a whole once', async () => {
@@ -255,9 +260,9 @@ describe('what it tells', () => {
     model.answers(7)
     expect(await predict(9)).toBe(7)
     expect(states.map(({ layer, from, to, reason, at, data }) => [layer, from, to, reason, at - Date.UTC(2026, 0, 1), data])).toEqual([
-      ['circuit-breaker', 'closed', 'open', '2 of the last 2 calls failed', 0, { failureRate: 1 }],
-      ['circuit-breaker', 'open', 'half-open', 'it was open for 1000 ms', 1000, { failureRate: 1 }],
-      ['circuit-breaker', 'half-open', 'closed', 'the probe succeeded', 1000, { failureRate: 0 }],
+      ['circuit-breaker', 'closed', 'open', '2 of the last 2 calls failed', 0, { failureRate: 1, scope: '' }],
+      ['circuit-breaker', 'open', 'half-open', 'it was open for 1000 ms', 1000, { failureRate: 1, scope: '' }],
+      ['circuit-breaker', 'half-open', 'closed', 'the probe succeeded', 1000, { failureRate: 0, scope: '' }],
     ])
   })
 
@@ -270,26 +275,6 @@ describe('what it tells', () => {
     expect(records.map(({ outcome, attempts }) => [outcome, attempts])).toEqual([['error', 1], ['rejected', 0]])
   })
 
-  test('circuitBreaker is restored, and reports that it was', async () => {
-    const { clock, model, inner } = rig()
-    const first = circuitBreaker(quick)
-    const broken = pipe(inner, first)
-    model.fails(down)
-    for (let call = 0; call < 2; call += 1) await broken(call).catch(() => {})
-    await clock.advance(400)
-    const saved = JSON.parse(JSON.stringify(first.export())) as ReturnType<typeof first.export>
-
-    const second = circuitBreaker(quick)
-    const later = fakeClock()
-    const predict = pipe(predictor((x: number) => x, { clock: later }), second)
-    const { states } = eventsOf(predict)
-    second.restore(saved)
-    expect([second.state, second.failureRate, states.map(({ reason }) => reason)]).toEqual(['open', 1, ['it was restored']])
-    await expect(predict(1)).rejects.toMatchObject({ retryAfterMs: 600 })
-    await later.advance(600)
-    expect([await predict(1), second.state]).toEqual([1, 'closed'])
-  })
-
   test('circuitBreaker around two predictors is one breaker, and both hear of it', async () => {
     const { model, inner } = rig()
     const breaker = circuitBreaker({ minimumCalls: 1, windowSize: 1 })
@@ -300,5 +285,113 @@ describe('what it tells', () => {
     await expect(other(1)).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_CIRCUIT_OPEN' })
     expect(heard.map(({ states }) => states.length)).toEqual([1, 1])
     expect(other.describe()).toContain('circuit-breaker open')
+  })
+})
+
+describe('the default rule', () => {
+  test('circuitBreaker opens after seven failures when there were no calls before, and after fourteen when there were many', async () => {
+    for (const [healthy, failures] of [[0, 7], [200, 14]] as const) {
+      const { model, inner } = rig()
+      const breaker = circuitBreaker()
+      const predict = pipe(inner, breaker)
+      model.answers(1)
+      for (let call = 0; call < healthy; call += 1) await predict(call)
+      model.fails(down)
+      for (let call = 1; call < failures; call += 1) await predict(call).catch(() => {})
+      expect(breaker.state).toBe('closed')
+      await predict(0).catch(() => {})
+      expect([healthy, breaker.state]).toEqual([healthy, 'open'])
+    }
+  })
+
+  test('circuitBreaker with `consecutiveFailures` alone opens by nothing else', async () => {
+    const { model, inner } = rig()
+    const breaker = circuitBreaker({ consecutiveFailures: 3 })
+    const predict = pipe(inner, breaker)
+    for (let call = 0; call < 100; call += 1) {
+      model.fails(down)
+      for (let failure = 0; failure < 2; failure += 1) await predict(call).catch(() => {})
+      model.answers(1)
+      await predict(call)
+    }
+    expect(breaker.state).toBe('closed')
+    model.fails(down)
+    for (let failure = 0; failure < 3; failure += 1) await predict(0).catch(() => {})
+    expect(breaker.state).toBe('open')
+    expect(predict.describe()).toContain('opens after 3 failures in a row')
+  })
+
+  test('circuitBreaker by time forgets failures that are older than the window', async () => {
+    const { clock, model, inner } = rig()
+    const breaker = circuitBreaker({ window: timeWindow({ ms: 10_000 }), minimumCalls: 4 })
+    const predict = pipe(inner, breaker)
+    model.fails(down)
+    for (let call = 0; call < 10; call += 1) {
+      await predict(call).catch(() => {})
+      await clock.advance(4000)
+    }
+    expect([breaker.state, clock.timersSet]).toEqual(['closed', 0])
+    for (let call = 0; call < 3; call += 1) await predict(call).catch(() => {})
+    expect(breaker.state).toBe('open')
+  })
+})
+
+describe('the way back', () => {
+  test('circuitBreaker ramps up: a probe, a twentieth, a quarter, all; and the rest get the fallback at once', async () => {
+    const { clock, model, inner } = rig()
+    const breaker = circuitBreaker({ ...quick, ramp: [0.05, 0.25] })
+    const predict = pipe(inner, breaker, fallback(() => -1))
+    const { states } = eventsOf(predict)
+    model.fails(down)
+    for (let call = 0; call < 2; call += 1) await predict(call)
+    await clock.advance(1000)
+    model.answers(1)
+    const shares: number[] = []
+    while (breaker.state !== 'closed') {
+      let [through, calls] = [0, 0]
+      const step = states.length
+      while (states.length === step || step === 1) {
+        calls += 1
+        through += Number((await predict(calls)) === 1)
+        if (step === 1 && through === 1) break
+      }
+      shares.push(through / calls)
+    }
+    expect(shares).toHaveLength(3)
+    expect(shares[0]).toBe(1)
+    expect(shares[1]).toBeGreaterThan(0.02)
+    expect(shares[1]).toBeLessThan(0.12)
+    expect(shares[2]).toBeGreaterThan(0.12)
+    expect(shares[2]).toBeLessThan(0.5)
+    expect(states.map(({ to }) => to)).toEqual(['open', 'half-open', 'half-open', 'half-open', 'closed'])
+  })
+
+  test('circuitBreaker falls back to open on a failing ramp, for longer', async () => {
+    const { clock, model, inner } = rig()
+    const breaker = circuitBreaker({ ...quick, ramp: [1], rampCalls: 4 })
+    const predict = pipe(inner, breaker)
+    model.fails(down)
+    for (let call = 0; call < 2; call += 1) await predict(call).catch(() => {})
+    await clock.advance(1000)
+    model.answers(1)
+    await predict(1)
+    model.fails(down)
+    for (let call = 0; call < 2; call += 1) await expect(predict(call)).rejects.toBe(down)
+    await expect(predict(1)).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_CIRCUIT_OPEN', retryAfterMs: 2000 })
+  })
+
+  test('circuitBreaker of many processes with one seed each do not probe together', async () => {
+    const due = new Set<number>()
+    for (let process = 0; process < 20; process += 1) {
+      const { model, inner } = rig({ seed: process })
+      const predict = pipe(inner, circuitBreaker({ minimumCalls: 1, windowSize: 1, openForMs: 30_000 }))
+      model.fails(down)
+      await predict(1).catch(() => {})
+      const error = (await predict(1).catch((thrown: unknown) => thrown)) as { retryAfterMs: number }
+      expect(error.retryAfterMs).toBeGreaterThan(24_000)
+      expect(error.retryAfterMs).toBeLessThanOrEqual(30_000)
+      due.add(Math.round(error.retryAfterMs))
+    }
+    expect(due.size).toBeGreaterThan(15)
   })
 })

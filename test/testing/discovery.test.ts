@@ -13,7 +13,7 @@ import { layer } from 'outrigger/core'
 import { driftMonitor, referenceProfile } from 'outrigger/drift'
 import { observed } from 'outrigger/observe'
 import { extraWorkBudget } from 'outrigger/policy'
-import { adaptiveConcurrency, bulkhead, circuitBreaker, fallback, hedge, loadShedding, rateLimit, retry, timeout } from 'outrigger/resilience'
+import { adaptiveConcurrency, answerChecks, breakerControl, bulkhead, circuitBreaker, fallback, hedge, loadShedding, rateLimit, retry, slowCalls, timeout, timeWindow } from 'outrigger/resilience'
 import { shadow } from 'outrigger/route'
 import { faults, layerConformance } from 'outrigger/testing'
 import type { ConformanceCheck, ConformanceRow } from 'outrigger/testing'
@@ -69,7 +69,11 @@ const layers: Readonly<Record<string, Readonly<Record<string, () => ConformanceC
     'wide': () => layerConformance(() => bulkhead({ concurrency: 10 })),
     'by rows and bytes': () => layerConformance(() => bulkhead({ rows: 4, bytes: 1000, queue: 10, maxWaitMs: 10 ** 9 })),
   },
-  'resilience/circuitBreaker': { 'closed': () => layerConformance(() => circuitBreaker()) },
+  'resilience/circuitBreaker': {
+    'closed': () => layerConformance(() => circuitBreaker()),
+    'by time, speed, answers and segment, under control': () =>
+      layerConformance<Row>(() => circuitBreaker<Row, unknown>({ window: timeWindow({ ms: 60_000 }), slow: slowCalls(), isBadAnswer: answerChecks({ constantOver: 1000 }), scope: (input) => String(input.x % 2), control: breakerControl() })),
+  },
   'resilience/fallback': {
     'of a constant': () => layerConformance<Row>(() => fallback((_: Row) => 'rule'), { hidesFailures: true }),
     'of rungs with parameters': () => layerConformance<Row>(() => fallback({ use: (x: number) => x, input: ({ x }: Row) => x, timeoutMs: 1000, when: ['timeout'] }, (_: Row) => 'rule'), { hidesFailures: true }),
@@ -124,6 +128,7 @@ const notLayers: Readonly<Record<string, string>> = {
   ...of('core', 'makes or closes predictors', 'owned', 'pipe', 'predictor', 'shutdown'),
   ...of('core', 'machinery of layers', 'failRows', 'labelJoin', 'maskBy', 'murmur3', 'seededRandom', 'systemRandom', 'uuid7'),
   ...of('drift', 'profiles and verdicts', 'driftVerdict', 'parseReferenceProfile', 'referenceProfile', 'LiveProfile', 'ReferenceProfile'),
+  ...of('resilience', 'parts of a circuit breaker', 'answerChecks', 'breakerControl', 'goldenProbe', 'slowCalls', 'timeWindow'),
   ...of('testing', 'for tests', 'cacheStoreConformance', 'fakeClock', 'layerConformance', 'mockModel', 'seededRandom'),
   ...of('route', 'assignment of units, pure', 'assign', 'isSampled', 'layOut'),
   'resilience/eventLoopMonitor': 'a measurement',
