@@ -1,5 +1,6 @@
 /** Circuit breakers. */
 import { circuitBreaker, pipe, predictor, type CircuitBreakerOptions } from 'outrigger'
+import { breakerControl, type BreakerControl } from 'outrigger/resilience'
 import { issue, judge, lacks, fateOf, tell, zooCase, type Build, type Kit, type ZooCase } from '../kit.js'
 import type { Cockatiel, Default, Opossum } from '../rivals.js'
 
@@ -337,17 +338,18 @@ export const breakerCases: readonly ZooCase[] = [
     },
     subjects: {
       outrigger: ({ model, clock, random }) => {
-        const make = (): { readonly breaker: ReturnType<typeof circuitBreaker>; readonly face: Breaker } => {
-          const breaker = circuitBreaker({ minimumCalls: 5, windowSize: 5, openForMs })
+        const make = (): { readonly control: BreakerControl; readonly face: Breaker } => {
+          const control = breakerControl()
+          const breaker = circuitBreaker({ minimumCalls: 5, windowSize: 5, openForMs, control })
           const predict = pipe(predictor((input: unknown) => model.run(input), { clock, random }), breaker)
-          return { breaker, face: { call: (input = 'x') => predict(input), isOpen: () => breaker.state === 'open' } }
+          return { control, face: { call: (input = 'x') => predict(input), isOpen: () => breaker.state === 'open' } }
         }
         const first = make()
         return {
           first: first.face,
           restored: () => {
             const second = make()
-            second.breaker.restore(JSON.parse(JSON.stringify(first.breaker.export())))
+            second.control.restore(JSON.parse(JSON.stringify(first.control.export())))
             return second.face
           },
         }
