@@ -1,9 +1,8 @@
 /** Options of `circuitBreaker`, and the rule of the state machine that they make. */
 import type { Call } from '../core/call.js'
-import { InvalidOptionError } from '../core/errors.js'
 import { functionOption, numberOption, optionsObject, type NumberRange } from '../core/options.js'
 import type { BreakerRule } from '../policy/breaker.js'
-import { runThatShows, showsRate } from '../policy/breaker-evidence.js'
+import { runThatShows } from '../policy/breaker-evidence.js'
 import { CallWindow, type WindowKind } from '../policy/breaker-window.js'
 import type { AnswerChecks } from './answer-checks.js'
 import type { BreakerControl } from './breaker-control.js'
@@ -23,7 +22,7 @@ export interface CircuitBreakerOptions {
   readonly minimumCalls?: number
   /**
    * Opens when so many calls in a row failed; without a `failureRate` it is the only rule about failures.
-   * @default so many that a model at `failureRate` would hardly ever show them, which are 14 at 0.5; none without a confidence
+   * @default so many that a model at `failureRate` would hardly ever show them, which are 14 at 0.5, or a whole `windowSize`; none without a confidence
    */
   readonly consecutiveFailures?: number
   /** Looks at the last so many calls. @default 100 */
@@ -107,7 +106,6 @@ export const breakerRule = <I, O>(options: TypedCircuitBreakerOptions<I, O>): Br
   functionOption(owner, 'isFailure', options.isFailure)
   functionOption(owner, 'isBadAnswer', options.isBadAnswer)
   if (scope !== 'version') functionOption(owner, 'scope', scope)
-  if (typeof scope === 'function' && probe !== undefined) throw new InvalidOptionError(`Cannot create ${owner} as one \`probe\` cannot stand for every \`scope\`: current value is both`)
   ramp.reduce((below, share) => numberOption(owner, 'ramp', share, { min: below, max: 1, exclusive: true }), 0)
 
   const windowSize = number('windowSize', 100)
@@ -115,16 +113,12 @@ export const breakerRule = <I, O>(options: TypedCircuitBreakerOptions<I, O>): Br
   const failureRate = number('failureRate', 0.5)
   const confidence = number('confidence', minimumCalls === undefined ? 0.99 : 0)
   const openForMs = number('openForMs', 30_000)
-  const isOnlyRuns = consecutiveFailures !== undefined && options.failureRate === undefined
-  if (!isOnlyRuns && !showsRate(window.most, window.most, failureRate, confidence)) {
-    throw new InvalidOptionError(`Cannot create ${owner} as ${window.name} cannot show a rate above ${failureRate} with confidence ${confidence} (give \`minimumCalls\`): current value is ${windowSize}`)
-  }
   return {
-    failureRate: isOnlyRuns ? Infinity : failureRate,
+    failureRate: consecutiveFailures !== undefined && options.failureRate === undefined ? Infinity : failureRate,
     slowRate: slow?.rate ?? Infinity,
     confidence,
     minimumCalls: number('minimumCalls', confidence > 0 ? 1 : Math.min(20, window.most), { max: window.most }),
-    consecutiveFailures: number('consecutiveFailures', confidence > 0 ? runThatShows(failureRate, confidence) : Infinity),
+    consecutiveFailures: number('consecutiveFailures', confidence > 0 ? Math.min(runThatShows(failureRate, confidence), window.most) : Infinity),
     window,
     openForMs,
     maxOpenForMs: number('maxOpenForMs', 10 * openForMs, { min: openForMs, exclusive: false }),

@@ -33,6 +33,15 @@ export interface TypedCircuitBreakerLayer<I, O> extends CircuitBreakerHandle {
   (inner: Predictor<I, O>): Predictor<I, O>
 }
 
+/** The rows of a run that are one breaker's. */
+interface Run {
+  readonly cell: Cell
+  readonly permit: number
+  readonly failed: Set<RowFailure>
+  failures: number
+  successes: number
+}
+
 /** A call in flight, where its permit alone does not say enough. */
 interface Ticket {
   readonly cell: Cell
@@ -100,7 +109,7 @@ export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O> =
       const now = (): number => host.clock.now()
       const isFailure = guarded(host, 'isFailure', options.isFailure, saysUnwell)
       const faultOf = guarded<[O, I], string | undefined>(host, 'isBadAnswer', isBadAnswer, () => undefined)
-      const prober = probe?.start({ host, inside, timeoutMs: rule.probeTimeoutMs, isFailure })
+      const prober = probe?.start({ host, inside, timeoutMs: rule.probeTimeoutMs, isFailure, isSegmented: typeof scope === 'function' })
 
       // ---- whose breaker: where nothing inside chooses a version there is only one
 
@@ -128,18 +137,22 @@ export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O> =
         return permit
       }
       // What is learned is how long it takes when all is well.
-      const isSlow = (cell: Cell, startedAt: number, rows: number, isWell: boolean): boolean =>
-        slow !== undefined && (cell.baseline ??= slow.create()).judge(now() - startedAt, rows, isWell && isCounting(cell.breaker))
+      const isSlow = (cell: Cell, startedAt: number, rows: number, successes: number): boolean =>
+        slow !== undefined && (cell.baseline ??= slow.create()).judge(now() - startedAt, rows, successes > 0 && isCounting(cell.breaker))
 
       // ---- single calls: most need no more than the number of their permit; a ticket's number takes its place
 
       const tickets = new Map<number, Ticket>()
       let lastTicket = 0
       const ended = (held: number, call: Call, failures: number, successes: number): void => {
-        const ticket = needsTickets ? tickets.get(held) : undefined
-        const { breaker } = ticket?.cell ?? cells.of(scopeOf(undefined as never, call))
+        const ticket = tickets.get(held)
+        if (ticket === undefined) {
+          cells.of(scopeOf(undefined as never, call)).breaker.record(held, failures, successes, false, now)
+          return
+        }
         tickets.delete(held)
-        breaker.record(ticket?.permit ?? held, failures, successes, ticket !== undefined && isSlow(ticket.cell, ticket.startedAt, 1, successes > 0), now)
+        const { cell, permit, startedAt } = ticket
+        cell.breaker.record(permit, failures, successes, isSlow(cell, startedAt, 1, successes), now)
       }
 
       // ---- answers
@@ -174,46 +187,43 @@ export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O> =
           fail: (held, error, call) => ended(held, call, isFailure(error) ? 1 : 0, 0),
         },
         many: async (next, inputs, batch) => {
-          const groups = new Map<Cell, number[]>()
-          inputs.forEach((input, index) => {
+          const runs = new Map<Cell, Run | RowFailure>()
+          const runOf = inputs.map((input, index) => {
             const cell = cells.of(scopeOf(input, batch.rows[index] as Call))
-            groups.set(cell, groups.get(cell) ?? []).get(cell)?.push(index)
-          })
-          const rows = new Array<Row<O>>(inputs.length)
-          const runs: { readonly cell: Cell; readonly group: readonly number[]; readonly permit: number }[] = []
-          for (const [cell, group] of groups) {
-            const permit = enter(cell)
-            if (permit !== rejected) runs.push({ cell, group, permit })
-            else {
-              const failure = new RowFailure(open())
-              for (const index of group) rows[index] = failure
+            let run = runs.get(cell)
+            if (run === undefined) {
+              const permit = enter(cell)
+              run = permit === rejected ? new RowFailure(open()) : { cell, permit, failed: new Set(), failures: 0, successes: 0 }
+              runs.set(cell, run)
             }
-          }
-          const admitted = runs.flatMap(({ group }) => group)
+            return run
+          })
+          const rows = [...runOf] as Row<O>[]
+          const admitted = runOf.flatMap((run, index) => (isRowFailure(run) ? [] : [index]))
           if (admitted.length === 0) return rows
           const startedAt = slow === undefined ? 0 : now()
-          const answers = await (groups.size === 1 ? next(inputs, batch) : next(pick(inputs, admitted), batch.pick(admitted)))
-          admitted.forEach((index, position) => (rows[index] = answers[position] as Row<O>))
-          for (const { cell, group, permit } of runs) {
-            const failed = new Set<RowFailure>()
-            let failures = 0
-            let successes = 0
-            for (const index of group) {
-              const row = rows[index] as Row<O>
-              const bad = isRowFailure(row) ? undefined : isBad(row, inputs[index] as I)
-              if (isRowFailure(row)) {
-                // Rows that failed together are one failure.
-                if (!failed.has(row) && isFailure(row.error)) failures += 1
-                failed.add(row)
-              } else if (bad === undefined) successes += 1
+          const answers = await (admitted.length === inputs.length ? next(inputs, batch) : next(pick(inputs, admitted), batch.pick(admitted)))
+          admitted.forEach((index, position) => {
+            const run = runOf[index] as Run
+            const row = (rows[index] = answers[position] as Row<O>)
+            if (!isRowFailure(row)) {
+              const bad = isBad(row, inputs[index] as I)
+              if (bad === undefined) run.successes += 1
               else {
-                failures += 1
+                run.failures += 1
                 if (!passes()) rows[index] = new RowFailure(bad)
               }
+            } else if (!run.failed.has(row)) {
+              // Rows that failed together are one failure.
+              run.failed.add(row)
+              if (isFailure(row.error)) run.failures += 1
             }
+          })
+          for (const run of runs.values()) {
+            if (isRowFailure(run)) continue
+            const { cell, permit, failed, failures, successes } = run
             const isWell = failures + failed.size === 0
-            const slowly = failures + successes > 0 && isSlow(cell, startedAt, admitted.length, isWell)
-            cell.breaker.record(permit, failures, isWell ? 1 : successes, slowly, now)
+            cell.breaker.record(permit, failures, isWell ? 1 : successes, failures + successes > 0 && isSlow(cell, startedAt, admitted.length, isWell ? 1 : 0), now)
           }
           return rows
         },

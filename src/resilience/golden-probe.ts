@@ -1,6 +1,7 @@
 /** Probes of a circuit breaker that put no caller's request at risk. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { Call } from '../core/call.js'
+import { InvalidOptionError } from '../core/errors.js'
 import type { LayerHost } from '../core/layer.js'
 import { optionsObject, requiredFunction } from '../core/options.js'
 import { discardStream, isStream } from '../core/streams.js'
@@ -28,6 +29,8 @@ export interface ProberSetup<I, O> {
   readonly inside: Stage<I, O>
   readonly timeoutMs: number
   readonly isFailure: (error: unknown) => boolean
+  /** Whether the breakers are of segments, of which an input is in one. */
+  readonly isSegmented: boolean
 }
 
 /** How a circuit breaker probes. */
@@ -67,7 +70,12 @@ export interface GoldenProbe<I, O> {
 export const goldenProbe = <I, O>(options: GoldenProbeOptions<I, O>): GoldenProbe<I, O> => {
   optionsObject('a golden probe', options, ['input', 'accept'])
   requiredFunction('a golden probe', 'accept', options.accept)
-  return { start: (setup) => new GoldenProber(setup, options) }
+  return {
+    start: (setup) => {
+      if (setup.isSegmented) throw new InvalidOptionError('Cannot create a circuit breaker as one `probe` cannot stand for every segment: current value of `scope` is a function')
+      return new GoldenProber(setup, options)
+    },
+  }
 }
 
 /** The async context in which this module was loaded: a probe belongs to no caller. */

@@ -78,10 +78,9 @@ describe('opening', () => {
   })
 
   test('circuitBreaker refuses options that make no sense', () => {
-    for (const options of [{ failureRate: 0 }, { failureRate: 50 }, { minimumCalls: 0 }, { windowSize: 10, minimumCalls: 11 }, { windowSize: 0 }, { openForMs: 0 }, { probes: 0 }, { isFailure: 1 }, { threshold: 1 }, { windowSize: 5 }, { failureRate: 1 }, { confidence: 1 }, { consecutiveFailures: 0 }, { maxOpenForMs: 5 }, { jitter: 2 }, { probeTimeoutMs: 0 }, { ramp: [0] }, { ramp: [0.5, 0.2] }, { ramp: [2] }, { rampCalls: 0 }, { maxScopes: 0 }, { isBadAnswer: 1 }, { scope: 1 }, null]) {
+    for (const options of [{ failureRate: 0 }, { failureRate: 50 }, { minimumCalls: 0 }, { windowSize: 10, minimumCalls: 11 }, { windowSize: 0 }, { openForMs: 0 }, { probes: 0 }, { isFailure: 1 }, { threshold: 1 }, { confidence: 1 }, { consecutiveFailures: 0 }, { maxOpenForMs: 5 }, { jitter: 2 }, { probeTimeoutMs: 0 }, { ramp: [0] }, { ramp: [0.5, 0.2] }, { ramp: [2] }, { rampCalls: 0 }, { maxScopes: 0 }, { isBadAnswer: 1 }, { scope: 1 }, null]) {
       expect(() => circuitBreaker(options as CircuitBreakerOptions), `${JSON.stringify(options)}`).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
     }
-    expect(() => circuitBreaker({ windowSize: 5, minimumCalls: 5 })).not.toThrow()
     expect(() => timeWindow({ ms: 5 })).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
   })
 })
@@ -301,6 +300,19 @@ describe('the default rule', () => {
       expect(breaker.state).toBe('closed')
       await predict(0).catch(() => {})
       expect([healthy, breaker.state]).toEqual([healthy, 'open'])
+    }
+  })
+
+  test('circuitBreaker whose window is too short for its confidence opens when all of it failed', async () => {
+    for (const [options, failures] of [[{ windowSize: 5 }, 5], [{ failureRate: 1, windowSize: 30 }, 30]] as const) {
+      const { model, inner } = rig()
+      const breaker = circuitBreaker(options)
+      const predict = pipe(inner, breaker)
+      model.fails(down)
+      for (let call = 1; call < failures; call += 1) await predict(call).catch(() => {})
+      expect(breaker.state).toBe('closed')
+      await predict(0).catch(() => {})
+      expect(breaker.state).toBe('open')
     }
   })
 

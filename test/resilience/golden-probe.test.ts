@@ -155,6 +155,6 @@ describe('goldenProbe', () => {
     const refused = expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' })
     expect(() => goldenProbe({ input: 1 } as never)).toThrow(refused)
     expect(() => goldenProbe({ input: 1, accept: 1 } as never)).toThrow(refused)
-    expect(() => circuitBreaker<number, number>({ scope: (input) => String(input), probe: goldenProbe({ input: 1, accept: () => true }) })).toThrow(refused)
+    expect(() => pipe((x: number) => x, circuitBreaker<number, number>({ scope: (input) => String(input), probe: goldenProbe({ input: 1, accept: () => true }) }))).toThrow(refused)
   })
 })
