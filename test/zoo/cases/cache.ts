@@ -1,6 +1,6 @@
 /** Caches. */
 import { pipe, predictor } from 'outrigger'
-import { cached, type CachedOptions } from 'outrigger/cache'
+import { cached, type CachedOptions, type CacheStore } from 'outrigger/cache'
 import { fateOf, issue, judge, lacks, tell, zooCase, type Build, type Kit, type ZooCase } from '../kit.js'
 import type { AsyncCacheDedupe, CacheableModule, DataLoaderClass, Default, LruCacheModule, Opossum } from '../rivals.js'
 
@@ -53,6 +53,22 @@ const noKey = lacks('the caller makes the key')
 const noSignal = lacks('a call has no signal')
 const byContent = { outrigger: ours(), 'lru-cache': noKey, cacheable: cacheable(), 'async-cache-dedupe': asyncCacheDedupe(), opossum: opossum() }
 const byText = { ...byContent, 'lru-cache': lruCache() }
+
+const noStale = lacks('it serves no stale answers')
+const inMemory = lacks('it keeps answers in memory only')
+
+/** Our cache over a store whose every operation does the same. */
+const overStore = (operation: () => Promise<never>): Build<Cached & { errors(): number }> => {
+  return ({ model, clock, random }) => {
+    const store: CacheStore = { open: () => ({ getMany: operation, set: operation, invalidate: operation }), describe: () => 'a dead store' }
+    const layer = cached({ store })
+    const predict = pipe(predictor((input: unknown) => model.run(input), { clock, random, version: '1' }), layer)
+    return { call: (input) => predict(input), errors: () => layer.counts.storeErrors + layer.counts.storeTimeouts }
+  }
+}
+
+/** Redis, as the others' adapters see it, whose every operation does the same. */
+const deadMap = (operation: () => Promise<never>): Readonly<Record<string, unknown>> => ({ get: operation, set: operation, setex: operation, has: operation, delete: operation, del: operation, clear: operation, on: () => {}, ttl: operation })
 
 /** Asks for two inputs that a model tells apart: does the second get the first one's answer? */
 const confuses = async ({ call }: Cached, { model }: Kit, one: unknown, other: unknown): Promise<boolean> => {
@@ -370,6 +386,120 @@ export const cacheCases: readonly ZooCase[] = [
         const loader = new DataLoader((keys) => Promise.all(keys.map((key) => model.run(key))))
         return { call: (input) => loader.load(input) }
       },
+    },
+  }),
+
+  zooCase<Cached>({
+    id: 'stampede-on-stale',
+    title: 'Everybody who finds a stale answer renews it',
+    issues: [issue('mcollina/async-cache-dedupe', 164)],
+    story: 'Calls were deduplicated while the cache was empty. Once the answer was stale, each of ten calls started a renewal of its own.',
+    correct: 'Ten calls at once get the stale answer at once, and one renewal runs.',
+    scenario: async ({ call }, kit) => {
+      kit.model.answers(() => 'old')
+      await call('x')
+      await kit.wait(1300)
+      kit.model.hangs()
+      const before = kit.model.calls
+      const fates = Array.from({ length: 10 }, () => fateOf(call('x')))
+      await kit.wait(20)
+      const atOnce = fates.filter(({ value }) => value === 'old').length
+      const renewals = kit.model.calls - before
+      for (const { answer } of kit.model.arrivals) answer('new')
+      await kit.wait(20)
+      const next = await call('x')
+      return judge(atOnce === 10 && renewals === 1 && next === 'new', `${atOnce} of 10 got the stale answer at once, ${renewals} renewals; then '${String(next)}'`)
+    },
+    subjects: {
+      outrigger: ours({ ttlMs: 1000, staleWhileRevalidateMs: 60_000 }),
+      'lru-cache': lruCache({ ttl: 1000, allowStale: true }),
+      'async-cache-dedupe': asyncCacheDedupe({ ttl: 1, stale: 60 }),
+      cacheable: noStale,
+      opossum: noStale,
+    },
+  }),
+
+  zooCase<Cached>({
+    id: 'stale-if-error',
+    title: 'The old answer is thrown away just when the model fails',
+    issues: [issue('isaacs/node-lru-cache', 233)],
+    story: 'A renewal failed, and with it the value that was still there: the request asked for what HTTP calls stale-if-error.',
+    correct: 'While the model fails, callers get the answer that there was, and again.',
+    scenario: async ({ call }, kit) => {
+      kit.model.answers(() => 'old')
+      await call('x')
+      await kit.wait(1300)
+      kit.model.fails()
+      const fates = []
+      for (let attempt = 0; attempt < 3; attempt += 1) {
+        fates.push(fateOf(call('x')))
+        await kit.wait(20)
+      }
+      return judge(fates.every(({ value }) => value === 'old') && kit.unhandled.length === 0, fates.map(tell).join('; '))
+    },
+    subjects: {
+      outrigger: ours({ ttlMs: 1000, staleIfErrorMs: 60_000 }),
+      'lru-cache': lruCache({ ttl: 1000, allowStaleOnFetchRejection: true, noDeleteOnFetchRejection: true }),
+      'async-cache-dedupe': asyncCacheDedupe({ ttl: 1, stale: 60 }),
+      cacheable: noStale,
+      opossum: noStale,
+    },
+  }),
+
+  zooCase<Cached>({
+    id: 'store-that-hangs',
+    title: 'A store that does not answer takes the service with it',
+    issues: [issue('jaredwray/keyv', 1554), issue('jaredwray/keyv', 1496)],
+    story: 'The Redis behind the in-memory cache was down. With the option `nonBlocking` it was expected that callers would not notice. They waited.',
+    correct: 'With a store that never answers the model is asked within half a second.',
+    scenario: async ({ call }, kit) => {
+      kit.model.answers()
+      const fate = fateOf(call('x'))
+      await kit.wait(500)
+      return judge(fate.state === 'fulfilled', `after half a second: ${tell(fate)}`)
+    },
+    subjects: {
+      outrigger: overStore(() => new Promise<never>(() => {})),
+      cacheable: async (kit) => {
+        const { Keyv } = await kit.load<CacheableModule>('cacheable')
+        return await (cacheable({ secondary: new Keyv({ store: deadMap(() => new Promise<never>(() => {})) }), nonBlocking: true }) as (kit: Kit) => Promise<Cached>)(kit)
+      },
+      'async-cache-dedupe': asyncCacheDedupe({ storage: { type: 'redis', options: { client: deadMap(() => new Promise<never>(() => {})) } } }),
+      'lru-cache': inMemory,
+      opossum: lacks('its stores answer at once or not at all'),
+    },
+  }),
+
+  zooCase<Cached & { errors(): number }>({
+    id: 'store-error-passes-for-a-miss',
+    title: 'A failing store looks like an empty one',
+    issues: [issue('koala73/worldmonitor', 3527), issue('koala73/worldmonitor', 8348)],
+    story: 'The helper returned null for a miss and for every error of Redis. During an outage everything was a miss, all callers went to the upstream, and no figure told the two apart.',
+    correct: 'The answer comes from the model, and the error is told apart from a miss.',
+    scenario: async ({ call, errors }, kit) => {
+      kit.model.answers()
+      const fate = fateOf(call('x'))
+      await kit.wait(100)
+      return judge(fate.state === 'fulfilled' && errors() > 0, `${tell(fate)}; ${errors()} errors of the store told`)
+    },
+    subjects: {
+      outrigger: async (kit) => await (overStore(() => Promise.reject(new Error('ECONNREFUSED'))) as (kit: Kit) => Promise<Cached & { errors(): number }>)(kit),
+      cacheable: async ({ load, model }) => {
+        const { Cacheable, Keyv } = await load<CacheableModule>('cacheable')
+        let errors = 0
+        const cache = new Cacheable({ secondary: new Keyv({ store: deadMap(() => Promise.reject(new Error('ECONNREFUSED'))), throwOnErrors: true }), nonBlocking: true })
+        cache.on('error', () => void (errors += 1))
+        const wrapped = cache.wrap((input) => model.run(input), { ttl: '1h', keyPrefix: 'model' })
+        return { call: (input) => wrapped(input), errors: () => errors }
+      },
+      'async-cache-dedupe': async (kit) => {
+        let errors = 0
+        const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => void (errors += 1) }
+        const cache = await (asyncCacheDedupe({ storage: { type: 'redis', options: { client: deadMap(() => Promise.reject(new Error('ECONNREFUSED'))), log } }, onError: () => void (errors += 1) }) as (kit: Kit) => Promise<Cached>)(kit)
+        return { ...cache, errors: () => errors }
+      },
+      'lru-cache': inMemory,
+      opossum: lacks('its stores answer at once or not at all'),
     },
   }),
 ]
