@@ -58,12 +58,15 @@ export interface ZooCase {
   readonly story: string
   readonly correct: string
   readonly subjects: readonly SubjectName[]
+  /** Runs the scenario with a subject of any make. */
+  observe(subject: unknown, kit: Kit): Promise<Observation>
   run(subject: SubjectName, kit: Kit): Promise<Result>
 }
 
 export const zooCase = <S>({ subjects, scenario, ...rest }: CaseOptions<S>): ZooCase => ({
   ...rest,
   subjects: Object.keys(subjects) as SubjectName[],
+  observe: (subject, kit) => scenario(subject as S, kit),
   run: async (name, kit) => {
     const build = subjects[name]
     if (build === undefined) throw new RangeError(`${name} is no subject of ${rest.id}`)

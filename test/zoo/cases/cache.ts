@@ -406,6 +406,7 @@ export const cacheCases: readonly ZooCase[] = [
       const atOnce = fates.filter(({ value }) => value === 'old').length
       const renewals = kit.model.calls - before
       for (const { answer } of kit.model.arrivals) answer('new')
+      kit.model.answers(() => 'newest')
       await kit.wait(20)
       const next = await call('x')
       return judge(atOnce === 10 && renewals === 1 && next === 'new', `${atOnce} of 10 got the stale answer at once, ${renewals} renewals; then '${String(next)}'`)

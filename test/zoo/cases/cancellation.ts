@@ -196,9 +196,10 @@ export const cancellationCases: readonly ZooCase[] = [
       const fate = fateOf(limited.call())
       await kit.wait(limitMs + 50)
       const limit = tell(fate)
+      const ended = fate.state === 'rejected'
       kit.model.arrivals[0]?.fail(new Error('too late'))
       await kit.wait(20)
-      return judge(fate.state === 'rejected' && kit.unhandled.length === 0, `${limit}; ${kit.unhandled.length} unhandled rejections`)
+      return judge(ended && kit.unhandled.length === 0, `${limit}; ${kit.unhandled.length} unhandled rejections`)
     },
     subjects: { outrigger: ours, cockatiel, opossum, 'p-timeout': pTimeout },
   }),
