@@ -222,6 +222,18 @@ export const bugs: Readonly<Record<string, (kit: Kit) => unknown>> = {
       },
     }
   },
+  'cancelled-calls-train-the-limit': ({ model }) => {
+    let limit = 20
+    return {
+      limit: () => limit,
+      call: (input: unknown, signal?: AbortSignal) =>
+        model.run(input, signal).catch((error: unknown) => {
+          limit *= 0.9
+          throw error
+        }),
+    }
+  },
+  'limit-stays-when-all-fail': ({ model }) => ({ limit: () => 20, call: (input: unknown) => model.run(input) }),
 
   'keys-with-proto': cacheBy(sortedJson),
   'keys-with-separators': cacheBy((input) => Object.values(input as object).join('::')),

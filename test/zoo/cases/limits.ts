@@ -1,6 +1,6 @@
 /** Limits on what runs at once. */
 import { bulkhead, pipe, predictor, timeout } from 'outrigger'
-import { rateLimit } from 'outrigger/resilience'
+import { adaptiveConcurrency, rateLimit } from 'outrigger/resilience'
 import { fateOf, issue, judge, lacks, tell, zooCase, type Build, type ZooCase } from '../kit.js'
 import type { Bottleneck, Cockatiel, Default, Opossum, PLimit, PTimeout } from '../rivals.js'
 
@@ -26,6 +26,19 @@ const cockatiel = (concurrency: number, queue: number): Build<Limiter> => {
 const noSignal = lacks('a waiting call cannot be aborted')
 const noQueue = lacks('it has no queue')
 const others = { opossum: noQueue, 'p-limit': noSignal, bottleneck: noSignal }
+
+interface Adaptive extends Limiter {
+  limit(): number
+}
+
+const adaptive: Build<Adaptive> = ({ model, clock, random }) => {
+  const limiter = adaptiveConcurrency()
+  const predict = pipe(predictor((input: unknown, call) => model.run(input, call.signal), { clock, random }), limiter)
+  return { call: (input = 'x', signal) => predict(input, { signal }), limit: () => limiter.limit }
+}
+
+const doesNotAdapt = lacks('its limit does not adapt')
+const notAdaptive = { cockatiel: doesNotAdapt, opossum: doesNotAdapt, 'p-limit': doesNotAdapt, bottleneck: doesNotAdapt }
 
 export const limitCases: readonly ZooCase[] = [
   zooCase<Limiter>({
@@ -168,5 +181,44 @@ export const limitCases: readonly ZooCase[] = [
       },
       bottleneck: noSignal,
     },
+  }),
+
+  zooCase<Adaptive>({
+    id: 'cancelled-calls-train-the-limit',
+    title: 'Callers who cancel shrink the limit',
+    issues: [issue('Netflix/concurrency-limits', 146)],
+    story: 'A limit that adapts took calls that clients had cancelled for time-outs. Clients with a nervous finger made the server admit less and less.',
+    correct: 'Twenty times twenty calls that their callers aborted leave the limit where it is.',
+    scenario: async ({ call, limit }, kit) => {
+      const before = limit()
+      kit.model.obeys()
+      for (let round = 0; round < 20; round += 1) {
+        const controller = new AbortController()
+        for (let one = 0; one < 20; one += 1) fateOf(call('x', controller.signal))
+        await kit.wait(100)
+        controller.abort()
+        await kit.settle()
+      }
+      return judge(limit() === before, `the limit was ${before}, and is ${limit()} after 400 aborted calls`)
+    },
+    subjects: { outrigger: adaptive, ...notAdaptive },
+  }),
+
+  zooCase<Adaptive>({
+    id: 'limit-stays-when-all-fail',
+    title: 'The limit does not move when every call is turned away',
+    issues: [issue('platinummonkey/go-concurrency-limits', 141)],
+    story: 'The limit was recomputed when a call succeeded. When the back end turned everything away, none did, and the limit stayed as high as before.',
+    correct: 'When all that the limit admits at once is turned away (429), again and again, the limit falls.',
+    scenario: async ({ call, limit }, kit) => {
+      const before = limit()
+      kit.model.fails(() => Object.assign(new Error('429 too many requests'), { status: 429 }))
+      for (let round = 0; round < 20; round += 1) {
+        for (let one = 0; one < 20; one += 1) fateOf(call())
+        await kit.wait(100)
+      }
+      return judge(limit() < before, `the limit was ${before}, and is ${limit()} after 400 calls that were turned away`)
+    },
+    subjects: { outrigger: adaptive, ...notAdaptive },
   }),
 ]
