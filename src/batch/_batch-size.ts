@@ -43,7 +43,7 @@ const FIRST = 4
  * pays, one run in eight is half as large.
  */
 export class BatchSize {
-  readonly times = new RunTimes()
+  readonly times: RunTimes = new RunTimes()
   readonly #max: number
   readonly #objectiveMs: number | undefined
   readonly #concurrency: number

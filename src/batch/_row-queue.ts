@@ -39,7 +39,7 @@ class Line {
 class Circle {
   readonly group: string
   readonly lane: Lane
-  readonly lines = new Map<unknown, Line>()
+  readonly lines: Map<unknown, Line> = new Map()
   /** Whose turn it is. */
   turn: Line | undefined = undefined
   size = 0

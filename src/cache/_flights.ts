@@ -43,7 +43,7 @@ const mostRevoked = 1000
  * The async context in which this module was loaded. Not the one in which a layer is made: that may be the request
  * that came first.
  */
-export const neutral = AsyncLocalStorage.snapshot()
+export const neutral: ReturnType<typeof AsyncLocalStorage.snapshot> = AsyncLocalStorage.snapshot()
 
 /**
  * Flights by key. The work runs under a call of its own, outside of every caller's async context; a caller who leaves
