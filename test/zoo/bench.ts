@@ -7,6 +7,7 @@
 import type * as Root from 'outrigger'
 import type * as Batch from 'outrigger/batch'
 import type * as Cache from 'outrigger/cache'
+import type * as Schema from 'outrigger/schema'
 import { measure, type Measured, type Target } from '../bench/measure.js'
 import { librariesInstalled } from './libraries.js'
 import type { AsyncCacheDedupe, CacheableModule, Cockatiel, CockatielPolicy, DataLoaderClass, Default, Opossum } from './rivals.js'
@@ -17,6 +18,7 @@ const load = async <T>(name: string): Promise<T> => (await import(name)) as T
 /** The built package, as users run it. */
 const { bulkhead, circuitBreaker, fallback, pipe, retry, timeout } = await built<typeof Root>('index.js')
 const { cached, contentKey } = await built<typeof Cache>('cache/index.js')
+const { defineSchema } = await built<typeof Schema>('schema/index.js')
 const { microBatched } = await built<typeof Batch>('batch/index.js')
 const cockatiel = await load<Cockatiel>('cockatiel')
 const { default: CircuitBreaker } = await load<Default<Opossum>>('opossum')
@@ -145,6 +147,29 @@ const keyOfObject = async (): Promise<Row> => {
   return { what: 'the key of an object of 20 fields', ours: mine, others: [json, of('object-hash')], gate: '≤ 1.2 × JSON.stringify', holds: mine.ns <= 1.2 * json.ns }
 }
 
+const objectHit = async (): Promise<Row> => {
+  const names = Array.from({ length: 20 }, (_, field) => `feature_${field}`)
+  const rows = Array.from({ length: 16 }, (_, row) => Object.fromEntries(names.map((name, field) => [name, field % 4 === 3 ? `category ${row % 7}` : field * 1.25 + row])))
+  const at = (index: number): Record<string, unknown> => rows[index & 15] as Record<string, unknown>
+  const schema = defineSchema(Object.fromEntries(names.map((name, field) => [name, { type: field % 4 === 3 ? 'string' : 'number' }])))
+  const typed = model as (input: Record<string, unknown>) => Promise<number>
+  const ours = pipe(typed, cached({ max: 1000 }))
+  const withSchema = pipe(typed, cached({ max: 1000, schema }))
+  const dedupe = createCache({ ttl: 3600, storage: { type: 'memory' } }).define('predict', model)['predict'] as (input: unknown) => Promise<unknown>
+  const wrapped = new Cacheable().wrap(model, { ttl: '1h', keyPrefix: 'model' })
+  const opossum = new CircuitBreaker(model, { cache: true })
+  const { of } = await compare([
+    { name: 'bare', calls: 5000, call: model },
+    { name: 'without', calls: 5000, call: (index) => ours(at(index)) },
+    { name: 'with', calls: 5000, call: (index) => withSchema(at(index)) },
+    { name: 'async-cache-dedupe', calls: 500, call: (index) => dedupe(at(index)) },
+    { name: 'cacheable wrap', calls: 500, call: (index) => wrapped(at(index)) },
+    { name: 'opossum cache', calls: 500, call: (index) => opossum.fire(at(index)) },
+  ])
+  opossum.shutdown()
+  return { what: 'a cache hit on an object of 20 fields, with a schema', ours: of('with', 'outrigger'), others: [of('without', 'outrigger without a schema'), of('async-cache-dedupe'), of('cacheable wrap'), of('opossum cache')], gate: '', holds: true }
+}
+
 const perKey = async (): Promise<Row> => {
   const size = 32
   const rowsModel = async (rows: readonly unknown[]): Promise<unknown[]> => rows.map((row) => row)
@@ -198,7 +223,7 @@ const ratio = (other: Figure, ours: Figure): string => {
 }
 
 const rows: Row[] = []
-for (const run of [() => failingCall(0), () => failingCall(1000), () => failingCall(100_000), openCircuit, cacheHit, keyOfObject, perKey, fiveLayers]) rows.push(await run())
+for (const run of [() => failingCall(0), () => failingCall(1000), () => failingCall(100_000), openCircuit, cacheHit, objectHit, keyOfObject, perKey, fiveLayers]) rows.push(await run())
 
 console.log('| what | outrigger | others (and how many times ours) | gate | |')
 console.log('|---|---|---|---|---|')
