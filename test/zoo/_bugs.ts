@@ -255,6 +255,8 @@ export const bugs: Readonly<Record<string, (kit: Kit) => unknown>> = {
     },
   }),
   'fixed-batch-size': unbatched,
+  // The error comes out where nobody waits for it.
+  'batch-function-throws-synchronously': () => ({ call: () => new Promise(() => {}) }),
 
   'idle-timers-hold-the-process': (kit) => ({
     call: (input: unknown) => {
