@@ -50,13 +50,12 @@ const probeSoonAfter = 10
  * import { GradientLimit } from 'outrigger/policy'
  * const limit = new GradientLimit({ initial: 10, min: 1, max: 100, windowMs: 100, tolerance: 1.5, smoothing: 0.2 })
  * const window = (from: number, latencyMs: number) => {
- *   for (let call = 0; call < 20; call += 1) limit.succeed({ rows: 1, startedAt: from + call * 10, endedAt: from + call * 10 + latencyMs, inFlight: limit.limit })
+ *   for (let call = 0; call < 10; call += 1) limit.succeed({ rows: 1, startedAt: from + call * 10, endedAt: from + call * 10 + latencyMs, inFlight: limit.limit })
  * }
- * for (let from = 0; from < 5000; from += 200) window(from, 20) // always the same latency: there is room
- * assert.ok(limit.limit > 15)
- * const before = limit.limit
- * for (let from = 5000; from < 8000; from += 200) window(from, 200) // ten times the latency: too much
- * assert.ok(limit.limit < before)
+ * for (let from = 0; from < 400; from += 100) window(from, 20) // always the same latency: there is room
+ * const atEase = limit.limit
+ * for (let from = 400; from < 800; from += 100) window(from, 200) // ten times the latency: too much
+ * assert.ok(atEase > 10 && limit.limit < atEase)
  * ```
  */
 export class GradientLimit implements ConcurrencyLimit {

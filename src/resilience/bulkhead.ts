@@ -69,7 +69,7 @@ export function bulkhead<I>(options: BulkheadOptions<I>): BulkheadLayer<I> {
       const measure = weigher(host, 'bytesOf', bytesOf, roughBytes)
       const weigh = bytes === Infinity ? () => 0 : (input: I) => Math.ceil(measure(input))
       return {
-        describe: () => `bulkhead ${show(calls, 'at once')}${show(rows, 'rows')}${show(bytes, 'bytes')}${queue} waiting`,
+        describe: () => `bulkhead ${show(calls, 'at once')}${show(rows, 'rows')}${show(bytes, 'bytes')}${show(queue || Infinity, 'waiting')}`.slice(0, -2),
         guard: {
           enter: (call, input) => gate.enter(call, 1, weigh(input)),
           refusal: (_call, input) => gate.refusal(1, weigh(input)),
