@@ -73,6 +73,6 @@ export class TokenBucket {
 
   /** Gives back what was granted and not used. */
   giveBack(cost: number): void {
-    this.#tokens = Math.min(this.#burst, this.#tokens + cost)
+    this.#tokens += cost
   }
 }

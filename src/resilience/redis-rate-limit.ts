@@ -21,7 +21,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local state = redis.call('HMGET', KEYS[1], 'tokens', 'at')
 local tokens = math.min(burst, (tonumber(state[1]) or burst) + math.max(0, now - (tonumber(state[2]) or now)) * rate)
-local left = math.min(burst, tokens - cost)
+local left = tokens - cost
 local wait = left < 0 and -left / rate or 0
 local granted = wait <= maxWait
 if granted then tokens = left end

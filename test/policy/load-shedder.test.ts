@@ -65,6 +65,9 @@ describe('LoadShedder', () => {
     ask(0.95)
     for (now = 10; now < 5000; now += 10) ask(now % 20 === 0 ? 0.91 : 0.86)
     expect(changes.map(({ isShedding }) => isShedding)).toEqual([true])
+    for (; now < 10_000; now += 10) ask(0.86)
+    expect(one.isShedding('normal')).toBe(true)
+    ask(0.91)
     const quiet = now
     for (; now < quiet + 980; now += 10) expect(ask(0.5)).toBe(true)
     expect(one.isShedding('normal')).toBe(true)

@@ -20,6 +20,19 @@ describe('rows and bytes', () => {
     expect(fates.map(({ value }) => value)).toEqual([[1, 2, 3], [4, 5], 6])
   })
 
+  test('bulkhead lets in whoever stood behind one that was too large for the room, when that one leaves', async () => {
+    const { clock, model, inner } = rig({ batches: true })
+    const predict = pipe(inner, bulkhead({ rows: 4, queue: 5 }))
+    const leaving = new AbortController()
+    fateOf(predict.batch([1, 2, 3]))
+    fateOf(predict.batch([4, 5], { signal: leaving.signal }))
+    fateOf(predict(6))
+    await clock.settle()
+    leaving.abort()
+    await clock.settle()
+    expect(model.arrivals.map(({ inputs }) => inputs)).toEqual([[1, 2, 3], [6]])
+  })
+
   test('bulkhead refuses a batch that is larger than the whole limit, at once and clearly', async () => {
     const { inner } = rig({ batches: true })
     const predict = pipe(inner, bulkhead({ rows: 2, queue: 5 }))
