@@ -52,15 +52,15 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorHelp>> = {
     fix: 'Put a `fallback` outside the breaker; look at why the model fails.',
   },
   ERR_OUTRIGGER_BULKHEAD_FULL: {
-    when: 'As many calls run as the bulkhead allows, and its queue is full.',
-    fix: 'Shed load, raise `concurrency` or `queue`, or put a `fallback` outside.',
+    when: 'As much runs as the bulkhead allows, and its queue is full. Or the call waited for `maxWaitMs`, gave its place to one of higher priority, or is larger than a whole limit; the message says which.',
+    fix: 'Shed load, cut batches that are too large, raise the limits or `queue`, or put a `fallback` outside.',
   },
   ERR_OUTRIGGER_OVERLOADED: {
-    when: 'The service is overloaded: an adaptive limit is reached, or load is shed and the call\'s priority is too low. The model was not called.',
+    when: 'The service is overloaded: an adaptive limit is reached, or load is shed and the call\'s priority is too low (`retryAfterMs` says when to come back). The model was not called.',
     fix: 'Back off and try later; give calls that matter a higher `priority`; put a `fallback` outside.',
   },
   ERR_OUTRIGGER_RATE_LIMITED: {
-    when: 'The rate limit has no tokens left for this call. `retryAfterMs` says when it would have.',
+    when: 'The rate limit has no tokens left for this call. `retryAfterMs` says when it would have; it is `Infinity` for a call that costs more than the whole burst.',
     fix: 'Wait for `retryAfterMs`, raise the limit, or put a `fallback` outside.',
   },
   ERR_OUTRIGGER_QUEUE_FULL: {
