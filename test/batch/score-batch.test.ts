@@ -350,6 +350,17 @@ describe('scoreBatch into files', () => {
     expect(await readFile(join(folder, 'b.csv'), 'utf8')).toBe('note,name,output\n"a ""quote"", a\r\nbreak",Ada,Ada\n"",Bob,Bob\n')
   })
 
+  it('lets a file be looped over, and ends the loop at a row that cannot be read', async () => {
+    const path = join(await temporaryFolder(), 'in.jsonl')
+    await writeFile(path, '1\n2\nx\n3\n')
+    const read: number[] = []
+    const loop = async (): Promise<void> => {
+      for await (const row of jsonlFile<number>(path)) read.push(row)
+    }
+    await expect(loop()).rejects.toMatchObject(jobCode)
+    expect(read).toEqual([1, 2])
+  })
+
   it('stops with a code when the input is missing, shrinks, or holds a quote that never closes', async () => {
     const folder = await temporaryFolder()
     const path = join(folder, 'in.csv')
