@@ -1,6 +1,8 @@
 /** DuckDB, by the few methods that are used. */
 import { InvalidOptionError, OutriggerError } from '../core/errors.js'
 
+const packageName: string = '@duckdb/node-api'
+
 /** An open connection of `@duckdb/node-api`. */
 export interface DuckDbConnection {
   run(sql: string): Promise<unknown>
@@ -17,9 +19,10 @@ export interface DuckDb {
 const duckDbOf = async (given: DuckDb | undefined): Promise<DuckDb> => {
   if (given !== undefined) return given
   try {
-    return (await import('@duckdb/node-api')) as unknown as DuckDb
+    // Not a literal: a bundler would want to pack the package, and its native modules, into every service.
+    return (await import(/* @vite-ignore */ packageName)) as DuckDb
   } catch (cause) {
-    throw new OutriggerError('ERR_OUTRIGGER_PEER_MISSING', 'Cannot use a Parquet file as the package `@duckdb/node-api` must be installed (npm install @duckdb/node-api), or passed in as `duckdb`: current value is no such package', { cause, package: '@duckdb/node-api' })
+    throw new OutriggerError('ERR_OUTRIGGER_PEER_MISSING', 'Cannot use a Parquet file as the package `@duckdb/node-api` must be installed, or passed in as `duckdb`: current value is no such package', { cause, package: packageName })
   }
 }
 
