@@ -130,11 +130,13 @@ export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O> =
       }
       listeners.add(tell)
 
-      const enter = (cell: Cell): number => {
+      const enter = (cell: Cell, { isLastResort }: Call): number => {
         current = cell
         const permit = cell.breaker.acquire(now)
-        if (permit === rejected) arm(cell)
-        return permit
+        if (permit !== rejected) return permit
+        arm(cell)
+        // Nobody is left to answer in its place, so that nothing is gained by refusing; unless somebody said so by hand.
+        return isLastResort && cell.breaker.state !== 'isolated' ? past : rejected
       }
       // What is learned is how long it takes when all is well.
       const isSlow = (cell: Cell, startedAt: number, rows: number, successes: number): boolean =>
@@ -170,7 +172,7 @@ export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O> =
         guard: {
           enter: (call, input) => {
             const cell = cells.of(scopeOf(input, call))
-            const permit = enter(cell)
+            const permit = enter(cell, call)
             // What the breaker gives for no permit is what says so to the fused function.
             if (!needsTickets || permit === rejected) return permit
             lastTicket += 1
@@ -189,10 +191,11 @@ export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O> =
         many: async (next, inputs, batch) => {
           const runs = new Map<Cell, Run | RowFailure>()
           const runOf = inputs.map((input, index) => {
-            const cell = cells.of(scopeOf(input, batch.rows[index] as Call))
+            const call = batch.rows[index] as Call
+            const cell = cells.of(scopeOf(input, call))
             let run = runs.get(cell)
             if (run === undefined) {
-              const permit = enter(cell)
+              const permit = enter(cell, call)
               run = permit === rejected ? new RowFailure(open()) : { cell, permit, failed: new Set(), failures: 0, successes: 0 }
               runs.set(cell, run)
             }
@@ -238,6 +241,9 @@ export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O> =
     failureRate: { get: () => asked().failureRate },
   }) as typeof wrap & CircuitBreakerHandle
 }
+
+/** The permit of a call that went past the breaker: it is of no period, so that its outcome counts for none. */
+const past = -3
 
 const isCounting = ({ state }: Breaker): boolean => state === 'closed' || state === 'metrics-only'
 

@@ -1,5 +1,6 @@
-import { bulkhead, fallback, layer, owned, pipe, predictor, RowFailure, timeout, type Predictor } from 'outrigger'
+import { bulkhead, circuitBreaker, fallback, layer, owned, pipe, predictor, RowFailure, timeout, type Predictor } from 'outrigger'
 import { cached } from 'outrigger/cache'
+import { breakerControl, type BreakerControl } from 'outrigger/resilience'
 import { mockModel } from 'outrigger/testing'
 import { describe, expect, test } from 'vitest'
 import { swappable } from '../../src/testing/_swappable.js'
@@ -243,6 +244,49 @@ describe('the last resort', () => {
     await predict(1)
     await predict.batch([1])
     expect(seen).toEqual([['model', false], ['inner', true], ['outer', false], ['model', false], ['inner', true], ['outer', false]])
+  })
+})
+
+describe('the last resort and its circuit breaker', () => {
+  const quick = { minimumCalls: 1, windowSize: 1, confidence: 0, openForMs: 1000, jitter: 0 } as const
+  const chain = (control?: BreakerControl) => {
+    const { clock, model, inner } = rig({ batches: true })
+    model.fails(down)
+    const small = mockModel<number, number>({ batches: true })
+    const breaker = circuitBreaker({ ...quick, ...(control === undefined ? {} : { control }) })
+    const rung = pipe(predictor(small, { name: 'small', clock }), timeout({ ms: 100 }), breaker)
+    return { clock, small, breaker, rung, inner }
+  }
+
+  test('fallback asks its last rung although the breaker there is open, for calls and batches, and the breaker learns nothing of it', async () => {
+    const { clock, small, breaker, rung, inner } = chain()
+    small.fails(down)
+    await expect(rung(0)).rejects.toBe(down)
+    expect(breaker.state).toBe('open')
+    const predict = pipe(inner, fallback(rung))
+    small.answers((x) => -x)
+    expect([await predict(1), await predict.batch([2, 3])]).toEqual([-1, [-2, -3]])
+    await expect(rung(0)).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_CIRCUIT_OPEN' })
+    expect(breaker.state).toBe('open')
+    // It comes back as ever.
+    await clock.advance(1000)
+    expect([await rung(4), breaker.state]).toEqual([-4, 'closed'])
+  })
+
+  test('fallback leaves the breaker the last word in other rungs, with `lastResort: false`, and where it was isolated by hand', async () => {
+    const { small, rung, inner } = chain()
+    small.fails(down)
+    await expect(rung(0)).rejects.toBe(down)
+    small.answers((x) => -x)
+    expect([await pipe(inner, fallback(rung, () => 7))(1), await pipe(inner, fallback(rung, () => 7)).batch([1])]).toEqual([7, [7]])
+    await expect(pipe(inner, fallback({ use: rung, lastResort: false }))(1)).rejects.toMatchObject({ errors: [down, { code: 'ERR_OUTRIGGER_CIRCUIT_OPEN' }] })
+    expect(await pipe(inner, fallback({ use: rung, lastResort: true }, () => 7))(1)).toBe(-1)
+
+    const control = breakerControl()
+    const isolated = chain(control)
+    isolated.small.answers((x) => -x)
+    control.isolate('maintenance')
+    await expect(pipe(isolated.inner, fallback(isolated.rung))(1)).rejects.toMatchObject({ errors: [down, { code: 'ERR_OUTRIGGER_CIRCUIT_OPEN' }] })
   })
 })
 
