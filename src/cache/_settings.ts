@@ -14,8 +14,6 @@ import { memoryLimits, memoryStore } from './memory-store.js'
 /** What a cache goes by. */
 export interface Settings<I> {
   readonly store: CacheStore
-  /** Whether the store may be shared, with what other processes or versions left in it. */
-  readonly isGivenStore: boolean
   readonly storeTimeoutMs: number
   readonly keys: KeyRule<I>
   readonly ttlMs: number | ((output: unknown, input: I) => number) | undefined
@@ -62,12 +60,11 @@ export const settingsOf = <I, O>(options: CachedOptions<I, O>): Settings<I> => {
   const audit = auditOf(options)
   return {
     store: store ?? memoryStore(limits),
-    isGivenStore: store !== undefined,
     storeTimeoutMs: numberOption('cached', 'storeTimeoutMs', options.storeTimeoutMs ?? 100, { min: 1 }),
     keys: { key: functionOption('cached', 'key', options.key), schema, quantise },
     ttlMs: typeof ttlMs === 'function' ? (ttlMs as (output: unknown, input: I) => number) : duration('ttlMs', ttlMs, 1),
     freshness,
-    isTimed: ttlMs !== undefined || store !== undefined || negativeTtlMs !== undefined || audit !== undefined,
+    isTimed: ttlMs !== undefined || (store !== undefined && store.isPrivate !== true) || negativeTtlMs !== undefined || audit !== undefined,
     refresh: refreshOf(options),
     negativeTtlMs,
     refusals: refusals ?? isInvalidInput,

@@ -87,6 +87,8 @@ export interface OpenCacheStore {
 export interface CacheStore {
   open(host: CacheStoreHost): OpenCacheStore
   describe(): string
+  /** What it keeps is seen by nobody but the predictor that it was opened for, and gone with it. */
+  readonly isPrivate?: true
 }
 
 /** Nothing is stored. */

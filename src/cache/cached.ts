@@ -134,12 +134,12 @@ export function cached<I, O = unknown>(options: CachedOptions<I, O> | NeutralCac
 
   const wrap = <P extends O>(inner: Predictor<I, P>): Predictor<I, P> =>
     applyLayer<I, P>(inner, 'cached', (host, inside) => {
-      if (settings.isGivenStore) checkVersion(inner)
+      if (settings.store.isPrivate !== true) checkVersion(inner)
       const cache = new Cache<I, P>(settings, host, inside, counters)
       caches.add(cache as Cache<I, unknown>)
       return {
         trusted: true,
-        describe: () => `cached ${settings.store.describe()}${typeof settings.ttlMs === 'number' ? ` for ${settings.ttlMs} ms` : ''}`,
+        describe: () => `cached, ${settings.store.describe()}${typeof settings.ttlMs === 'number' ? ` for ${settings.ttlMs} ms` : ''}`,
         one: (next, input, call) => cache.one(next, input, call),
         many: (next, inputs, batch) => cache.many(next, inputs, batch),
         close: async () => {

@@ -36,7 +36,7 @@ const guestShare = 0.05
  */
 export const memoryStore = (options: MemoryStoreOptions = {}): CacheStore => {
   const limits = memoryLimits('a memory store', options)
-  return { open: (host) => new MemoryStore(limits, host), describe: () => `in memory, up to ${limits.max}` }
+  return { open: (host) => new MemoryStore(limits, host), describe: () => `up to ${limits.max}`, isPrivate: true }
 }
 
 /** Checked limits. */

@@ -47,7 +47,7 @@ export const tieredStore = (options: TieredStoreOptions): CacheStore => {
   membersOption(owner, 'far', far, ['open', 'describe'])
   numberOption(owner, 'nearTtlMs', nearTtlMs, { min: 0, infinite: true })
   numberOption(owner, 'timeoutMs', timeoutMs, { min: 1 })
-  return { open: (host) => new TieredStore(limits, far, nearTtlMs, timeoutMs, host), describe: () => `in memory, up to ${limits.max}, and ${far.describe()}` }
+  return { open: (host) => new TieredStore(limits, far, nearTtlMs, timeoutMs, host), describe: () => `up to ${limits.max} here, and ${far.describe()}` }
 }
 
 /** An answer in memory, and when the far store was last known to have it. */
