@@ -67,7 +67,7 @@ export class Breaker {
   protected openedAt = 0
   protected openMs = 0
   protected openings = 0
-  protected closedAt: number = -Infinity
+  protected closedAt = -Infinity
   readonly #draw: () => number
   readonly #onChange: (change: BreakerChange) => void
   /** 0 for the probes, then the steps of the ramp; and the calls of the step. */
@@ -100,7 +100,7 @@ export class Breaker {
   }
 
   /** Asks to call. Gives a permit, or {@link rejected}. Where probes come apart, only they pass `isProbe`. */
-  acquire(now: () => number, isProbe: boolean = !this.rule.probesApart): number {
+  acquire(now: () => number, isProbe = !this.rule.probesApart): number {
     if (this.current === 'closed') return this.period
     const { ramp, probes, rampCalls, probeTimeoutMs } = this.rule
     const at = now()

@@ -3,7 +3,7 @@ import { bulkhead, circuitBreaker, fallback, layer, mapInput, mapOutput, pipe, r
 import { microBatched } from 'outrigger/batch'
 import { cached } from 'outrigger/cache'
 import { cascade, ensemble } from 'outrigger/compose'
-import { rateLimit } from 'outrigger/resilience'
+import { adaptiveConcurrency, hedge, rateLimit } from 'outrigger/resilience'
 import { observed } from 'outrigger/observe'
 import { extraWorkBudget } from 'outrigger/policy'
 import { shadow } from 'outrigger/route'
@@ -26,6 +26,10 @@ export const gentle: Readonly<Record<string, Make>> = {
   'cached for a while': () => cached({ ttlMs: 10, max: 2 }),
   'cached, renewed and audited': () => cached({ ttlMs: 5, staleWhileRevalidateMs: 10, staleIfErrorMs: 10, negativeTtlMs: 10, audit: { rate: 0.5 } }),
   'cached, frozen': () => cached({ freeze: true, max: 2 }),
+  'hedge': () => hedge({ delayMs: 10 }),
+  'hedge at a learned quantile': () => hedge({ quantile: 0.5 }),
+  'adaptiveConcurrency': () => adaptiveConcurrency({ queue: 100 }),
+  'adaptiveConcurrency, one at a time': () => adaptiveConcurrency({ algorithm: 'aimd', initial: 1, latencyMs: 10, queue: 100 }),
   'rateLimit': () => rateLimit({ perSecond: 1000, burst: 1000, maxWaitMs: 1000 }),
   'rateLimit that waits': () => rateLimit({ perSecond: 100, burst: 10, maxWaitMs: 10_000 }),
   'microBatched': () => microBatched(),
@@ -62,6 +66,10 @@ export const strict: Readonly<Record<string, Make>> = {
   'cached for a while': () => cached({ ttlMs: 20, max: 2 }),
   'cached, renewed and audited': () => cached({ ttlMs: 5, staleWhileRevalidateMs: 20, earlyRefresh: 1, negativeTtlMs: 10, audit: { rate: 0.5, concurrency: 1 }, refresh: { concurrency: 1, timeoutMs: 30 } }),
   'cached, stale if error': () => cached({ ttlMs: 5, staleIfErrorMs: 1000 }),
+  'hedge': () => hedge({ delayMs: 5, max: 2, budget: extraWorkBudget({ burst: 50 }), concurrency: 2 }),
+  'hedge at a learned quantile': () => hedge({ quantile: 0.5, budget: extraWorkBudget({ burst: 50 }) }),
+  'adaptiveConcurrency': () => adaptiveConcurrency({ initial: 2, windowMs: 10 }),
+  'adaptiveConcurrency with a queue': () => adaptiveConcurrency({ algorithm: 'aimd', initial: 1, latencyMs: 10, windowMs: 10, queue: 1, maxWaitMs: 30 }),
   'rateLimit': () => rateLimit({ perSecond: 20, burst: 5 }),
   'rateLimit that waits': () => rateLimit({ perSecond: 20, burst: 4, maxWaitMs: 100, largeBatches: 'split' }),
   'microBatched': () => microBatched(),
@@ -82,7 +90,7 @@ export const strict: Readonly<Record<string, Make>> = {
 export const mayServeOld: ReadonlySet<string> = new Set(['cached, stale if error'])
 
 /** How many calls at once a strict layer lets pass when nothing else goes on; without a number here, at least two. */
-export const narrow: Readonly<Record<string, number>> = { 'circuitBreaker': 1 }
+export const narrow: Readonly<Record<string, number>> = { 'circuitBreaker': 1, 'adaptiveConcurrency': 1, 'adaptiveConcurrency with a queue': 1 }
 
 /** The stack of these layers, innermost first. */
 export const stackOf = <O>(model: Predictor<number, O>, layers: readonly NeutralLayer[]): Predictor<number, O> => (pipe as (model: unknown, ...layers: readonly NeutralLayer[]) => Predictor<number, O>)(model, ...layers)

@@ -48,7 +48,8 @@ const weather = async ({ layers, batches, isPolite, observes, script }: Storm): 
   const model = new OpenModel()
   const versions = swappable<number, Answer>({ one: model.version('one', { batches, isPolite }), two: model.version('two', { batches, isPolite }) }, { clock })
   let live = 'one'
-  const predict = stackOf(versions.predictor, layers.map((name) => strict[name]!())) as Predictor<number, Answer | typeof rule>
+  const built = layers.map((name) => strict[name]!())
+  const predict = stackOf(versions.predictor, built) as Predictor<number, Answer | typeof rule>
   let records = 0
   let expectedRecords = 0
   if (observes) predict.observe((event) => void (event.type === 'prediction' && (records += 1)))
@@ -129,11 +130,15 @@ const weather = async ({ layers, batches, isPolite, observes, script }: Storm): 
   model.isQuick = true
   for (let round = 0; round < 60 && (pending > 0 || model.open.length > 0); round += 1) {
     for (const open of [...model.open]) open.settle([true], false)
-    await clock.advance(10 * 2 ** Math.min(round, 12))
+    await clock.settle()
+    if (pending > 0) await clock.advance(2 ** Math.min(round, 16))
   }
   expect(pending, 'calls that never settled').toBe(0)
   await Promise.all(calls)
   if (problems.length > 0) throw problems[0]
+  await clock.settle()
+  // What a cache renews goes through the layers inside, which do not know that nobody waits for it.
+  if (!layers.includes('cached, renewed and audited')) expect(clock.holding, 'timers that hold the process when nobody waits').toBe(0)
   // Half-open breakers, rates and budgets recover.
   await clock.advance(600_000)
   await clock.advance(600_000)
@@ -151,6 +156,9 @@ const weather = async ({ layers, batches, isPolite, observes, script }: Storm): 
     })
     await clock.advance(1000)
   }
+  for (const layer of built) {
+    for (const [what, found] of Object.entries('state' in layer && typeof layer.state === 'object' ? { ...layer, ...layer.state } : layer)) if (['inFlight', 'waiting', 'queued', 'running'].includes(what)) expect(found, `${what} after the storm`).toBe(0)
+  }
   expect(clock.holding, 'timers that hold the process').toBe(0)
   expect([lasting, ...controllers].map(({ signal }) => getEventListeners(signal, 'abort').length).reduce((a, b) => a + b, 0), 'listeners on the signals of callers').toBe(0)
   expect([versions.leases('one'), versions.leases('two')], 'leases that are held').toEqual([0, 0])
@@ -165,15 +173,16 @@ const weather = async ({ layers, batches, isPolite, observes, script }: Storm): 
   expect(clock.pending, 'timers after close').toBe(0)
 }
 
+/** `PROPERTY_RUNS` and `PROPERTY_SEED` look longer, and elsewhere. */
 const runs = Number(process.env['PROPERTY_RUNS'] ?? 300)
 const seed = Number(process.env['PROPERTY_SEED'] ?? 51)
 
 describe('a storm', () => {
   it('loses and doubles no result, and leaves nothing behind', async () => {
-    await fc.assert(fc.asyncProperty(storm, weather), { seed, numRuns: runs, timeout: 10_000, interruptAfterTimeLimit: 400_000 })
+    await fc.assert(fc.asyncProperty(storm, weather), { seed, numRuns: runs })
   }, 600_000)
 
   it.each(Object.keys(strict))('around %s alone', async (name) => {
-    await fc.assert(fc.asyncProperty(storm, async (one) => await weather({ ...one, layers: [name] })), { seed, numRuns: Math.ceil(runs / 10) })
+    await fc.assert(fc.asyncProperty(storm, async (one) => await weather({ ...one, layers: [name] })), { seed, numRuns: Math.ceil(runs / 5) })
   }, 600_000)
 })
