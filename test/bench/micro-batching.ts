@@ -1,0 +1,110 @@
+/** What micro-batching brings and costs: the design's budget row, on TensorFlow.js and on a synthetic engine. */
+import * as tf from '@tensorflow/tfjs'
+import type * as outrigger from 'outrigger'
+import type * as batching from 'outrigger/batch'
+import type { Predictor } from 'outrigger'
+import type { Budget } from './main.js'
+import { median } from './measure.js'
+
+/** The built package, as users run it. */
+const built = async <M>(path: string): Promise<M> => (await import(new URL(`../../dist/esm/${path}`, import.meta.url).href)) as M
+const { pipe } = await built<typeof outrigger>('index.js')
+const { microBatched } = await built<typeof batching>('batch/index.js')
+
+type RowModel<I> = { predict(row: I): Promise<unknown>; predictBatch(rows: readonly I[]): Promise<unknown[]> }
+
+/** A multilayer perceptron as it stands in a service: rows in, rows out, no tensor left. */
+const perceptron = (inputs: number, hidden: number, outputs: number): RowModel<Float32Array> => {
+  const model = tf.sequential({ layers: [tf.layers.dense({ units: hidden, inputShape: [inputs], activation: 'relu' }), tf.layers.dense({ units: outputs, activation: 'softmax' })] })
+  const predictBatch = async (rows: readonly Float32Array[]): Promise<unknown[]> => {
+    const packed = new Float32Array(rows.length * inputs)
+    rows.forEach((row, index) => packed.set(row, index * inputs))
+    const values = tf.tidy(() => (model.predict(tf.tensor2d(packed, [rows.length, inputs])) as tf.Tensor).dataSync())
+    return rows.map((_, index) => values.slice(index * outputs, (index + 1) * outputs))
+  }
+  return { predictBatch, predict: async (row) => (await predictBatch([row]))[0] }
+}
+
+/** An engine that keeps the thread busy for 0.1 ms and 2 µs a row. */
+const synthetic: RowModel<Float32Array> = {
+  predict: async (row) => (await synthetic.predictBatch([row]))[0],
+  predictBatch: async (rows) => {
+    const until = performance.now() + 0.1 + 0.002 * rows.length
+    while (performance.now() < until);
+    return [...rows]
+  },
+}
+
+/** Microseconds per row of clients who ask again when they have their answer. */
+const cost = async (predict: Predictor<Float32Array, unknown>, clients: number, row: Float32Array, rows: number): Promise<number> => {
+  let left = rows
+  const start = process.hrtime.bigint()
+  await Promise.all(Array.from({ length: clients }, async () => {
+    while (left > 0) {
+      left -= 1
+      await predict(row)
+    }
+  }))
+  return Number(process.hrtime.bigint() - start) / 1000 / rows
+}
+
+interface Costs {
+  readonly plain: number
+  readonly batched: number
+  /** Plain against batched, by round: what disturbs the machine disturbs both. */
+  readonly ratio: number
+}
+
+const compare = async (model: RowModel<Float32Array>, clients: number, row: Float32Array, rows: number, rounds = 15): Promise<Costs> => {
+  const plain = pipe(model)
+  const batched = pipe(model, microBatched())
+  const costs = { plain: [] as number[], batched: [] as number[] }
+  for (let round = -3; round < rounds; round += 1) {
+    const both = [await cost(plain, clients, row, rows), await cost(batched, clients, row, rows)] as const
+    if (round < 0) continue
+    costs.plain.push(both[0])
+    costs.batched.push(both[1])
+  }
+  return { plain: median(costs.plain), batched: median(costs.batched), ratio: median(costs.plain.map((plainCost, round) => plainCost / (costs.batched[round] as number))) }
+}
+
+const microseconds = ({ plain, batched }: Costs): string => `${plain.toFixed(1)} against ${batched.toFixed(1)} µs a row`
+
+const gains = async (what: string, model: RowModel<Float32Array>, row: Float32Array, gate: number): Promise<Budget> => {
+  const many = await compare(model, 64, row, 1280)
+  return { what: `${what}: 64 clients against unbatched`, gate: `≥ ${gate} ×`, measured: `${many.ratio.toFixed(1)} × (${microseconds(many)})`, holds: many.ratio >= gate }
+}
+
+const lone = async (what: string, model: RowModel<Float32Array>, row: Float32Array): Promise<Budget> => {
+  const one = await compare(model, 1, row, 300, 31)
+  const extra = 1 / one.ratio - 1
+  return { what: `${what}: cost at 1 client`, gate: '≤ 10 %', measured: `${(extra * 100).toFixed(1)} % (${microseconds(one)})`, holds: extra <= 0.1 }
+}
+
+export const microBatchBudgets = async (): Promise<Budget[]> => {
+  const budgets: Budget[] = []
+  const tabular = new Float32Array(32).fill(0.5)
+  const image = new Float32Array(784).fill(0.5)
+  budgets.push(await gains('synthetic engine, 0.1 ms + 2 µs a row', synthetic, tabular, 4), await lone('synthetic engine', synthetic, tabular))
+  await tf.setBackend('cpu')
+  budgets.push(await gains('TensorFlow.js in JavaScript, MLP 32-64-3', perceptron(32, 64, 3), tabular, 4), await lone('MLP 32-64-3', perceptron(32, 64, 3), tabular))
+  // Here the arithmetic itself is most of the time, which no batch saves: it must not become slower.
+  budgets.push(await gains('TensorFlow.js in JavaScript, MLP 784-128-10', perceptron(784, 128, 10), image, 1))
+  const wasm = '@tensorflow/tfjs-backend-wasm'
+  const hasWasm = await import(wasm).then(async () => await tf.setBackend('wasm'), () => false)
+  if (hasWasm) budgets.push(await gains('TensorFlow.js in WebAssembly, MLP 784-128-10', perceptron(784, 128, 10), image, 4), await lone('in WebAssembly', perceptron(784, 128, 10), image))
+  else budgets.push({ what: `TensorFlow.js in WebAssembly: ${wasm} is not installed`, gate: '', measured: 'not measured', holds: true })
+  const nothing = { predict: async (row: Float32Array) => row, predictBatch: async (rows: readonly Float32Array[]) => [...rows] }
+  const always = pipe(nothing, microBatched({ adaptive: false }))
+  const rounds: number[] = []
+  for (let round = 0; round < 25; round += 1) rounds.push(await cost(always, 32, tabular, 6400))
+  budgets.push({ what: 'for reference: a row in a batch of 32 of a model that does nothing (DataLoader 2.2: 116 ns)', gate: '', measured: `${(median(rounds.slice(5)) * 1000).toFixed(0)} ns`, holds: true })
+  return budgets
+}
+
+// Alone: node --import tsx test/bench/micro-batching.ts
+if (process.argv[1] === new URL(import.meta.url).pathname) {
+  const budgets = await microBatchBudgets()
+  for (const { what, gate, measured, holds } of budgets) console.log(`${holds ? 'ok  ' : 'MISS'}  ${what.padEnd(96)}  ${gate.padEnd(6)}  ${measured}`)
+  process.exitCode = budgets.every(({ holds }) => holds) ? 0 : 1
+}
