@@ -15,11 +15,11 @@ const ENOUGH = 0.95
 /** Batching pays when a row costs this much less in a batch than alone… */
 const WORTHWHILE = 1.15
 /** …and this many milliseconds, which is more than waiting in our queue costs. */
-const OWN_COST_MS = 0.002
+const OWN_COST_MS = 0.005
 /** A run of no more rows than this is small. */
 const SMALL = 4
 /** A verdict on that must hold for so many runs in a row. */
-const SURE = 12
+const SURE = 24
 /** While it is unsure whether batching pays, one run in so many takes half of what it could, to learn the difference. */
 const PROBE = 8
 /** When a verdict is to be had anew, every other run may take so many rows, whatever was learned. */

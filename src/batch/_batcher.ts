@@ -64,7 +64,7 @@ const LOOK = 8
 /** In direct mode batching is tried again after so many calls… */
 const RECHECK = 1000
 /** …for so many runs, unless it is clear before. */
-const TRIAL = 64
+const TRIAL = 96
 
 export class Batcher<I, O> implements RowsHost<I, O> {
   readonly window: number
@@ -88,6 +88,8 @@ export class Batcher<I, O> implements RowsHost<I, O> {
   #company = 0
   #alone = 0
   readonly #leaveNow = (): void => this.#leave()
+  /** Rows that came since a run was scheduled, to whose callers nobody listens yet. */
+  #fresh: WaitingRow<I, O>[] = []
   /** The row whose arrival made a run be scheduled: it may run in its own async context when it stays alone. */
   #opener: WaitingRow<I, O> | undefined
   /** With `maxDelayMs`: when those who wait must leave. */
@@ -207,15 +209,22 @@ export class Batcher<I, O> implements RowsHost<I, O> {
       if (!this.#queue.offer(row)) return false
       this.#meter.seen(1)
       if (call.startedAt !== undefined || this.#settings.maxDelayMs > 0) row.since = this.#host.clock.now()
-      row.stop = call.onAbort((reason) => {
-        if (!this.#queue.remove(row)) return
-        this.#refuse(row, abortErrorOf(reason))
-        if (this.#queue.size === 0) this.#disarm()
-      })
       this.#noteDue(row)
       this.#poke(row)
+      // One that leaves with the next run is looked at then; listening is a good part of what a row costs.
+      if (this.#isScheduled) this.#fresh.push(row)
+      else this.#listen(row)
     }
     return true
+  }
+
+  /** Lets a row leave when its caller does. */
+  #listen(row: WaitingRow<I, O>): void {
+    row.stop = row.call.onAbort((reason) => {
+      if (!this.#queue.remove(row)) return
+      this.#refuse(row, abortErrorOf(reason))
+      if (this.#queue.size === 0) this.#disarm()
+    })
   }
 
   full(): OutriggerError {
@@ -278,6 +287,9 @@ export class Batcher<I, O> implements RowsHost<I, O> {
       if (rows.length > 0) this.#start(this.#fitting(rows, now), now)
     }
     this.#opener = undefined
+    const fresh = this.#fresh
+    this.#fresh = []
+    for (const row of fresh) if (row.line !== undefined) this.#listen(row)
     if (maxDelayMs > 0) {
       this.#disarm()
       for (const row of this.#queue) this.#noteDue(row)
@@ -285,14 +297,15 @@ export class Batcher<I, O> implements RowsHost<I, O> {
     }
   }
 
-  /** Without those whose time is over. (Those whose caller left have left the queue.) */
+  /** Without those whose callers have left or whose time is over. */
   #wanted(rows: WaitingRow<I, O>[], now: number): WaitingRow<I, O>[] {
-    let hasLate = false
-    for (const { call } of rows) if (call.deadline <= now) hasLate = true
-    if (!hasLate) return rows
+    let isWhole = true
+    for (const { call } of rows) if (call.deadline <= now || call.isAborted) isWhole = false
+    if (isWhole) return rows
     return rows.filter((row) => {
-      if (row.call.deadline > now) return true
-      this.#refuse(row, rejection('ERR_OUTRIGGER_TIMEOUT', 'Cannot run the row any more as its deadline has passed while it waited for a batch'))
+      if (row.call.isAborted) this.#refuse(row, abortErrorOf(row.call.abortReason))
+      else if (row.call.deadline > now) return true
+      else this.#refuse(row, rejection('ERR_OUTRIGGER_TIMEOUT', 'Cannot run the row any more as its deadline has passed while it waited for a batch'))
       return false
     })
   }

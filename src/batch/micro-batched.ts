@@ -32,7 +32,7 @@ export interface MicroBatchedOptions<I> {
   readonly pad?: 'repeat' | false | ((inputs: readonly I[]) => I)
   /** Asks again for halves of a run that failed, to find the row that makes it fail. @default true */
   readonly bisect?: boolean
-  /** Bounds asking again. @default a budget of its own: 10 % of the rows, and one full run at once */
+  /** Bounds asking again. @default a budget of its own: 10 % of the rows, and two full runs at once */
   readonly budget?: ExtraWorkBudget
   /** Gives runs copies of the inputs, for models that read them late and callers who reuse theirs after they gave up. @default false */
   readonly copy?: boolean
