@@ -23,7 +23,7 @@ const walk = (hash: number, value: unknown, depth: number): number => {
     for (let index = 0; index < list.length; index += 1) next = walk(next, list[index], depth - 1)
     return next
   }
-  if (value instanceof Date) return walk(hash, value.getTime(), depth)
+  if (value instanceof Date) return walk(mix(hash, 3), value.getTime(), depth)
   let next = mix(hash, 2)
   for (const [name, part] of value instanceof Map ? value : value instanceof Set ? value.entries() : Object.entries(value)) next = walk(walk(next, name, depth - 1), part, depth - 1)
   return next
