@@ -45,7 +45,7 @@ export class CallWindow implements OutcomeWindow {
     this.failures += (bits & 1) - (oldest & 1)
     this.slow += (bits >> 1) - (oldest >> 1)
     ring[this.#position] = bits
-    this.#position = (this.#position + 1) % ring.length
+    this.#position = this.#position + 1 === ring.length ? 0 : this.#position + 1
   }
 
   clear(): void {

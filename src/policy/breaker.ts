@@ -99,9 +99,10 @@ export class Breaker {
     return this.current === 'open' || (this.current === 'half-open' && this.#step + this.#running === 0)
   }
 
-  /** Asks to call. Gives a permit, or {@link rejected}. Where probes come apart, only they pass `isProbe`. */
-  acquire(now: () => number, isProbe = !this.rule.probesApart): number {
+  /** Asks to call. Gives a permit, or {@link rejected}. Where probes come apart, only those that say `isGolden` are any. */
+  acquire(now: () => number, isGolden = false): number {
     if (this.current === 'closed') return this.period
+    const isProbe = isGolden || !this.rule.probesApart
     const { ramp, probes, rampCalls, probeTimeoutMs } = this.rule
     const at = now()
     if (this.current === 'open') {
@@ -112,7 +113,7 @@ export class Breaker {
       if (this.#running > 0 && at - this.#lastProbeAt >= probeTimeoutMs) {
         // Nobody was there to notice it when it was due.
         this.open(this.#lastProbeAt + probeTimeoutMs, `a probe took longer than ${probeTimeoutMs} ms`)
-        return this.acquire(now, isProbe)
+        return this.acquire(now, isGolden)
       }
     }
     const isFull = this.#running + this.#ended >= (this.#step === 0 ? probes : rampCalls)

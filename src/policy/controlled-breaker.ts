@@ -47,9 +47,9 @@ export class ControlledBreaker extends Breaker {
     if (this.current !== 'isolated') this.relax(isMetricsOnly ? 'metrics-only' : 'closed', reason)
   }
 
-  override acquire(now: () => number, isProbe?: boolean): number {
+  override acquire(now: () => number, isGolden?: boolean): number {
     if (this.current === 'isolated') return rejected
-    return this.current === 'metrics-only' ? this.period : super.acquire(now, isProbe)
+    return this.current === 'metrics-only' ? this.period : super.acquire(now, isGolden)
   }
 
   protected override open(at: number, reason: string): void {

@@ -121,7 +121,8 @@ export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O> =
         return name
       }
       const scopeOf = guarded<[I, Call], string>(host, 'scope', typeof scope === 'function' ? scope : undefined, inside.bind === undefined ? () => '' : (_, call) => versionOf(call))
-      if (inside.bind === undefined && typeof scope !== 'function') cells.of('')
+      const only = inside.bind === undefined && typeof scope !== 'function' ? cells.of('') : undefined
+      const cellOf = (call: Call, input: I): Cell => only ?? cells.of(scopeOf(input, call))
 
       const arm = (cell: Cell): void => prober?.arm(cell.breaker, (call) => scopeOf(undefined as never, call) === cell.scope)
       const tell = (cell: Cell, { from, to, reason }: BreakerChange): void => {
@@ -147,13 +148,12 @@ export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O> =
       const tickets = new Map<number, Ticket>()
       let lastTicket = 0
       const ended = (held: number, call: Call, failures: number, successes: number): void => {
-        const ticket = tickets.get(held)
-        if (ticket === undefined) {
-          cells.of(scopeOf(undefined as never, call)).breaker.record(held, failures, successes, false, now)
+        if (!needsTickets) {
+          cellOf(call, undefined as never).breaker.record(held, failures, successes, false, now)
           return
         }
+        const { cell, permit, startedAt } = tickets.get(held) as Ticket
         tickets.delete(held)
-        const { cell, permit, startedAt } = ticket
         cell.breaker.record(permit, failures, successes, isSlow(cell, startedAt, 1, successes), now)
       }
 
@@ -171,7 +171,7 @@ export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O> =
         describe: () => `circuit-breaker ${asked().state}, opens ${rule.failureRate > 1 ? `after ${rule.consecutiveFailures} failures in a row` : `at ${rule.failureRate * 100} % of ${rule.window.name}`}`,
         guard: {
           enter: (call, input) => {
-            const cell = cells.of(scopeOf(input, call))
+            const cell = cellOf(call, input)
             const permit = enter(cell, call)
             // What the breaker gives for no permit is what says so to the fused function.
             if (!needsTickets || permit === rejected) return permit
@@ -189,42 +189,49 @@ export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O> =
           fail: (held, error, call) => ended(held, call, isFailure(error) ? 1 : 0, 0),
         },
         many: async (next, inputs, batch) => {
-          const runs = new Map<Cell, Run | RowFailure>()
-          const runOf = inputs.map((input, index) => {
+          const runs = new Map<Cell, Run>()
+          const runOf: Run[] = []
+          const admitted: number[] = []
+          const rows = new Array<Row<O>>(inputs.length)
+          let run: Run | undefined
+          for (let index = 0; index < inputs.length; index += 1) {
             const call = batch.rows[index] as Call
-            const cell = cells.of(scopeOf(input, call))
-            let run = runs.get(cell)
-            if (run === undefined) {
-              const permit = enter(cell, call)
-              run = permit === rejected ? new RowFailure(open()) : { cell, permit, failed: new Set(), failures: 0, successes: 0 }
-              runs.set(cell, run)
+            const cell = cellOf(call, inputs[index] as I)
+            if (run?.cell !== cell) {
+              run = runs.get(cell)
+              if (run === undefined) {
+                const permit = enter(cell, call)
+                run = { cell, permit, failed: new Set(), failures: 0, successes: 0 }
+                if (permit === rejected) run.failed.add(new RowFailure(open()))
+                runs.set(cell, run)
+              }
             }
-            return run
-          })
-          const rows = [...runOf] as Row<O>[]
-          const admitted = runOf.flatMap((run, index) => (isRowFailure(run) ? [] : [index]))
+            if (run.permit === rejected) for (const failure of run.failed) rows[index] = failure
+            else admitted.push(index)
+            runOf.push(run)
+          }
           if (admitted.length === 0) return rows
           const startedAt = slow === undefined ? 0 : now()
           const answers = await (admitted.length === inputs.length ? next(inputs, batch) : next(pick(inputs, admitted), batch.pick(admitted)))
-          admitted.forEach((index, position) => {
-            const run = runOf[index] as Run
+          for (let position = 0; position < admitted.length; position += 1) {
+            const index = admitted[position] as number
+            const own = runOf[index] as Run
             const row = (rows[index] = answers[position] as Row<O>)
             if (!isRowFailure(row)) {
               const bad = isBad(row, inputs[index] as I)
-              if (bad === undefined) run.successes += 1
+              if (bad === undefined) own.successes += 1
               else {
-                run.failures += 1
+                own.failures += 1
                 if (!passes()) rows[index] = new RowFailure(bad)
               }
-            } else if (!run.failed.has(row)) {
+            } else if (!own.failed.has(row)) {
               // Rows that failed together are one failure.
-              run.failed.add(row)
-              if (isFailure(row.error)) run.failures += 1
+              own.failed.add(row)
+              if (isFailure(row.error)) own.failures += 1
             }
-          })
-          for (const run of runs.values()) {
-            if (isRowFailure(run)) continue
-            const { cell, permit, failed, failures, successes } = run
+          }
+          for (const { cell, permit, failed, failures, successes } of runs.values()) {
+            if (permit === rejected) continue
             const isWell = failures + failed.size === 0
             cell.breaker.record(permit, failures, isWell ? 1 : successes, failures + successes > 0 && isSlow(cell, startedAt, admitted.length, isWell ? 1 : 0), now)
           }
