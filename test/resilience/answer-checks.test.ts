@@ -1,4 +1,4 @@
-import { circuitBreaker, fallback, pipe, RowFailure } from 'outrigger'
+import { circuitBreaker, fallback, pipe, type RowFailure } from 'outrigger'
 import { answerChecks, breakerControl } from 'outrigger/resilience'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
