@@ -128,9 +128,13 @@ export const adaptiveConcurrency = (options: AdaptiveConcurrencyOptions = {}): A
       hosts.set(host, inner.identity.name)
       const isDropped = guarded(host, 'isDropped', given, saysTooMuch)
 
+      /** Not after the end: what settles late shall not begin to measure anew. */
+      const look = (now: number): void => {
+        if (loop !== undefined && hosts.has(host) && loop.look(now, host)) estimate.press()
+      }
       const succeed = (call: Pick<Call, 'isAborted' | 'abortReason'>, rows: number, startedAt: number): void => {
         const now = clock.now()
-        if (loop?.look(now, host) === true) estimate.press()
+        look(now)
         // The answer came too late for a limit farther out: too much. For a caller who just left: nothing.
         if (!call.isAborted) estimate.succeed({ rows, startedAt, endedAt: now, inFlight: door.calls })
         else if (outcomeOf(call.abortReason) === 'timeout') estimate.drop(now, door.calls)
@@ -140,7 +144,7 @@ export const adaptiveConcurrency = (options: AdaptiveConcurrencyOptions = {}): A
         const isTooMuch = call.isAborted ? outcomeOf(call.abortReason) === 'timeout' : isDropped(error)
         if (!isTooMuch) return
         const now = clock.now()
-        if (loop?.look(now, host) === true) estimate.press()
+        look(now)
         estimate.drop(now, door.calls)
         adjust(now)
       }

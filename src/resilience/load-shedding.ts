@@ -115,7 +115,7 @@ export const loadShedding = (options: LoadSheddingOptions): LoadSheddingLayer =>
       /** Gives when the call began, for the delay, or `refused`. */
       const enter = (call: Call, count: number): number => {
         const at = delay === undefined && loop === undefined ? 0 : clock.now()
-        loop?.look(at, host)
+        if (loop !== undefined && hosts.has(host)) loop.look(at, host)
         load = Math.max(rows / rowsInFlight, delay?.load(at) ?? 0, loop === undefined ? 0 : loop.delayMs / loop.maxDelayMs, ask(undefined))
         const loadClass = classOf(call)
         const isAdmitted = shedder.admits(loadClass, load, now, random)
