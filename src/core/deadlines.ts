@@ -2,7 +2,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Clock, Timer } from './clock.js'
 
-/** A limit in the queue. */
+/** A limit in the queue. `expire` is called as its method; it is `undefined` once the limit is over. */
 export interface Deadline {
   expiresAt: number
   expire: (() => void) | undefined
@@ -29,8 +29,14 @@ export class Deadlines {
   }
 
   add(expire: () => void): Deadline {
+    return this.enqueue({ expiresAt: 0, expire, before: undefined, after: undefined })
+  }
+
+  /** The same for an object of the caller's, which saves it a closure. */
+  enqueue<D extends Deadline>(deadline: D): D {
     const last = this.#last
-    const deadline: Deadline = { expiresAt: this.#clock.now() + this.#ms, expire, before: last, after: undefined }
+    deadline.expiresAt = this.#clock.now() + this.#ms
+    deadline.before = last
     this.#last = deadline
     if (last !== undefined) last.after = deadline
     else {
@@ -69,7 +75,7 @@ export class Deadlines {
     for (let first = this.#first; first !== undefined && first.expiresAt <= now; first = this.#first) {
       const { expire } = first
       this.remove(first)
-      expire?.()
+      expire?.call(first)
     }
     // Node's timers may fire a fraction of a millisecond early; wait for the rest. What expired may have armed it already.
     if (this.#first !== undefined && this.#timer === undefined) this.#arm(Math.max(1, this.#first.expiresAt - now))

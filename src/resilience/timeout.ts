@@ -1,5 +1,5 @@
 import type { BatchCall, Call } from '../core/call.js'
-import type { Timer } from '../core/clock.js'
+import type { Clock, Timer } from '../core/clock.js'
 import { Deadlines, type Deadline } from '../core/deadlines.js'
 import { OutriggerError } from '../core/errors.js'
 import { applyLayer, type NeutralLayer } from '../core/layer.js'
@@ -63,46 +63,7 @@ export const timeout = (options: TimeoutOptions): NeutralLayer => {
 
   return (inner) =>
     applyLayer(inner, 'timeout', ({ clock }) => {
-      const deadlines = new Deadlines(clock, ms)
-      /** Gives a limit a timer of its own. One that is longer than a timer can be is none. */
-      const arm = (limit: Limit, delayMs: number, expire: () => void): void => {
-        limit.expire = () => {
-          limit.expire = undefined
-          expire()
-        }
-        if (delayMs <= longestMs) limit.timer = clock.setTimeout(limit.expire, delayMs)
-      }
-      /** Ends a limit, and says whether the work has ended before it did. */
-      const isInTime = (limit: Limit): boolean => {
-        if (limit.expire === undefined) return false
-        if (limit.timer !== undefined) clock.clearTimeout(limit.timer)
-        else if (limit.error === undefined) deadlines.remove(limit)
-        limit.expire = undefined
-        return true
-      }
-      /**
-       * Begins the limit of a call that is due at `due`. At the limit `giveUp` is called, or at the end of the grace that
-       * is left. Gives `undefined` when no time is left.
-       */
-      const begin = (limitMs: number, due: number, attempt: Call | BatchCall, giveUp: (error: OutriggerError) => void): Limit | undefined => {
-        const expire = (): void => {
-          const error = (limit.error = timeoutError(limitMs))
-          const leftMs = Math.min(graceMs, due - limit.expiresAt)
-          if (leftMs > 0) arm(limit, leftMs, () => giveUp(error))
-          else giveUp(error)
-          attempt.abort(error)
-        }
-        const isShared = limitMs === ms
-        // The queue has read the clock: one read per call is enough.
-        const limit: Limit = isShared ? deadlines.add(expire) : { expiresAt: clock.now() + limitMs, expire, before: undefined, after: undefined }
-        const leftMs = limitMs + Math.min(0, due - limit.expiresAt)
-        if (isShared && leftMs === ms) return limit
-        // What is not as long as the others cannot share their queue.
-        if (isShared) deadlines.remove(limit)
-        if (leftMs <= 0) return undefined
-        arm(limit, leftMs, expire)
-        return limit
-      }
+      const limits: Limits = { clock, queue: new Deadlines(clock, ms), ms, graceMs }
 
       return {
         trusted: true,
@@ -111,36 +72,16 @@ export const timeout = (options: TimeoutOptions): NeutralLayer => {
         one: (next, input, call) => {
           const attempt = call.fork()
           const answer = new Promise<never>(capture)
-          const resolve = captured.resolve as (output: unknown) => void
-          const { reject } = captured
-          const limit = begin(ms, call.deadline, attempt, (error) => {
-            call.attempts += attempt.attempts
-            reject(error)
-          })
-          if (limit === undefined) {
+          const limit = new CallLimit(limits, attempt, call, captured.resolve, captured.reject)
+          if (!limit.begin(ms)) {
             attempt.end()
-            reject(timeoutError(0))
+            limit.reject(timeoutError(0))
             return answer
           }
           attempt.deadline = limit.expiresAt
           next(input, attempt).then(
-            (output) => {
-              if (isInTime(limit)) call.adopt(attempt)
-              if (isStream(output)) {
-                const held = untilEnd(output, () => attempt.end())
-                if (limit.error === undefined) return resolve(held)
-                // A stream that was told to stop is none any more.
-                discardStream(held)
-                return reject(limit.error)
-              }
-              attempt.end()
-              resolve(output)
-            },
-            (error: unknown) => {
-              if (isInTime(limit)) call.adopt(attempt)
-              attempt.end()
-              reject(limit.error ?? error)
-            },
+            (output) => limit.pass(output),
+            (error: unknown) => limit.fail(error),
           )
           return answer
         },
@@ -148,35 +89,163 @@ export const timeout = (options: TimeoutOptions): NeutralLayer => {
         many: (next, inputs, batch) => {
           const attempt = batch.fork()
           return new Promise((resolve) => {
-            const limit = begin(Math.min(longestMs, ms + msPerRow * inputs.length), batch.deadline, attempt, (error) => {
-              batch.rows.forEach((call, index) => (call.attempts += (attempt.rows[index] as Call).attempts))
-              resolve(failRows(inputs.length, error))
-            })
-            if (limit === undefined) {
+            const limit = new BatchLimit(limits, attempt, batch, (error) => resolve(failRows(inputs.length, error)))
+            if (!limit.begin(Math.min(longestMs, ms + msPerRow * inputs.length))) {
               attempt.end()
-              resolve(failRows(inputs.length, timeoutError(0)))
+              limit.reject(timeoutError(0))
               return
             }
             for (const call of attempt.rows) call.deadline = limit.expiresAt
             void next(inputs, attempt).then((rows) => {
-              if (isInTime(limit)) batch.adopt(attempt)
-              attempt.end()
+              limit.end()
               const failure = limit.error && new RowFailure(limit.error)
               resolve(failure === undefined ? rows : rows.map((row) => (isRowFailure(row) ? failure : row)))
             })
           })
         },
 
-        close: () => deadlines.close(),
+        close: () => limits.queue.close(),
       }
     })
 }
 
-/** A limit in the queue, or one with a timer of its own. */
-interface Limit extends Deadline {
-  timer?: Timer
+/** What the limits of a layer share. */
+interface Limits {
+  readonly clock: Clock
+  /** Holds those that are `ms` long. */
+  readonly queue: Deadlines
+  readonly ms: number
+  readonly graceMs: number
+}
+
+/** The limit of a call or a run: an object and few closures, as every call makes one. */
+abstract class Limit<W extends Call | BatchCall> implements Deadline {
+  expiresAt = 0
+  expire: (() => void) | undefined = onLimit
+  before: Deadline | undefined = undefined
+  after: Deadline | undefined = undefined
   /** There from the limit on, when the model has been told to stop. */
-  error?: OutriggerError
+  error: OutriggerError | undefined = undefined
+  /** Of a limit that cannot share the queue, as it is not as long as the others. */
+  #timer: Timer | undefined = undefined
+  readonly #limits: Limits
+  readonly attempt: W
+  readonly whole: W
+  readonly reject: (error: unknown) => void
+
+  constructor(limits: Limits, attempt: W, whole: W, reject: (error: unknown) => void) {
+    this.#limits = limits
+    this.attempt = attempt
+    this.whole = whole
+    this.reject = reject
+  }
+
+  /** Takes over what the attempt has noted: all of it when its answer is used, else how often it asked. */
+  protected abstract adopt(isUsed: boolean): void
+
+  /** Begins a limit of `limitMs`, or of what is left of the deadline of the whole; `false` when nothing is. */
+  begin(limitMs: number): boolean {
+    const { queue, clock, ms } = this.#limits
+    const isShared = limitMs === ms
+    // The queue reads the clock: one read per call is enough.
+    if (isShared) queue.enqueue(this)
+    else this.expiresAt = clock.now() + limitMs
+    const { deadline } = this.whole
+    if (isShared && deadline >= this.expiresAt) return true
+    const leftMs = Math.min(limitMs, limitMs + deadline - this.expiresAt)
+    if (isShared) queue.remove(this)
+    if (leftMs <= 0) return false
+    this.#arm(leftMs, () => this.onLimit(limitMs))
+    return true
+  }
+
+  /** There is an answer: ends the limit, unless it is over. */
+  stop(): void {
+    if (this.expire === undefined) return
+    if (this.#timer !== undefined) this.#limits.clock.clearTimeout(this.#timer)
+    else if (this.error === undefined) this.#limits.queue.remove(this)
+    this.expire = undefined
+    this.adopt(true)
+  }
+
+  /** The work has ended. */
+  end(): void {
+    this.stop()
+    this.attempt.end()
+  }
+
+  /** At the limit: tells the model to stop, and the caller that it is over, at once or after the grace that is left. */
+  onLimit(limitMs: number = this.#limits.ms): void {
+    const error = (this.error = timeoutError(limitMs))
+    const leftMs = Math.min(this.#limits.graceMs, this.whole.deadline - this.expiresAt)
+    if (leftMs > 0) this.#arm(leftMs, () => this.#giveUp(error))
+    else this.#giveUp(error)
+    this.attempt.abort(error)
+  }
+
+  #giveUp(error: OutriggerError): void {
+    this.adopt(false)
+    this.reject(error)
+  }
+
+  /** Gives the limit a timer of its own. One that is longer than a timer can be is none. */
+  #arm(delayMs: number, expire: () => void): void {
+    this.expire = () => {
+      this.expire = undefined
+      expire()
+    }
+    if (delayMs <= longestMs) this.#timer = this.#limits.clock.setTimeout(this.expire, delayMs)
+  }
+}
+
+/** What all limits in the queue share. */
+function onLimit(this: unknown): void {
+  ;(this as Limit<Call>).onLimit()
+}
+
+class CallLimit extends Limit<Call> {
+  readonly #resolve: (output: never) => void
+
+  constructor(limits: Limits, attempt: Call, whole: Call, resolve: (output: never) => void, reject: (error: unknown) => void) {
+    super(limits, attempt, whole, reject)
+    this.#resolve = resolve
+  }
+
+  pass(output: unknown): void {
+    if (isStream(output)) {
+      this.#passStream(output)
+      return
+    }
+    this.end()
+    this.#resolve(output as never)
+  }
+
+  fail(error: unknown): void {
+    this.end()
+    this.reject(this.error ?? error)
+  }
+
+  protected override adopt(isUsed: boolean): void {
+    if (isUsed) this.whole.adopt(this.attempt)
+    else this.whole.attempts += this.attempt.attempts
+  }
+
+  /** A stream keeps its attempt until it ends. One that was told to stop is none any more. */
+  #passStream(output: AsyncIterable<unknown>): void {
+    const { attempt } = this
+    const held = untilEnd(output, () => attempt.end())
+    this.stop()
+    if (this.error === undefined) return this.#resolve(held as never)
+    discardStream(held)
+    return this.reject(this.error)
+  }
+}
+
+class BatchLimit extends Limit<BatchCall> {
+  protected override adopt(isUsed: boolean): void {
+    if (isUsed) this.whole.adopt(this.attempt)
+    else this.whole.rows.forEach((call, index) => (call.attempts += (this.attempt.rows[index] as Call).attempts))
+  }
 }
 
 // What `Promise.withResolvers` does, which Node 20 has not: an executor that every promise shares costs a call no closure.
