@@ -15,7 +15,7 @@ import { Background } from './_background.js'
 import type { Counters } from './_counts.js'
 import { Flights, neutral, type Flight, type Landing } from './_flights.js'
 import { judge, keepsForErrors, mayStandIn, type Freshness } from './_freshness.js'
-import { GuardedStore, isPromise } from './_guard.js'
+import { guardStore, isPromise } from './_guard.js'
 import { Keys } from './_keys.js'
 import { copyOutput, keptInput } from './_outputs.js'
 import type { Settings } from './_settings.js'
@@ -82,8 +82,7 @@ export class Cache<I, O> {
     this.#keys = new Keys(settings.keys, host.random.integer(2 ** 32), host)
     this.#answers = new Answers(settings, host, counters)
     const storeHost = { clock: host.clock, count: (event: StoreEvent, error?: unknown) => this.#countStore(event, error) }
-    const opened = settings.store.open(storeHost)
-    this.#store = opened.isBounded === true ? opened : new GuardedStore(opened, storeHost, settings.storeTimeoutMs)
+    this.#store = guardStore(settings.store.open(storeHost), storeHost, settings.storeTimeoutMs)
     this.#meter = settings.budget?.meter()
     this.#background = new Background(settings.refresh.concurrency, this.#meter)
     this.#auditor = settings.audit === undefined ? undefined : new Auditor(settings.audit, host, inside.runtime, counters.audit, this.#meter, (key) => void this.invalidate({ input: key }).catch(() => {}))

@@ -2,6 +2,7 @@
 import type { Clock } from '../core/clock.js'
 import { Deadlines } from '../core/deadlines.js'
 import { OutriggerError } from '../core/errors.js'
+import { membersOption } from '../core/options.js'
 import type { CacheKey } from './cache-key.js'
 import { unavailable, type CacheFill, type CacheReading, type CacheStoreHost, type CacheUse, type Invalidation, type OpenCacheStore } from './cache-store.js'
 import { isReading } from './_reading.js'
@@ -48,9 +49,15 @@ export class Rest {
   }
 }
 
+/** Stores of ours that bound their own time and never fail. Nobody else can claim that. */
+export const bounded: WeakSet<OpenCacheStore> = new WeakSet()
+
+/** The store, guarded where it needs to be. @throws `ERR_OUTRIGGER_INVALID_OPTION` when it is none */
+export const guardStore = (store: OpenCacheStore, host: CacheStoreHost, timeoutMs: number): OpenCacheStore =>
+  bounded.has(store) ? store : new GuardedStore(membersOption('cached', 'store', store, ['getMany', 'set', 'invalidate']), host, timeoutMs)
+
 /** The store, guarded. Look-ups and fills never fail; an invalidation that did not get through rejects. */
 export class GuardedStore implements OpenCacheStore {
-  readonly isBounded = true
   readonly #store: OpenCacheStore
   readonly #host: CacheStoreHost
   readonly #clock: Clock
@@ -76,15 +83,13 @@ export class GuardedStore implements OpenCacheStore {
     if (!this.#allows()) return nobody()
     const checked = (readings: unknown): readonly CacheReading[] => {
       this.#rest.succeed()
-      if (!Array.isArray(readings) || readings.length !== keys.length) {
-        this.#host.count('garbage')
-        return nobody()
+      try {
+        if (Array.isArray(readings) && readings.length === keys.length) return readings.map((reading: unknown) => this.#checked(reading))
+      } catch {
+        // Looking at it threw: garbage too.
       }
-      return readings.map((reading: unknown) => {
-        if (isReading(reading)) return reading
-        this.#host.count('garbage')
-        return unavailable
-      })
+      this.#host.count('garbage')
+      return nobody()
     }
     let readings: unknown
     try {
@@ -94,6 +99,12 @@ export class GuardedStore implements OpenCacheStore {
       return nobody()
     }
     return isPromise(readings) ? this.#bounded(readings).then(checked, nobody) : checked(readings)
+  }
+
+  #checked(reading: unknown): CacheReading {
+    if (isReading(reading)) return reading
+    this.#host.count('garbage')
+    return unavailable
   }
 
   set(fills: readonly CacheFill[]): void | Promise<void> {

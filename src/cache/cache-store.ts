@@ -78,8 +78,6 @@ export interface OpenCacheStore {
   invalidate(what: Invalidation): void | PromiseLike<void>
   /** Answers it holds, where it knows. */
   readonly size?: number
-  /** It bounds its own time and never fails, so that nobody needs to guard it. */
-  readonly isBounded?: true
   close?(): void | PromiseLike<void>
 }
 

@@ -3,6 +3,7 @@ import { roughBytes } from '../core/copy.js'
 import { numberOption, optionsObject } from '../core/options.js'
 import type { CacheKey, Scope } from './cache-key.js'
 import { nothing, type CacheFill, type CacheReading, type CacheStore, type CacheStoreHost, type CacheUse, type Invalidation, type OpenCacheStore } from './cache-store.js'
+import { bounded } from './_guard.js'
 
 /** Options of {@link memoryStore}. */
 export interface MemoryStoreOptions {
@@ -64,7 +65,6 @@ type Slots = LRUCache<string | number, Slot>
 
 /** The open store. Synchronous throughout. Two inputs whose hashes are equal push each other out, and never share an answer. */
 export class MemoryStore implements OpenCacheStore {
-  readonly isBounded = true
   readonly #main: Slots
   readonly #guests: Slots
   readonly #measures: boolean
@@ -73,6 +73,7 @@ export class MemoryStore implements OpenCacheStore {
   readonly #scopes = new Map<number, { readonly scope: Scope; slots: number }>()
 
   constructor({ max, maxBytes }: MemoryLimits, host: CacheStoreHost) {
+    bounded.add(this)
     this.#measures = maxBytes !== undefined
     const slots = (share: number): Slots =>
       new LRUCache({

@@ -1,7 +1,7 @@
 import { membersOption, numberOption, optionsObject } from '../core/options.js'
 import type { CacheKey } from './cache-key.js'
 import { nothing, type CachedAnswer, type CacheFill, type CacheReading, type CacheStore, type CacheStoreHost, type CacheUse, type Invalidation, type OpenCacheStore } from './cache-store.js'
-import { GuardedStore, isPromise } from './_guard.js'
+import { bounded, GuardedStore, isPromise } from './_guard.js'
 import { memoryLimits, MemoryStore, type MemoryLimits, type MemoryStoreOptions } from './memory-store.js'
 
 /** Options of {@link tieredStore}: the limits of the memory in front, and what stands behind. */
@@ -59,7 +59,6 @@ interface NearAnswer extends CachedAnswer {
 const farIsDown = Symbol('far is down')
 
 class TieredStore implements OpenCacheStore {
-  readonly isBounded = true
   readonly #near: MemoryStore
   readonly #far: GuardedStore
   readonly #host: CacheStoreHost
@@ -69,9 +68,10 @@ class TieredStore implements OpenCacheStore {
   #age = 0
 
   constructor(limits: MemoryLimits, far: CacheStore, nearTtlMs: number, timeoutMs: number, host: CacheStoreHost) {
+    bounded.add(this)
     this.#host = host
     this.#near = new MemoryStore(limits, host)
-    this.#far = new GuardedStore(far.open(host), host, timeoutMs)
+    this.#far = new GuardedStore(membersOption('a tiered store', 'far', far.open(host), ['getMany', 'set', 'invalidate']), host, timeoutMs)
     this.#nearTtlMs = nearTtlMs
     this.#offsetMs = host.clock.wall() - host.clock.now()
   }

@@ -14,7 +14,12 @@ export const copyPlain = <T>(value: T, refuse: (what: string) => never): T => {
     switch (plainKind(object)) {
       case 'Object': {
         const result = Object.create(Object.getPrototypeOf(object) as object | null) as Record<string, unknown>
-        for (const name of Object.keys(object)) result[name] = copy((object as Record<string, unknown>)[name])
+        for (const name of Object.keys(object)) {
+          const field = copy((object as Record<string, unknown>)[name])
+          // A field of this name, as JSON.parse makes it, must not become the prototype.
+          if (name === '__proto__') Object.defineProperty(result, name, { value: field, writable: true, enumerable: true, configurable: true })
+          else result[name] = field
+        }
         return result
       }
       case 'Array':

@@ -32,6 +32,7 @@ describe('a store that misbehaves', () => {
     ['gives an answer with strange tags', { getMany: (keys: readonly unknown[]) => keys.map(() => ({ answer: { ...answer, tags: [1] } })) }, { garbage: 4 }],
     ['gives an answer of nobody', { getMany: (keys: readonly unknown[]) => keys.map(() => ({ answer: { ...answer, identity: {} } })) }, { garbage: 4 }],
     ['gives a refusal that is none', { getMany: (keys: readonly unknown[]) => keys.map(() => ({ answer: { ...answer, refusal: 'no' } })) }, { garbage: 4 }],
+    ['gives readings that throw when looked at', { getMany: (keys: readonly unknown[]) => keys.map(() => ({ get answer() { throw new Error('mine') } })) }, { garbage: 2 }],
     ['throws when it stores', { set: () => { throw new Error('mine') } }, { storeErrors: 2 }],
     ['rejects when it stores', { set: () => Promise.reject(new Error('mine')) }, { storeErrors: 2 }],
   ] as const) {
@@ -134,6 +135,7 @@ describe('a store that misbehaves', () => {
       expect(() => cached(options as never), JSON.stringify(options)).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
     }
     expect(() => pipe((x: number) => x, cached({ store: storeOf({}) }))).toThrow(/must say which version it is/)
+    for (const opened of [{}, undefined, { getMany: 1 }]) expect(() => pipe(predictor((x: number) => x, { version: '1' }), cached({ store: { open: () => opened as never, describe: () => '' } }))).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
     expect(() => tieredStore({} as never)).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
   })
 })

@@ -15,6 +15,12 @@ describe('copyPlain', () => {
     }), { seed: 2 })
   })
 
+  it('keeps a field named __proto__ a field, as JSON.parse does', () => {
+    const original = JSON.parse('{"__proto__": {"admin": true}, "a": 1}') as object
+    const copied = copy(original)
+    expect([JSON.stringify(copied), Object.getPrototypeOf(copied) === Object.prototype, 'admin' in copied]).toEqual(['{"__proto__":{"admin":true},"a":1}', true, false])
+  })
+
   it('shares nothing with the original', () => {
     const floats = Float32Array.of(1, 2, 3)
     const original = { list: [{ a: 1 }], floats, part: floats.subarray(1, 2), buffer: Buffer.from('abc'), raw: new ArrayBuffer(2), view: new DataView(new ArrayBuffer(4), 1, 2), date: new Date(5), map: new Map([[{ k: 1 }, { v: 1 }]]), set: new Set([[1]]) }
