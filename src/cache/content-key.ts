@@ -132,20 +132,20 @@ const encodeContainer = (value: object, path: object[], parts: Parts | undefined
 
 const encodeRecord = (value: Readonly<Record<string, unknown>>, path: object[], parts: Parts | undefined): string => {
   if (Object.getOwnPropertySymbols(value).length > 0) throw uncacheable('an object with symbol keys')
-  const { sorted, heads } = orderOf(Object.keys(value))
-  let text = `o${sorted.length}:`
+  const { sorted, head } = orderOf(Object.keys(value))
+  let text = head
   for (let index = 0; index < sorted.length; index += 1) {
     const field = value[sorted[index] as string]
-    text += (heads[index] as string) + (encodePrimitive(field) ?? encode(field, path, parts))
+    text += encodePrimitive(field) ?? encode(field, path, parts)
   }
   return text
 }
 
-/** The sorted names of a record's fields, and the text that stands before each field's. */
+/** The sorted names of a record's fields, and their text, which stands before the values. */
 interface FieldOrder {
   readonly names: readonly string[]
   readonly sorted: readonly string[]
-  readonly heads: readonly string[]
+  readonly head: string
 }
 
 const rememberedNames = 64
@@ -169,7 +169,7 @@ const isSame = (a: readonly string[], b: readonly string[]): boolean => {
 
 const sortedOrder = (names: readonly string[]): FieldOrder => {
   const sorted = [...names].sort()
-  return { names, sorted, heads: sorted.map((name) => `${name.length}:${name}`) }
+  return { names, sorted, head: `o${sorted.length}:${sorted.map((name) => `${name.length}:${name}`).join('')}` }
 }
 
 const uncacheable = (what: string): OutriggerError =>
