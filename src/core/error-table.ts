@@ -48,7 +48,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorHelp>> = {
     fix: 'Give a longer deadline, or put a `timeout` around the model.',
   },
   ERR_OUTRIGGER_CIRCUIT_OPEN: {
-    when: 'The circuit breaker is open (or half-open with no free probe), so that the model was not called. `retryAfterMs` says when the next probe is due.',
+    when: 'The circuit breaker is open, isolated by hand, or half-open with no free probe, so that the model was not called. `retryAfterMs` says when the next probe is due.',
     fix: 'Put a `fallback` outside the breaker; look at why the model fails.',
   },
   ERR_OUTRIGGER_BULKHEAD_FULL: {

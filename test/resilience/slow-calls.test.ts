@@ -26,7 +26,7 @@ const timed = (options: SlowCallsOptions = {}): Timed => {
     },
   }
   const control = breakerControl()
-  const breaker = circuitBreaker({ slow: slowCalls(options), openForMs: 60_000, jitter: 0, control })
+  const breaker = circuitBreaker({ slow: slowCalls(options), openForMs: 60_000, jitter: 0, ramp: [1], rampCalls: 50, control })
   const predict = pipe(predictor(model, { clock, random: seededRandom(7) }), breaker)
   const repeat = async (count: number, ask: () => Promise<unknown>): Promise<number> => {
     let done = 0
@@ -100,10 +100,34 @@ describe('slowCalls', () => {
     }
     speed.perRun = 9
     await clock.advance(600_000)
-    const answer = predict(1)
-    await clock.advance(5000)
-    expect([await answer, state()]).toEqual([1, 'closed'])
+    const back = async (): Promise<void> => {
+      for (let call = 0; call < 51; call += 1) {
+        const answer = predict(1)
+        await clock.advance(5000)
+        await answer
+      }
+    }
+    await back()
+    expect(state()).toBe('closed')
     speed.perRun = 99
+    await calls(200)
+    expect(state()).toBe('open')
+  })
+
+  test('does not learn on the way back, when there is less to do than on other days', async () => {
+    const { clock, speed, predict, control, calls, state } = timed()
+    await calls(30)
+    control.trip('by hand')
+    await clock.advance(60_000)
+    // 25 ms is not slow against 10 ms. Learned from 51 such calls, 35 ms would not be either.
+    speed.perRun = 24
+    for (let call = 0; call < 51; call += 1) {
+      const answer = predict(1)
+      await clock.advance(5000)
+      await answer
+    }
+    expect(state()).toBe('closed')
+    speed.perRun = 34
     await calls(200)
     expect(state()).toBe('open')
   })
