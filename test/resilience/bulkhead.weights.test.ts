@@ -127,12 +127,11 @@ describe('limits of waiting', () => {
   })
 
   test('bulkhead never asks the model for a waiter whose deadline has passed, also when the timer that should say so is late', async () => {
-    const { clock, model, inner } = rig()
+    const { clock, model } = rig()
     // A busy loop: time passes, and no timer has run yet when the permit comes free.
     let skewMs = 0
     const busy = { ...clock, now: () => clock.now() + skewMs }
     const predict = pipe(predictor(model, { clock: busy }), bulkhead({ concurrency: 1, queue: 3 }), timeout({ ms: 100 }))
-    expect(inner.identity.name).toBeDefined()
     const fates = [fateOf(predict(0)), fateOf(predict(1))]
     await clock.settle()
     skewMs = 100
@@ -223,4 +222,4 @@ test('bulkhead never exceeds calls, rows or bytes, keeps its queue bounded, and 
     { numRuns: 60, seed: 11 },
   )
   expect(calls).toBeGreaterThan(1500)
-})
+}, 20_000)
