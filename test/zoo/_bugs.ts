@@ -2,11 +2,19 @@
  * Subjects that have the bug: proof that an oracle can fail. For the cases that some rival fails, the page of results is
  * the proof.
  */
+import { setMaxListeners } from 'node:events'
 import type { Kit } from './kit.js'
 
 type Call = (input?: unknown, signal?: AbortSignal) => Promise<unknown>
 
 const down = (): Error => new Error('circuit open')
+
+/** Adds a listener and keeps quiet about it. */
+const leak = (signal: AbortSignal | undefined): void => {
+  if (signal === undefined) return
+  setMaxListeners(0, signal)
+  signal.addEventListener('abort', () => {})
+}
 
 /** A breaker of 200 ms and five failures in a row, with one mistake. */
 class NaiveBreaker {
@@ -149,7 +157,7 @@ export const bugs: Readonly<Record<string, (kit: Kit) => unknown>> = {
 
   'listeners-left-on-the-callers-signal': ({ model }) => ({
     call: (input: unknown, signal: AbortSignal) => {
-      signal.addEventListener('abort', () => {})
+      leak(signal)
       return model.run(input)
     },
   }),
@@ -174,7 +182,7 @@ export const bugs: Readonly<Record<string, (kit: Kit) => unknown>> = {
   'abort-is-retried': (kit) => ({ call: stubborn(kit) }),
   'retry-leaves-listeners': (kit) => ({
     call: stubborn(kit, 3, (signal) => {
-      signal?.addEventListener('abort', () => {})
+      leak(signal)
       return wait(kit, 50)
     }),
   }),
@@ -182,6 +190,16 @@ export const bugs: Readonly<Record<string, (kit: Kit) => unknown>> = {
   'retries-beyond-the-limit': (kit) => ({ call: stubborn(kit, 10) }),
   'retry-after-ignored': (kit) => ({ call: stubborn(kit) }),
   'retry-storm': (kit) => ({ call: stubborn(kit) }),
+
+  'spent-budget-fails-the-call': ({ model }) => ({ call: (input: unknown) => model.run(input) }),
+  // Whatever comes first counts, and nobody is told to stop.
+  'hedge-that-fails-first-wins': (kit) => ({
+    call: (input: unknown) => {
+      const second = wait(kit, 50).then(() => kit.model.run(input))
+      second.catch(() => {})
+      return Promise.race([kit.model.run(input), second])
+    },
+  }),
 
   'fallback-runs-twice': (kit) => {
     const own = baseline()
@@ -226,11 +244,13 @@ export const bugs: Readonly<Record<string, (kit: Kit) => unknown>> = {
     let limit = 20
     return {
       limit: () => limit,
-      call: (input: unknown, signal?: AbortSignal) =>
-        model.run(input, signal).catch((error: unknown) => {
+      call: (input: unknown, signal?: AbortSignal) => {
+        if (signal !== undefined) setMaxListeners(0, signal)
+        return model.run(input, signal).catch((error: unknown) => {
           limit *= 0.9
           throw error
-        }),
+        })
+      },
     }
   },
   'limit-stays-when-all-fail': ({ model }) => ({ limit: () => 20, call: (input: unknown) => model.run(input) }),

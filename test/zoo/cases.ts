@@ -17,7 +17,7 @@ export interface Family {
 export const families: readonly Family[] = [
   { title: 'Circuit breakers', cases: breakerCases },
   { title: 'Time limits and abort signals', cases: cancellationCases },
-  { title: 'Retries', cases: retryCases },
+  { title: 'Retries and hedges', cases: retryCases },
   { title: 'Fallbacks', cases: fallbackCases },
   { title: 'Limits', cases: limitCases },
   { title: 'Caches', cases: cacheCases },

@@ -1,6 +1,7 @@
-/** Retries. */
+/** Retries and hedges. */
 import { pipe, predictor, retry, type RetryOptions } from 'outrigger'
 import { extraWorkBudget } from 'outrigger/policy'
+import { hedge, type HedgeOptions } from 'outrigger/resilience'
 import { fateOf, heldBy, issue, judge, lacks, tell, zooCase, type Build, type ZooCase } from '../kit.js'
 import type { Cockatiel, Default, PRetry } from '../rivals.js'
 
@@ -29,6 +30,16 @@ const cockatiel = (initialDelay = 50): Build<Retrying> => {
     return { call: (input = 'x', signal) => policy.execute(({ signal: own }) => model.run(input, own), signal) }
   }
 }
+
+const hedged = (options: HedgeOptions = {}): Build<Retrying> => {
+  return ({ model, clock, random }) => {
+    const predict = pipe(predictor((input: unknown, call) => model.run(input, call.signal), { clock, random }), hedge({ delayMs: 50, ...options }))
+    return { call: (input = 'x', signal) => predict(input, { signal }) }
+  }
+}
+
+const doesNotHedge = lacks('it does not hedge')
+const noHedging = { cockatiel: doesNotHedge, 'p-retry': doesNotHedge }
 
 const all = { outrigger: ours(), cockatiel: cockatiel(), 'p-retry': pRetry() }
 
@@ -247,5 +258,55 @@ export const retryCases: readonly ZooCase[] = [
       cockatiel: lacks('it has no budget over all calls'),
       'p-retry': lacks('it has no budget over all calls'),
     },
+  }),
+
+  zooCase<Retrying>({
+    id: 'spent-budget-fails-the-call',
+    title: 'A spent budget fails the call instead of the hedge',
+    issues: [issue('failsafe-go/failsafe-go', 141)],
+    story: 'A slow call was to be hedged, and the budget for hedges was spent. Instead of going without the hedge, the whole call failed at once, and the first attempt was cancelled with it.',
+    correct: 'Without budget there is no second attempt, and the first one goes on.',
+    scenario: async (hedging, kit) => {
+      kit.model.hangs()
+      const first = fateOf(hedging.call('spends the budget'))
+      await kit.wait(80)
+      const sent = kit.model.calls
+      kit.model.arrivals[0]?.answer('one')
+      await kit.settle()
+      const second = fateOf(hedging.call('has none left'))
+      await kit.wait(80)
+      const extra = kit.model.calls - sent - 1
+      const isAborted = kit.model.arrivals[sent]?.signal?.aborted === true
+      kit.model.arrivals[sent]?.answer('two')
+      await kit.settle()
+      return judge(sent === 2 && first.value === 'one' && extra === 0 && !isAborted && second.value === 'two', `${sent - 1} hedge with budget, ${extra} without; then ${tell(second)}`)
+    },
+    subjects: { outrigger: hedged({ budget: extraWorkBudget({ ratio: 0, minimumPerSecond: 0, burst: 1 }) }), ...noHedging },
+  }),
+
+  zooCase<Retrying>({
+    id: 'hedge-that-fails-first-wins',
+    title: 'A hedge that fails fast takes the answer away',
+    issues: [issue('joshrotenberg/tower-resilience', 393)],
+    story: 'Hedges raced, and what came first counted, also when it was a failure; and the attempt that lost a race was left running. The change made the first success count, the primary\'s error only when all had failed, and dropped losers.',
+    correct: 'A failed hedge leaves the first attempt its chance; when one has answered, the other is aborted.',
+    scenario: async (hedging, kit) => {
+      kit.model.hangs()
+      const one = fateOf(hedging.call('one'))
+      await kit.wait(80)
+      kit.model.arrivals[1]?.fail(new Error('the hedge failed'))
+      await kit.settle()
+      const stillWaits = one.state === 'pending'
+      kit.model.arrivals[0]?.answer('late but right')
+      await kit.settle()
+      const before = kit.model.calls
+      const other = fateOf(hedging.call('two'))
+      await kit.wait(80)
+      kit.model.arrivals[before + 1]?.answer('the hedge was quicker')
+      await kit.settle()
+      const loser = kit.model.arrivals[before]?.signal?.aborted === true
+      return judge(stillWaits && one.value === 'late but right' && other.value === 'the hedge was quicker' && loser, `${tell(one)}; the loser ${loser ? 'was aborted' : 'runs on'}`)
+    },
+    subjects: { outrigger: hedged(), ...noHedging },
   }),
 ]
