@@ -123,7 +123,7 @@ export const breakerCases: readonly ZooCase[] = [
     id: 'callers-wait-for-the-probe',
     title: 'Callers wait for the probe of somebody else',
     issues: [issue('HKUDS/nanobot', 5764)],
-    story: 'While the circuit is half-open one call tries the model. What becomes of the others? Those that queue behind the probe share its fate: if it hangs they hang. The fix let them go to the fallback at once.',
+    story: 'When only one call may try a half-open circuit, what becomes of the others? The fix of this issue sent them to the fallback at once. Where they queue behind the probe instead they share its fate: if it hangs, they hang.',
     correct: 'While a probe is under way every other call ends at once.',
     scenario: async (breaker, kit) => {
       await untilProbe(breaker, kit)
