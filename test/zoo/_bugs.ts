@@ -150,6 +150,8 @@ export const bugs: Readonly<Record<string, (kit: Kit) => unknown>> = {
   'concurrent-failures-cancel-the-reset': breaker('opening again cancels the reset'),
   'late-success-closes-an-open-circuit': breaker('any success closes'),
   'failed-probe-at-low-volume': breaker('a failed probe is not judged'),
+  'bad-answers-count-as-success': breaker('looks at errors only'),
+  'slow-answers-never-open': breaker('looks at errors only'),
   'restored-circuit-never-tries-again': (kit) => ({
     first: new NaiveBreaker(kit, ''),
     restored: () => Object.assign(new NaiveBreaker(kit, ''), { state: 'open', openedAt: Infinity }),

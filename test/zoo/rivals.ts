@@ -13,6 +13,7 @@ export interface CockatielBreaker extends CockatielPolicy {
 
 export interface Cockatiel {
   readonly handleAll: unknown
+  handleWhenResult(predicate: (output: unknown) => boolean): unknown
   handleWhen(predicate: (error: Error) => boolean): unknown
   circuitBreaker(policy: unknown, options: { readonly halfOpenAfter: number; readonly breaker: unknown; readonly initialState?: unknown }): CockatielBreaker
   readonly ConsecutiveBreaker: new (threshold: number) => unknown

@@ -1,7 +1,7 @@
 /** Circuit breakers. */
 import { circuitBreaker, pipe, predictor, type CircuitBreakerOptions } from 'outrigger'
-import { breakerControl, type BreakerControl } from 'outrigger/resilience'
-import { issue, judge, lacks, fateOf, tell, zooCase, type Build, type Kit, type ZooCase } from '../kit.js'
+import { breakerControl, slowCalls, type BreakerControl } from 'outrigger/resilience'
+import { issue, judge, lacks, fateOf, tell, zooCase, type Build, type Fate, type Kit, type ZooCase } from '../kit.js'
 import type { Cockatiel, Default, Opossum } from '../rivals.js'
 
 interface Breaker {
@@ -484,5 +484,58 @@ export const breakerCases: readonly ZooCase[] = [
       },
       opossum: opossum({ rollingPercentilesEnabled: false, rollingCountTimeout: 60_000 }),
     },
+  }),
+
+  zooCase<Breaker>({
+    id: 'bad-answers-count-as-success',
+    title: 'An answer that is no answer counts as a success',
+    issues: [issue('BerriAI/litellm', 38535)],
+    story: 'A deployment answered 200 each time, with a stop reason that meant it had produced nothing. Cooldown and fallback go by errors, so it stayed in service; a commenter had watched a green light over 45 days of no work.',
+    correct: 'A breaker that is told that NaN is no answer opens when a model gives nothing else.',
+    scenario: async (breaker, kit) => {
+      kit.model.answers(() => Number.NaN)
+      for (let call = 0; call < 30; call += 1) await breaker.call().catch(() => {})
+      return judge(breaker.isOpen(), `${kit.model.calls} of 30 calls reached the model`)
+    },
+    subjects: {
+      outrigger: ({ model, clock, random }) => {
+        const breaker = circuitBreaker<unknown, unknown>({ minimumCalls: 5, windowSize: 5, openForMs, isBadAnswer: (output) => (Number.isNaN(output) ? 'NaN' : undefined) })
+        const predict = pipe(predictor((input: unknown) => model.run(input), { clock, random }), breaker)
+        return { call: (input = 'x') => predict(input), isOpen: () => breaker.state === 'open' }
+      },
+      cockatiel: async ({ model, load }) => {
+        const { circuitBreaker: breakerOf, handleWhenResult, ConsecutiveBreaker } = await load<Cockatiel>('cockatiel')
+        const breaker = breakerOf(handleWhenResult((output) => Number.isNaN(output)), { halfOpenAfter: openForMs, breaker: new ConsecutiveBreaker(5) })
+        return { call: (input = 'x') => breaker.execute(() => model.run(input)), isOpen: () => breaker.state === 1 }
+      },
+      opossum: lacks('only a call that rejects is a failure'),
+    },
+  }),
+
+  zooCase<Breaker>({
+    id: 'slow-answers-never-open',
+    title: 'A model that has become slow is never found out',
+    issues: [issue('thomhurst/Kevlar', 508), issue('sptz45/circuit-breaker', 1)],
+    story: 'Calls that succeed slowly never count toward the failure ratio. A time limit would cut them off; what was asked for is a breaker that opens on latency and lets the calls end.',
+    correct: 'When answers take 50 times as long as they did, the circuit opens, and nobody\'s call was cut off.',
+    scenario: async (breaker, kit) => {
+      kit.model.hangs()
+      const fates: Fate[] = []
+      const take = async (ms: number): Promise<void> => {
+        const before = kit.model.calls
+        fates.push(fateOf(breaker.call()))
+        await kit.settle()
+        if (kit.model.calls === before) return
+        await kit.wait(ms)
+        kit.model.arrivals.at(-1)?.answer('y')
+        await kit.settle()
+      }
+      for (let call = 0; call < 60; call += 1) await take(10)
+      let slow = 0
+      for (; slow < 200 && !breaker.isOpen(); slow += 1) await take(500)
+      const cut = fates.filter(({ state }) => state !== 'fulfilled').length
+      return judge(breaker.isOpen() && cut === 0, breaker.isOpen() ? `opened after ${slow} slow calls, ${cut} cut off` : `closed after ${slow} slow calls`)
+    },
+    subjects: { outrigger: ours({ slow: slowCalls() }), cockatiel: lacks('it does not look at how long calls take'), opossum: lacks('it has a time limit, which ends the call') },
   }),
 ]
