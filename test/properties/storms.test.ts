@@ -28,12 +28,15 @@ const step = fc.oneof(
 )
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 
+/** What happens before the next step: everything that is ready runs, some of it does, or nothing. */
+const pace = fc.constantFrom('settle' as const, 'settle' as const, 'tick' as const, 'none' as const)
+
 const storm = fc.record({
-  layers: fc.array(fc.constantFrom(...Object.keys(strict)), { minLength: 1, maxLength: 6 }),
+  layers: fc.array(fc.constantFrom(...Object.keys(strict)), { minLength: 1, maxLength: 7, size: 'max' }),
   batches: fc.boolean(),
   isPolite: fc.boolean(),
   observes: fc.boolean(),
-  script: fc.array(step, { minLength: 3, maxLength: 30 }),
+  script: fc.array(fc.tuple(step, pace), { minLength: 3, maxLength: 80, size: 'max' }),
 })
 type Storm = typeof storm extends fc.Arbitrary<infer T> ? T : never
 
@@ -121,10 +124,11 @@ const weather = async ({ layers, batches, isPolite, observes, script }: Storm): 
     }
   }
 
-  for (const one of script) {
+  for (const [one, how] of script) {
     run(one)
     if (one.kind === 'wait') await clock.advance(one.ms)
-    else await clock.settle()
+    else if (how === 'settle') await clock.settle()
+    else if (how === 'tick') for (let tick = 0; tick < 3; tick += 1) await Promise.resolve()
   }
   // Now the model answers all that it was asked, and everything that waits for time gets it.
   model.isQuick = true
