@@ -34,7 +34,7 @@ const { cached } = await built<typeof caching>('cache/')
 const { cascade, ensemble } = await built<typeof composing>('compose/')
 const { observed } = await built<typeof observing>('observe/')
 const { extraWorkBudget } = await built<typeof policies>('policy/')
-const { adaptiveConcurrency, hedge, rateLimit } = await built<typeof resilience>('resilience/')
+const { adaptiveConcurrency, hedge, loadShedding, rateLimit } = await built<typeof resilience>('resilience/')
 
 const { values } = parseArgs({ options: { calls: { type: 'string', default: '10000000' }, workers: { type: 'string', default: '64' } } })
 const total = Number(values.calls)
@@ -89,6 +89,7 @@ const stacks: readonly { readonly share: number; readonly predict: Predictor<num
       owned(cascade({ predict: right, predictBatch: (inputs: readonly number[]) => inputs.map(right) }, ensemble({ a: model, b: model, c: model }, { minimum: 1, waitMs: 2 }), { isUnsure: (_, x) => x % 2 === 1 })),
       ...guards,
       adaptiveConcurrency({ queue: workers * 100 }),
+      loadShedding({ rowsInFlight: 10 * workers }),
       fallback(() => rule),
     ),
   },

@@ -3,7 +3,7 @@ import { bulkhead, circuitBreaker, fallback, layer, mapInput, mapOutput, pipe, r
 import { microBatched } from 'outrigger/batch'
 import { cached } from 'outrigger/cache'
 import { cascade, ensemble } from 'outrigger/compose'
-import { adaptiveConcurrency, hedge, rateLimit } from 'outrigger/resilience'
+import { adaptiveConcurrency, answerChecks, breakerControl, goldenProbe, hedge, loadShedding, rateLimit, slowCalls, timeWindow } from 'outrigger/resilience'
 import { observed } from 'outrigger/observe'
 import { extraWorkBudget } from 'outrigger/policy'
 import { shadow } from 'outrigger/route'
@@ -20,6 +20,9 @@ export const gentle: Readonly<Record<string, Make>> = {
   'timeout by row': () => timeout({ ms: 60_000, msPerRow: 10 }),
   'retry': () => retry({ retries: 1, minDelayMs: 5 }),
   'circuitBreaker': () => circuitBreaker({ minimumCalls: 1000, windowSize: 1000 }),
+  'circuitBreaker by time and answers': () => neutral(circuitBreaker<number, unknown>({ window: timeWindow({ ms: 60_000 }), minimumCalls: 1000, isBadAnswer: answerChecks({ constantOver: 1000 }) }) as Around),
+  'circuitBreaker that only counts': () => circuitBreaker({ control: breakerControl({ metricsOnly: true }) }),
+  'loadShedding': () => loadShedding({ rowsInFlight: 1000 }),
   'bulkhead': () => bulkhead({ concurrency: 2, queue: 100 }),
   'bulkhead by rows': () => bulkhead({ rows: 100, bytes: 1e6, queue: 100 }),
   'cached': () => cached(),
@@ -41,7 +44,7 @@ export const gentle: Readonly<Record<string, Make>> = {
   'mapInput, asynchronous': () => neutral(mapInput(async (input: number) => input)),
   'mapOutput': () => neutral(mapOutput((output) => output) as Around),
   'fallback that refuses': () => neutral(fallback<number, string>({ use: (_: number) => 'no', when: () => false }) as never),
-  'faults at rest': () => faults(),
+  'faults': () => faults(),
   'layer of one form': () => layer<number, unknown>('one', relay as never) as never,
   'ensemble of one': () => neutral((inner) => ensemble({ inner }, { combine: ([first]) => first!.output as never }) as never),
   'cascade that is sure': () => neutral((inner) => cascade(inner, inner, { isUnsure: () => false, onCheapFailure: 'throw' }) as never),
@@ -59,6 +62,10 @@ export const strict: Readonly<Record<string, Make>> = {
   'retry': () => retry({ retries: 2, minDelayMs: 10 }),
   'retry within a budget': () => retry({ retries: 1, minDelayMs: 0, budget: extraWorkBudget({ burst: 2 }) }),
   'circuitBreaker': () => circuitBreaker({ minimumCalls: 2, windowSize: 4, openForMs: 50 }),
+  'circuitBreaker with a ramp': () => circuitBreaker({ failureRate: 0.5, minimumCalls: 2, windowSize: 4, openForMs: 30, maxOpenForMs: 100, probes: 2, probeTimeoutMs: 20, ramp: [0.3, 0.6], rampCalls: 3 }),
+  'circuitBreaker by time and segment': () => neutral(circuitBreaker<number, unknown>({ window: timeWindow({ ms: 100 }), slow: slowCalls({ factor: 2 }), openForMs: 30, scope: (input) => String(input % 2) }) as Around),
+  'circuitBreaker with a golden probe': () => neutral(circuitBreaker<number, unknown>({ minimumCalls: 2, windowSize: 4, openForMs: 30, probeTimeoutMs: 20, probe: goldenProbe({ input: 0, accept: () => true }) }) as Around),
+  'loadShedding': () => loadShedding({ rowsInFlight: 4, delay: { targetMs: 10 } }),
   'bulkhead': () => bulkhead({ concurrency: 2 }),
   'bulkhead with a queue': () => bulkhead({ concurrency: 1, queue: 1 }),
   'bulkhead by rows': () => bulkhead({ rows: 4, queue: 2, maxWaitMs: 30 }),
@@ -80,6 +87,7 @@ export const strict: Readonly<Record<string, Make>> = {
   'mapInput, asynchronous': () => neutral(mapInput(async (input: number) => input)),
   'mapOutput': () => neutral(mapOutput(async (output) => await output) as never),
   'fallback': () => neutral(fallback((_: number) => rule) as never),
+  'faults': () => faults({ error: 0.05, rowError: 0.05, latency: 0.1, latencyMs: 10 }),
   'layer of one form': () => layer<number, unknown>('one', relay as never) as never,
   'ensemble of one': () => neutral((inner) => ensemble({ inner }, { combine: ([first]) => first!.output as never }) as never),
   'ensemble of the quick': () => neutral((inner) => ensemble({ inner, rule: (_: number) => rule }, { minimum: 1, waitMs: 15, combine: ([first]) => first!.output as never }) as never),
@@ -90,7 +98,10 @@ export const strict: Readonly<Record<string, Make>> = {
 export const mayServeOld: ReadonlySet<string> = new Set(['cached, stale if error'])
 
 /** How many calls at once a strict layer lets pass when nothing else goes on; without a number here, at least two. */
-export const narrow: Readonly<Record<string, number>> = { 'circuitBreaker': 1, 'adaptiveConcurrency': 1, 'adaptiveConcurrency with a queue': 1 }
+export const narrow: Readonly<Record<string, number>> = { 'circuitBreaker': 1, 'circuitBreaker by time and segment': 1, 'circuitBreaker with a golden probe': 1, 'loadShedding': 1, 'adaptiveConcurrency': 1, 'adaptiveConcurrency with a queue': 1 }
+
+/** Strict layers that let only a share of the calls through until they trust the model again. */
+export const wary: ReadonlySet<string> = new Set(['circuitBreaker with a ramp', 'circuitBreaker with a golden probe'])
 
 /** The stack of these layers, innermost first. */
 export const stackOf = <O>(model: Predictor<number, O>, layers: readonly NeutralLayer[]): Predictor<number, O> => (pipe as (model: unknown, ...layers: readonly NeutralLayer[]) => Predictor<number, O>)(model, ...layers)

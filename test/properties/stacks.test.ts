@@ -1,9 +1,11 @@
 /** Any stack of layers that have nothing to do equals the bare model, and a batch equals single calls. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { predictor, RowFailure, seededRandom, type Predictor } from 'outrigger'
 import { fakeClock, type FakeClock } from 'outrigger/testing'
 import { describe, expect, it, vi } from 'vitest'
-import { gentle, stackOf } from './_stack.js'
+import { gentle, stackOf, strict } from './_stack.js'
 
 // Some random orders hurt, and `pipe` would say so each time.
 vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
@@ -67,6 +69,17 @@ const callers: Readonly<Record<string, (clock: FakeClock, predict: Predictor<num
 }
 
 const runs = Number(process.env['PROPERTY_RUNS'] ?? 300)
+
+/** The layers on the list of `discovery.test.ts` that leave inputs and outputs as they are, but for those of drift: they watch only. */
+const discovered = [...readFileSync(join(import.meta.dirname, '../testing/discovery.test.ts'), 'utf8').matchAll(/^ {2}'(\w+)\/(\w+)': \{/gm)].flatMap(([, folder, name]) => (folder === 'drift' ? [] : [name!]))
+
+describe('the layers of these tests', () => {
+  it.each([['gentle', gentle], ['strict', strict]])('are all there are: %s', (_, known) => {
+    expect(discovered.length).toBeGreaterThan(10)
+    const names = Object.keys(known).map((name) => name.split(/\W/)[0])
+    expect(discovered.filter((name) => !names.includes(name)), 'Add each to test/properties/_stack.ts.').toEqual([])
+  })
+})
 
 describe('a stack of neutral layers', () => {
   it('equals the bare model, however it is asked, and leaves nothing behind', async () => {

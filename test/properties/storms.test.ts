@@ -5,9 +5,10 @@
 import { getEventListeners } from 'node:events'
 import fc from 'fast-check'
 import { isOutriggerError, type Predictor } from 'outrigger'
+import type { FaultLayer } from 'outrigger/testing'
 import { describe, expect, it, vi } from 'vitest'
 import { swappable } from '../../src/testing/_swappable.js'
-import { jumpyClock, mayServeOld, narrow, OpenModel, rule, stackOf, strict, type Answer } from './_stack.js'
+import { jumpyClock, mayServeOld, narrow, OpenModel, rule, stackOf, strict, wary, type Answer } from './_stack.js'
 
 // Some random orders hurt, and `pipe` would say so each time.
 vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
@@ -144,9 +145,17 @@ const weather = async ({ layers, batches, isPolite, observes, script }: Storm): 
   // What a cache renews goes through the layers inside, which do not know that nobody waits for it.
   if (!layers.includes('cached, renewed and audited')) expect(clock.holding, 'timers that hold the process when nobody waits').toBe(0)
   // Half-open breakers, rates and budgets recover.
+  for (const layer of built) if ('struck' in layer) (layer as FaultLayer).set({ error: 0, rowError: 0, latency: 0 })
   await clock.advance(600_000)
   await clock.advance(600_000)
   if (!isClosed) {
+    if (layers.some((name) => wary.has(name))) {
+      for (let call = 0; call < 100; call += 1) {
+        expectedRecords += 1
+        void predict(1000 + call).catch(() => {})
+        await clock.advance(100)
+      }
+    }
     const atOnce = Math.min(2, ...layers.map((name) => narrow[name] ?? 2))
     expectedRecords += atOnce
     const work = Promise.allSettled(Array.from({ length: atOnce }, (_, index) => predict(100 + index)))
