@@ -5,10 +5,8 @@ import { jobError } from './_job-files.js'
 /** A field; `undefined` when nothing stands there, not even quotes. */
 export type CsvField = string | undefined
 
-// Regular expressions, and not `replaceAll` of a text: that puts its result together as a tree of pieces, which cost the
-// garbage collector ten times as much as all the rest (Node 20).
-const twoQuotes = /""/g
-const oneQuote = /"/g
+/** Not `replaceAll`, nor a regular expression: their results cost the garbage collector more than all the rest (Node 20). */
+const withEach = (text: string, from: string, to: string): string => text.split(from).join(to)
 
 /**
  * The fields of a record without its line break.
@@ -25,7 +23,7 @@ export const parseCsvRecord = (text: string, delimiter: string): CsvField[] => {
       for (; text[end + 1] === '"' && end !== -1; end = text.indexOf('"', end + 2)) hasQuotes = true
       if (end === -1) throw jobError(`Cannot read the record as a quoted field must end with a quote: current value is ${JSON.stringify(text.slice(0, 200))}`)
       const inside = text.slice(start, end)
-      const field = hasQuotes ? inside.replace(twoQuotes, '"') : inside
+      const field = hasQuotes ? withEach(inside, '""', '"') : inside
       at = end + 1
       if (at < text.length && text[at] !== delimiter) throw jobError(`Cannot read the record as a delimiter must follow a quoted field: current value is ${JSON.stringify(text.slice(0, 200))}`)
       fields.push(field)
@@ -45,7 +43,7 @@ export const parseCsvRecord = (text: string, delimiter: string): CsvField[] => {
 /** A value as a field. */
 export const formatCsvField = (field: CsvField, delimiter: string): string => {
   if (field === undefined) return ''
-  return field === '' || field.includes('"') || field.includes(delimiter) || field.includes('\n') || field.includes('\r') ? `"${field.replace(oneQuote, '""')}"` : field
+  return field === '' || field.includes('"') || field.includes(delimiter) || field.includes('\n') || field.includes('\r') ? `"${withEach(field, '"', '""')}"` : field
 }
 
 /** A record with its line break. One that would be a blank line, which readers skip, is a pair of quotes. */

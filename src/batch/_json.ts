@@ -33,11 +33,5 @@ const readable = (_key: string, value: unknown): unknown => {
   return ArrayBuffer.isView(value) && !(value instanceof DataView) ? Array.from(value as Float64Array) : value
 }
 
-/** One line of JSON of whatever it is. */
-export const readableJson = (value: unknown): string => {
-  try {
-    return JSON.stringify(value, readable) ?? 'null'
-  } catch {
-    return JSON.stringify(String(value))
-  }
-}
+/** One line of JSON of whatever it is. @throws what JSON does for a ring */
+export const readableJson = (value: unknown): string => JSON.stringify(value, readable) ?? 'null'

@@ -8,7 +8,6 @@ import { discardStream, isStream } from '../core/streams.js'
 import { askRows } from './_ask-rows.js'
 import type { CheckpointFile, JobProgress } from './_checkpoint.js'
 import { jobError, type JobContext } from './_job-files.js'
-import { readableJson } from './_json.js'
 import { pagesInOrder } from './_pages-in-order.js'
 import type { AskOptions, DeadLetter, Scored } from './scoring-options.js'
 import type { RowWriter } from './sink.js'
@@ -163,7 +162,7 @@ const refuseFailures = <I, O, W>({ ask, progress: { rows, failed } }: ScoringRun
 }
 
 const errorOf = (error: unknown): DeadLetter['error'] => {
-  if (!isError(error)) return { name: 'Error', message: readableJson(error) }
+  if (!isError(error)) return { name: 'Error', message: String(error) }
   const code = 'code' in error && typeof error.code === 'string' ? { code: error.code } : {}
   return { name: error.name, ...code, message: error.message }
 }
