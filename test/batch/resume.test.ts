@@ -83,6 +83,24 @@ describe('a job with a checkpoint', () => {
     }), { numRuns: 60, seed: 20261 })
   }, 60_000)
 
+  it('has each row once also when the model answers otherwise the second time', async () => {
+    const folder = await temporaryFolder()
+    const rows = Array.from({ length: 40 }, (_, index) => index)
+    const run = (model: (x: number) => number, failAt: number): Promise<ScoringSummary> =>
+      scoreBatch(model, rows, jsonlFile(join(folder, 'out')), { batchSize: 10, deadLetters: join(folder, 'dead'), checkpoint: { path: join(folder, 'c'), everyMs: 1e9 }, fileSystem: meddlingFileSystem({ step: crashAt(failAt) }) })
+    const model = { good: (x: number) => x * 1e9, bad: (x: number) => { if (x > 5) throw new Error('worse'); return x } }
+    const named = { good: predictor(model.good, { name: 'm' }), bad: predictor(model.bad, { name: 'm' }) }
+    let steps = 0
+    // Three pages are written, none is in a checkpoint; what comes after is shorter.
+    await expect(run(named.good as never, 12)).rejects.toThrow('crashed')
+    expect((await readFile(join(folder, 'out.partial'), 'utf8')).length).toBeGreaterThan(500)
+    await run(named.bad as never, Infinity)
+    const of = async (name: string): Promise<{ row: number }[]> => (await readFile(join(folder, name), 'utf8')).trimEnd().split('\n').map((line) => JSON.parse(line) as { row: number })
+    for (const { row } of await of('out')) expect(row).toBe((steps += 1) - 1)
+    for (const { row } of await of('dead')) expect(row).toBe((steps += 1) - 1)
+    expect(steps).toBe(40)
+  })
+
   it('flushes what is written before it says so, and writes the name of the output last', async () => {
     const folder = await inputFolder(100)
     const steps: string[] = []

@@ -116,12 +116,16 @@ describe('scoringJob', () => {
     await job.enqueue(heldQueue())
     const coming = work(late, 3)
     await stuck
-    for (let part = 0; part < 7; part += 1) await work(job, part)
-    expect(await outputOf(path)).toEqual(whole)
+    for (let part = 0; part < 6; part += 1) await work(job, part)
+    const claim = await readFile(join(path, 'parts/part-000003.json'), 'utf8')
     release()
-    expect(await coming).toMatchObject({ part: 3 })
+    // It is told of the part as the first attempt made it, and leaves nothing of its own.
+    expect(await coming).toEqual(JSON.parse(claim))
+    expect(await readFile(join(path, 'parts/part-000003.json'), 'utf8')).toBe(claim)
+    const { output, letters } = JSON.parse(claim) as { output: { file: string }; letters: { file: string } }
+    expect((await readdir(join(path, 'parts'))).filter((name) => name.startsWith('part-000003')).sort()).toEqual(['part-000003.json', letters.file, output.file])
+    await work(job, 6)
     expect(await outputOf(path)).toEqual(whole)
-    expect((await readdir(join(path, 'parts'))).filter((name) => name.includes('tmp'))).toEqual([])
   })
 
   it('enqueues only what is not done, tries again what failed, and finishes when nothing is left', async () => {
