@@ -8,28 +8,12 @@ import { deadLetterFile } from './_dead-letters.js'
 import { FileSink } from './_file-sink.js'
 import { jobError, nodeJobFileSystem, refuseExisting, type JobContext, type JobFileSystem } from './_job-files.js'
 import { PartDirectory, type JobPlan, type PartResult, type PlannedPart } from './_part-directory.js'
+import type { PartQueue, QueuedPart } from './part-queue.js'
 import { runScoring } from './_scoring-run.js'
 import type { Answer } from './score-batch.js'
 import { askOptions, scoringOptionNames, type DeadLetter, type Scored, type ScoredRow, type ScoringOptions } from './scoring-options.js'
 import type { Sink } from './sink.js'
 import { sourceOf, type Source } from './source.js'
-
-/** What a queue holds for a part. */
-export interface PartTask {
-  readonly job: string
-  readonly part: number
-}
-
-/** A job of BullMQ, by what is used of it. */
-export interface QueuedPart {
-  readonly data: PartTask
-  updateProgress?(progress: object): Promise<void>
-}
-
-/** A queue of BullMQ, by what is used of it. */
-export interface PartQueue {
-  addBulk(jobs: { name: string; data: PartTask; opts: Record<string, unknown> }[]): Promise<{ getState(): Promise<string>; retry(state: 'failed'): Promise<void> }[]>
-}
 
 /** Options of {@link scoringJob}. */
 export interface ScoringJobOptions<I> extends ScoringOptions<I> {

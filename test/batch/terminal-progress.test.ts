@@ -11,7 +11,7 @@ const shown = (over: Partial<ScoringProgress>, columns: number | undefined, isTT
 describe('terminalProgress', () => {
   it('draws one line over the one before', () => {
     expect(shown({}, 80)).toBe('\r[###############..............]  50 %  1 234 567 rows  4 200/s, 1 min 15 s left\u001b[K')
-    expect(shown({ failed: 1000, done: true, fraction: 1 }, 100)).toMatch(/^\r\[#{40}\] 100 % {2}1 234 567 rows, 1 000 failed {2}4 200\/s\u001b\[K\n$/)
+    expect(shown({ failed: 1000, done: true, fraction: 1 }, 100)).toBe(`\r[${'#'.repeat(40)}] 100 %  1 234 567 rows, 1 000 failed  4 200/s\u001b[K\n`)
   })
 
   it('has no bar while nobody knows the end, nor on a narrow terminal, and never breaks the line', () => {
