@@ -7,10 +7,10 @@ import type { Runtime } from '../core/runtime.js'
 import type { BudgetMeter } from '../policy/extra-work-budget.js'
 import type { CacheKey } from './cache-key.js'
 import type { CachedAnswer } from './cache-store.js'
-import type { Due } from './_cache.js'
 import type { Counters } from './_counts.js'
 import { neutral } from './_flights.js'
 import { copyOutput, keptInput } from './_outputs.js'
+import type { Due } from './_refresher.js'
 import type { Settings } from './_settings.js'
 
 /** A check is given up after so long. */

@@ -6,8 +6,11 @@ import { RowFailure, type Row } from '../core/rows.js'
 import type { CacheKey } from './cache-key.js'
 import type { CachedAnswer, CacheUse } from './cache-store.js'
 
-/** How a flight ended: by a row of what is inside, or by an answer that was stored. `by` is set when another flight did the work. */
-export type Landing<O> = { readonly row: Row<O>; readonly by?: Call; readonly stored?: undefined } | { readonly row?: undefined; readonly stored: CachedAnswer; readonly status: 'hit' | 'stale' }
+/**
+ * How a flight ended: by a row of what is inside (`by` is set when another flight did the work); or by an answer that
+ * was stored, which was found in time (`hit`), was found past its time (`due`), or stands in for a failure (`stale`).
+ */
+export type Landing<O> = { readonly row: Row<O>; readonly by?: Call; readonly stored?: undefined } | { readonly row?: undefined; readonly stored: CachedAnswer; readonly status: 'hit' | 'due' | 'stale' }
 
 /** One piece of shared work. */
 export interface Flight<O> {

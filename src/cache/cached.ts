@@ -4,11 +4,12 @@ import { InvalidOptionError } from '../core/errors.js'
 import { optionsObject, stringOption } from '../core/options.js'
 import type { Predictor } from '../core/predictor.js'
 import type { ExtraWorkBudget } from '../policy/extra-work-budget.js'
-import { Cache, type WarmCounts, type WarmEntry } from './_cache.js'
+import { Cache } from './_cache.js'
 import type { CacheStore } from './cache-store.js'
 import { newCounters, type CacheCounts } from './_counts.js'
 import type { Quantise } from './_quantise.js'
 import { settingsOf } from './_settings.js'
+import { warm, type WarmCounts, type WarmEntry } from './_warm.js'
 
 /** Options of {@link cached}. Times are in milliseconds. */
 export interface CachedOptions<I, O = unknown> {
@@ -165,7 +166,8 @@ export function cached<I, O = unknown>(options: CachedOptions<I, O> | NeutralCac
       optionsObject('a warming', warming, ['version'])
       if (warming.version !== undefined) stringOption('a warming', 'version', warming.version)
       if (caches.size !== 1) throw new InvalidOptionError(`Cannot warm a cache as it must be around one predictor: current value is ${caches.size}`)
-      return await ([...caches][0] as Cache<I, unknown>).warm(entries, warming.version)
+      const [cache] = caches as unknown as [Cache<I, unknown>]
+      return await warm(cache.parts, cache.inside, entries, warming.version)
     },
     idle: async () => void (await forEach((cache) => cache.idle())),
   }

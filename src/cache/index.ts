@@ -6,7 +6,7 @@
  */
 export { cached } from './cached.js'
 export type { AuditOptions, CachedLayer, CachedOptions, CacheHandle, NeutralCachedLayer, NeutralCachedOptions } from './cached.js'
-export type { WarmCounts, WarmEntry } from './_cache.js'
+export type { WarmCounts, WarmEntry } from './_warm.js'
 export type { AuditCounts, CacheCounts } from './_counts.js'
 export type { Quantise } from './_quantise.js'
 export { contentKey } from './content-key.js'

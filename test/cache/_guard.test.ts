@@ -118,6 +118,18 @@ describe('a store that misbehaves', () => {
     expect(cache.counts).toMatchObject({ hits: 4, coalesced: 0, misses: 0 })
   })
 
+  test('cached serves what a store that answers later has past its time, linked to nobody\'s work, and renews it once', async () => {
+    const kept = new Map<string, CacheReading>()
+    const { clock, cache, predict, model } = around(storeOf({ getMany: async (keys) => keys.map(({ digest }) => kept.get(digest) ?? { answer: undefined }), set: async (fills) => fills.forEach(({ key, answer: one }) => kept.set(key.digest, { answer: one })) }), { staleWhileRevalidateMs: 1000 })
+    await predict(1)
+    await clock.advance(60_001)
+    model.answers(11)
+    const rows = await Promise.all([predict.detailed(1), predict.detailed(1)])
+    expect(rows.map(({ output, record: { source, links } }) => [output, source, links])).toEqual(new Array(2).fill([10, 'stale', []]))
+    await cache.idle()
+    expect([await predict(1), model.arrivals.length, cache.counts.refreshed, cache.counts.coalesced]).toEqual([11, 2, 1, 0])
+  })
+
   test('cached asks no model when everybody left while the store was asked', async () => {
     let give!: (readings: CacheReading[]) => void
     const { clock, predict, model } = around(storeOf({ getMany: () => new Promise((resolve) => (give = resolve)) }))
