@@ -67,7 +67,7 @@ export class Breaker {
   protected openedAt = 0
   protected openMs = 0
   protected openings = 0
-  protected closedAt = -Infinity
+  protected closedAt: number = -Infinity
   readonly #draw: () => number
   readonly #onChange: (change: BreakerChange) => void
   /** 0 for the probes, then the steps of the ramp; and the calls of the step. */

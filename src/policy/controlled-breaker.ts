@@ -40,7 +40,7 @@ export class ControlledBreaker extends Breaker {
   }
 
   /** Starts afresh, and only counts from now on, or acts; an isolation stays. */
-  reset(reason: string, isMetricsOnly = this.#isMetricsOnly): void {
+  reset(reason: string, isMetricsOnly: boolean = this.#isMetricsOnly): void {
     this.#isMetricsOnly = isMetricsOnly
     this.openings = 0
     this.closedAt = -Infinity
