@@ -2,7 +2,9 @@
  * The design's budgets, measured: `npm run bench`. Ratios are to peers in the same process, medians of rounds. It ends
  * with a non-zero status if a gate does not hold; a loaded machine may need a second run.
  */
+import { cacheBudgets } from './cache.js'
 import { layerBudgets } from './layers.js'
+import { microBatchBudgets } from './micro-batching.js'
 import { packageBudgets } from './package.js'
 
 /** A row of the budget. */
@@ -13,7 +15,7 @@ export interface Budget {
   readonly holds: boolean
 }
 
-const budgets = [...(await layerBudgets()), ...(await packageBudgets())]
+const budgets = [...(await layerBudgets()), ...(await cacheBudgets()), ...(await microBatchBudgets()), ...(await packageBudgets())]
 const width = Math.max(...budgets.map(({ what }) => what.length))
 const gateWidth = Math.max(...budgets.map(({ gate }) => gate.length))
 for (const { what, gate, measured, holds } of budgets) console.log(`${holds ? 'ok  ' : 'MISS'}  ${what.padEnd(width)}  ${gate.padEnd(gateWidth)}  ${measured}`)
