@@ -1,6 +1,7 @@
 /** Three times too much: the scoring job waits, readers share what is left, every checkout is served. */
 import assert from 'node:assert/strict'
-import { bulkhead, pipe, predictor, seededRandom } from 'outrigger'
+import { pipe, predictor, seededRandom } from 'outrigger'
+import { bulkhead } from 'outrigger/resilience'
 import { loadShedding } from 'outrigger/resilience'
 import { fakeClock, mockModel } from 'outrigger/testing'
 

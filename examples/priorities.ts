@@ -1,6 +1,7 @@
 /** Two calls at a time: checkouts overtake readers, readers overtake a scoring job, and nobody waits longer than half a second. */
 import assert from 'node:assert/strict'
-import { bulkhead, pipe } from 'outrigger'
+import { pipe } from 'outrigger'
+import { bulkhead } from 'outrigger/resilience'
 
 const order: string[] = []
 let running = 0

@@ -1,5 +1,6 @@
 import type { Meter } from '@opentelemetry/api'
-import { bulkhead, circuitBreaker, fallback, mapInput, owned, pipe, retry, timeout, type Predictor, type Random } from 'outrigger'
+import { circuitBreaker, fallback, mapInput, owned, pipe, retry, timeout, type Predictor, type Random } from 'outrigger'
+import { bulkhead } from 'outrigger/resilience'
 import { cached } from 'outrigger/cache'
 import type { Clock } from 'outrigger/core'
 import { driftMonitor, parseReferenceProfile } from 'outrigger/drift'

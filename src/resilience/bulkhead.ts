@@ -41,7 +41,8 @@ const known = ['concurrency', 'rows', 'bytes', 'bytesOf', 'queue', 'maxWaitMs'] 
  * @throws `ERR_OUTRIGGER_INVALID_OPTION`
  * @example
  * ```ts
- * import { bulkhead, pipe } from 'outrigger'
+ * import { pipe } from 'outrigger'
+ * import { bulkhead } from 'outrigger/resilience'
  * const predict = pipe(async (x: number) => x, bulkhead({ concurrency: 1, queue: 1 }))
  * const results = await Promise.allSettled([predict(1), predict(2), predict(3)])
  * assert.deepEqual(results.map((result) => result.status), ['fulfilled', 'fulfilled', 'rejected'])

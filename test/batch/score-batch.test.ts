@@ -1,6 +1,7 @@
 import { readFile, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { bulkhead, circuitBreaker, fallback, layer, pipe, predictor, type NeutralLayer, type StateEvent } from 'outrigger'
+import { circuitBreaker, fallback, layer, pipe, predictor, type NeutralLayer, type StateEvent } from 'outrigger'
+import { bulkhead } from 'outrigger/resilience'
 import { csvFile, jsonlFile, scoreBatch, type DeadLetter, type ScoringProgress } from 'outrigger/batch'
 import { cached } from 'outrigger/cache'
 import { fakeClock, mockModel } from 'outrigger/testing'

@@ -1,13 +1,16 @@
 /** What layers cost: the design's budget rows for a pass-through layer and for five layers together. */
 import * as cockatiel from 'cockatiel'
 import type * as outrigger from 'outrigger'
+import type * as resilience from 'outrigger/resilience'
 import type { Budget } from './main.js'
 import { measure } from './measure.js'
 
 type Outrigger = typeof outrigger
+type Resilience = typeof resilience
 
 /** The built package, as users run it. */
-const { bulkhead, circuitBreaker, fallback, layer, pipe, retry, timeout } = (await import(new URL('../../dist/esm/index.js', import.meta.url).href)) as Outrigger
+const { circuitBreaker, fallback, layer, pipe, retry, timeout } = (await import(new URL('../../dist/esm/index.js', import.meta.url).href)) as Outrigger
+const { bulkhead } = (await import(new URL('../../dist/esm/resilience/index.js', import.meta.url).href)) as Resilience
 
 const model = async (_input: number): Promise<number> => 42
 const failing = async (_input: number): Promise<number> => Promise.reject(new Error('down'))

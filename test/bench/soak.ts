@@ -28,13 +28,13 @@ import { median } from './measure.js'
 
 /** The built package, as users run it. */
 const built = async <T>(path: string): Promise<T> => (await import(new URL(`../../dist/esm/${path}index.js`, import.meta.url).href)) as T
-const { BatchPredictionError, bulkhead, circuitBreaker, fallback, isOutriggerError, owned, pipe, retry, RowFailure, seededRandom, timeout } = await built<typeof outrigger>('')
+const { BatchPredictionError, circuitBreaker, fallback, isOutriggerError, owned, pipe, retry, RowFailure, seededRandom, timeout } = await built<typeof outrigger>('')
 const { microBatched } = await built<typeof batching>('batch/')
 const { cached } = await built<typeof caching>('cache/')
 const { cascade, ensemble } = await built<typeof composing>('compose/')
 const { observed } = await built<typeof observing>('observe/')
 const { extraWorkBudget } = await built<typeof policies>('policy/')
-const { adaptiveConcurrency, hedge, loadShedding, rateLimit } = await built<typeof resilience>('resilience/')
+const { adaptiveConcurrency, bulkhead, hedge, loadShedding, rateLimit } = await built<typeof resilience>('resilience/')
 
 const { values } = parseArgs({ options: { calls: { type: 'string', default: '10000000' }, workers: { type: 'string', default: '64' } } })
 const total = Number(values.calls)

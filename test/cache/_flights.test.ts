@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { bulkhead, pipe, predictor, timeout } from 'outrigger'
+import { pipe, predictor, timeout } from 'outrigger'
+import { bulkhead } from 'outrigger/resilience'
 import { cached } from 'outrigger/cache'
 import { fakeClock } from 'outrigger/testing'
 import { describe, expect, test } from 'vitest'

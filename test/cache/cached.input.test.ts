@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { bulkhead, pipe } from 'outrigger'
+import { pipe } from 'outrigger'
+import { bulkhead } from 'outrigger/resilience'
 import { cached } from 'outrigger/cache'
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

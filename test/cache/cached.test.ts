@@ -1,4 +1,5 @@
-import { bulkhead, fallback, layer, pipe, predictor, timeout } from 'outrigger'
+import { fallback, layer, pipe, predictor, timeout } from 'outrigger'
+import { bulkhead } from 'outrigger/resilience'
 import { cached, type CachedOptions } from 'outrigger/cache'
 import { fakeClock, mockModel } from 'outrigger/testing'
 import { describe, expect, test } from 'vitest'

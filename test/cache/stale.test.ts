@@ -1,4 +1,5 @@
-import { bulkhead, circuitBreaker, OutriggerError, pipe, predictor, seededRandom } from 'outrigger'
+import { circuitBreaker, OutriggerError, pipe, predictor, seededRandom } from 'outrigger'
+import { bulkhead } from 'outrigger/resilience'
 import { cached } from 'outrigger/cache'
 import { extraWorkBudget } from 'outrigger/policy'
 import { fakeClock, mockModel } from 'outrigger/testing'

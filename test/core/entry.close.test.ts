@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { bulkhead, fallback, layer, owned, pipe, predictor, ready, retry, shutdown, timeout } from 'outrigger'
+import { fallback, layer, owned, pipe, predictor, ready, retry, shutdown, timeout } from 'outrigger'
+import { bulkhead } from 'outrigger/resilience'
 import type { NeutralLayer, Predictor } from 'outrigger'
 import { fakeClock, mockModel } from 'outrigger/testing'
 

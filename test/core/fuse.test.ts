@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { bulkhead, circuitBreaker, fallback, layer, pipe, predictor, retry, seededRandom } from 'outrigger'
+import { circuitBreaker, fallback, layer, pipe, predictor, retry, seededRandom } from 'outrigger'
+import { bulkhead } from 'outrigger/resilience'
 import type { NeutralLayer } from 'outrigger'
 import { fakeClock, mockModel } from 'outrigger/testing'
 import { applyGuard } from '../../src/core/layer.js'

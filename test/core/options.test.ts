@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { bulkhead, circuitBreaker, fallback, layer, pipe, predictor, retry, shutdown, timeout } from 'outrigger'
+import { circuitBreaker, fallback, layer, pipe, predictor, retry, shutdown, timeout } from 'outrigger'
+import { bulkhead } from 'outrigger/resilience'
 import { labelJoin } from 'outrigger/core'
 import { cached } from 'outrigger/cache'
 import { mapInput, mapOutput } from 'outrigger/compose'

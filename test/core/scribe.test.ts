@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { bulkhead, circuitBreaker, fallback, layer, pipe, predictor, retry, seededRandom, timeout } from 'outrigger'
+import { circuitBreaker, fallback, layer, pipe, predictor, retry, seededRandom, timeout } from 'outrigger'
+import { bulkhead } from 'outrigger/resilience'
 import { cached } from 'outrigger/cache'
 import type { PredictionRecord, Predictor } from 'outrigger'
 import { fakeClock, mockModel } from 'outrigger/testing'

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
-import { bulkhead, pipe, seededRandom, timeout, type BulkheadOptions } from 'outrigger'
+import { pipe, seededRandom, timeout } from 'outrigger'
+import { bulkhead, type BulkheadOptions } from 'outrigger/resilience'
 import { describe, expect, test } from 'vitest'
 import { countedStream, fateOf, recordsOf, rig, type Fate } from './_rig.js'
 

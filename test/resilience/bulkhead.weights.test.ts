@@ -1,5 +1,6 @@
 import fc from 'fast-check'
-import { bulkhead, pipe, predictor, seededRandom, timeout, type BulkheadOptions } from 'outrigger'
+import { pipe, predictor, seededRandom, timeout } from 'outrigger'
+import { bulkhead, type BulkheadOptions } from 'outrigger/resilience'
 import { fakeClock, mockModel } from 'outrigger/testing'
 import { describe, expect, test } from 'vitest'
 import { countedStream, eventsOf, fateOf, rig, type Fate } from './_rig.js'

@@ -1,4 +1,5 @@
-import { bulkhead, circuitBreaker, fallback, OutriggerError, pipe, RowFailure, timeout, type CircuitBreakerOptions } from 'outrigger'
+import { circuitBreaker, fallback, OutriggerError, pipe, RowFailure, timeout, type CircuitBreakerOptions } from 'outrigger'
+import { bulkhead } from 'outrigger/resilience'
 import { breakerControl, timeWindow } from 'outrigger/resilience'
 import { describe, expect, test } from 'vitest'
 import { eventsOf, fateOf, recordsOf, rig } from './_rig.js'

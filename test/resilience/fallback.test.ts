@@ -1,4 +1,5 @@
-import { bulkhead, circuitBreaker, fallback, layer, owned, pipe, predictor, RowFailure, timeout, type Predictor } from 'outrigger'
+import { circuitBreaker, fallback, layer, owned, pipe, predictor, RowFailure, timeout, type Predictor } from 'outrigger'
+import { bulkhead } from 'outrigger/resilience'
 import { cached } from 'outrigger/cache'
 import { breakerControl, type BreakerControl } from 'outrigger/resilience'
 import { mockModel } from 'outrigger/testing'

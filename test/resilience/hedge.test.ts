@@ -1,4 +1,5 @@
-import { bulkhead, fallback, layer, pipe, predictor, retry, RowFailure, seededRandom, timeout, type Predictor } from 'outrigger'
+import { fallback, layer, pipe, predictor, retry, RowFailure, seededRandom, timeout, type Predictor } from 'outrigger'
+import { bulkhead } from 'outrigger/resilience'
 import type { Call } from 'outrigger/core'
 import { extraWorkBudget } from 'outrigger/policy'
 import { hedge, type HedgeOptions } from 'outrigger/resilience'

@@ -1,5 +1,6 @@
 /** What the compiler says about limits. `tsc --noEmit` is the test: nothing here runs. */
-import { bulkhead, fallback, pipe, timeout, type Predictor } from 'outrigger'
+import { fallback, pipe, timeout, type Predictor } from 'outrigger'
+import { bulkhead } from 'outrigger/resilience'
 import { adaptiveConcurrency, loadShedding, rateLimit } from 'outrigger/resilience'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
-import { bulkhead, fallback, pipe, predictor, seededRandom, timeout } from 'outrigger'
+import { fallback, pipe, predictor, seededRandom, timeout } from 'outrigger'
+import { bulkhead } from 'outrigger/resilience'
 import { loadShedding, type LoadSheddingOptions } from 'outrigger/resilience'
 import { fakeClock, mockModel } from 'outrigger/testing'
 import { describe, expect, test } from 'vitest'

@@ -1,4 +1,5 @@
-import { bulkhead, circuitBreaker, fallback, layer, pipe, predictor, retry, RowFailure, seededRandom, timeout, type Predictor, type RetryOptions } from 'outrigger'
+import { circuitBreaker, fallback, layer, pipe, predictor, retry, RowFailure, seededRandom, timeout, type Predictor, type RetryOptions } from 'outrigger'
+import { bulkhead } from 'outrigger/resilience'
 import { extraWorkBudget } from 'outrigger/policy'
 import { split } from 'outrigger/route'
 import { fakeClock, type FakeClock } from 'outrigger/testing'

@@ -7,6 +7,7 @@
 import type * as Root from 'outrigger'
 import type * as Batch from 'outrigger/batch'
 import type * as Cache from 'outrigger/cache'
+import type * as Resilience from 'outrigger/resilience'
 import type * as Schema from 'outrigger/schema'
 import { measure, type Measured, type Target } from '../bench/measure.js'
 import { librariesInstalled } from './libraries.js'
@@ -16,9 +17,10 @@ const built = async <T>(path: string): Promise<T> => (await import(new URL(`../.
 const load = async <T>(name: string): Promise<T> => (await import(name)) as T
 
 /** The built package, as users run it. */
-const { bulkhead, circuitBreaker, fallback, pipe, retry, timeout } = await built<typeof Root>('index.js')
+const { circuitBreaker, fallback, pipe, retry, timeout } = await built<typeof Root>('index.js')
 const { cached, contentKey } = await built<typeof Cache>('cache/index.js')
 const { defineSchema } = await built<typeof Schema>('schema/index.js')
+const { bulkhead } = await built<typeof Resilience>('resilience/index.js')
 const { microBatched } = await built<typeof Batch>('batch/index.js')
 const cockatiel = await load<Cockatiel>('cockatiel')
 const { default: CircuitBreaker } = await load<Default<Opossum>>('opossum')

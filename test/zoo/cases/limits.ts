@@ -1,5 +1,6 @@
 /** Limits on what runs at once. */
-import { bulkhead, pipe, predictor, timeout } from 'outrigger'
+import { pipe, predictor, timeout } from 'outrigger'
+import { bulkhead } from 'outrigger/resilience'
 import { adaptiveConcurrency, rateLimit } from 'outrigger/resilience'
 import { fateOf, issue, judge, lacks, tell, zooCase, type Build, type ZooCase } from '../kit.js'
 import type { Bottleneck, Cockatiel, Default, Opossum, PLimit, PTimeout } from '../rivals.js'
