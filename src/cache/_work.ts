@@ -26,7 +26,7 @@ export interface WorkParts<I> {
 }
 
 export class Work<I, O> {
-  readonly flights = new Flights<O>()
+  readonly flights: Flights<O> = new Flights<O>()
   readonly #settings: Settings<I>
   readonly #host: LayerHost
   readonly #runtime: Runtime
