@@ -5,6 +5,7 @@ import { OutriggerError } from '../core/errors.js'
 import { membersOption } from '../core/options.js'
 import type { CacheKey } from './cache-key.js'
 import { unavailable, type CacheFill, type CacheReading, type CacheStoreHost, type CacheUse, type Invalidation, type OpenCacheStore } from './cache-store.js'
+import { copyOutput } from './_outputs.js'
 import { isReading } from './_reading.js'
 
 /** After so many failures in a row the store is left alone. */
@@ -102,7 +103,11 @@ export class GuardedStore implements OpenCacheStore {
   }
 
   #checked(reading: unknown): CacheReading {
-    if (isReading(reading)) return reading
+    try {
+      if (isReading(reading)) return withOwnOutput(reading)
+    } catch {
+      // No plain data, or looking at it threw.
+    }
     this.#host.count('garbage')
     return unavailable
   }
@@ -188,6 +193,12 @@ export class GuardedStore implements OpenCacheStore {
       )
     })
   }
+}
+
+/** What a store gave, with an output that nobody else holds. @throws when that is no plain data */
+const withOwnOutput = (reading: CacheReading): CacheReading => {
+  const { answer } = reading
+  return typeof answer?.output === 'object' || typeof answer?.output === 'function' ? { ...reading, answer: { ...answer, output: copyOutput(answer.output) } } : reading
 }
 
 /** Whether a store answers later. */

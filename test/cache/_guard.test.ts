@@ -32,7 +32,7 @@ describe('a store that misbehaves', () => {
     ['gives an answer with strange tags', { getMany: (keys: readonly unknown[]) => keys.map(() => ({ answer: { ...answer, tags: [1] } })) }, { garbage: 4 }],
     ['gives an answer of nobody', { getMany: (keys: readonly unknown[]) => keys.map(() => ({ answer: { ...answer, identity: {} } })) }, { garbage: 4 }],
     ['gives a refusal that is none', { getMany: (keys: readonly unknown[]) => keys.map(() => ({ answer: { ...answer, refusal: 'no' } })) }, { garbage: 4 }],
-    ['gives readings that throw when looked at', { getMany: (keys: readonly unknown[]) => keys.map(() => ({ get answer() { throw new Error('mine') } })) }, { garbage: 2 }],
+    ['gives readings that throw when looked at', { getMany: (keys: readonly unknown[]) => keys.map(() => ({ get answer() { throw new Error('mine') } })) }, { garbage: 4 }],
     ['throws when it stores', { set: () => { throw new Error('mine') } }, { storeErrors: 2 }],
     ['rejects when it stores', { set: () => Promise.reject(new Error('mine')) }, { storeErrors: 2 }],
   ] as const) {
@@ -228,6 +228,20 @@ describe('tieredStore', () => {
     await one.clock.settle()
     expect([await other.predict(1), other.model.arrivals.length, state.kept.size]).toEqual([11, 0, 1])
   })
+})
+
+test('GuardedStore takes an output that is no plain data for garbage: the model is asked', async () => {
+  const cyclic: unknown[] = []
+  cyclic.push(cyclic)
+  for (const output of [new (class Own {})(), () => 1, Promise.resolve(1), cyclic]) {
+    for (const later of [false, true]) {
+      const answer = { output, at: 0, freshUntil: Infinity, tookMs: 0, tags: [], identity: { name: 'm', version: '1', digest: undefined } }
+      const store: CacheStore = { describe: () => 'garbage', open: () => ({ getMany: (keys) => { const readings = keys.map(() => ({ answer })); return later ? Promise.resolve(readings) : readings }, set: () => {}, invalidate: () => {} }) }
+      const cache = cached<number>({ store })
+      const predict = pipe(predictor((x: number) => 2 * x, { name: 'm', version: '1' }), cache)
+      expect([await predict(1), await predict.batch([2, 3]), cache.counts.garbage]).toEqual([2, [4, 6], 3])
+    }
+  }
 })
 
 describe('Rest', () => {
