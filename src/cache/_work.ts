@@ -80,13 +80,14 @@ export class Work<I, O> {
     }
     const now = this.#answers.now()
     const fills: CacheFill[] = []
+    const shared = sharedErrors(rows)
     flights.forEach((flight, position) => {
       // Given up already.
       if (flight.isOver) return
       const row = rows[position] as Row<O>
       const isKept = this.flights.isKnown(flight) && flight.isStorable
       if (isRowFailure(row)) {
-        const fill = isKept ? this.#answers.ofError(row.error, flight, now) : undefined
+        const fill = isKept && !shared.has(row.error) ? this.#answers.ofError(row.error, flight, now) : undefined
         if (fill !== undefined) fills.push(fill)
         this.landFailure(flight, row, now)
         return
@@ -169,3 +170,16 @@ export class Work<I, O> {
 
 /** Whether an answer is given at once. */
 export const isUsable = (freshness: Freshness): boolean => freshness === 'fresh' || freshness === 'early' || freshness === 'due'
+
+/** Errors of several rows: a run that failed as a whole says nothing about any one of its inputs. */
+const sharedErrors = (rows: readonly Row<unknown>[]): ReadonlySet<unknown> => {
+  const shared = new Set<unknown>()
+  if (rows.length === 1) return shared
+  const seen = new Set<unknown>()
+  for (const row of rows) {
+    if (!isRowFailure(row)) continue
+    if (seen.has(row.error)) shared.add(row.error)
+    else seen.add(row.error)
+  }
+  return shared
+}

@@ -52,6 +52,21 @@ describe('refusals', () => {
     })
   }
 
+  test('cached keeps no refusal of a run that failed as a whole: its other rows were not to blame', async () => {
+    const asked: number[][] = []
+    const model = (rows: readonly number[]): number[] => {
+      asked.push([...rows])
+      if (rows.includes(13)) throw invalid()
+      return rows.map((x) => 2 * x)
+    }
+    const predict = pipe({ predictBatch: model }, cached({ negativeTtlMs: 60_000 }))
+    expect((await predict.detailedBatch([1, 13, 2])).map(({ ok }) => ok)).toEqual([false, false, false])
+    expect([await predict(1), await predict(2)]).toEqual([2, 4])
+    await predict(13).catch(() => {})
+    await expect(predict(13)).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_INVALID_INPUT' })
+    expect(asked).toEqual([[1, 13, 2], [1], [2], [13]])
+  })
+
   test('cached keeps no refusal without a time for it', async () => {
     const { model, inner } = rig()
     const predict = pipe(inner, cached({ ttlMs: 1000, staleIfErrorMs: 1000 }))
