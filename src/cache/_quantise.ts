@@ -1,4 +1,5 @@
 /** Near-equal inputs made equal, for their key. */
+import { deepest } from '../core/copy.js'
 import { numberOption } from '../core/options.js'
 import { plainKind } from '../core/plain.js'
 
@@ -29,8 +30,8 @@ const rounded = (value: unknown, step: number, path: object[]): unknown => {
   if (typeof value === 'number') return steps(value, step)
   if (typeof value !== 'object' || value === null) return value
   if (ArrayBuffer.isView(value)) return roundedView(value, step)
-  // What contains itself is refused where it is encoded.
-  if (path.includes(value)) return value
+  // What contains itself, or is too deep, is refused where it is encoded.
+  if (path.length > deepest || path.includes(value)) return value
   path.push(value)
   const inside = (item: unknown): unknown => rounded(item, step, path)
   let result: unknown = value

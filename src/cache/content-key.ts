@@ -1,3 +1,4 @@
+import { deepest } from '../core/copy.js'
 import { OutriggerError } from '../core/errors.js'
 import { plainKind } from '../core/plain.js'
 
@@ -78,6 +79,7 @@ const encodeObject = (value: object, path: object[], parts: Parts | undefined): 
     const text = viewKind(value) + encodeBytes(value.buffer, value.byteOffset, value.byteLength, parts)
     return shape === undefined ? text : `${text}#${encode(shape, path, parts)}`
   }
+  if (path.length > deepest) throw uncacheable(`an object nested more than ${deepest} deep`)
   if (path.includes(value)) throw uncacheable('an object that contains itself')
   path.push(value)
   const text = encodeContainer(value, path, parts)

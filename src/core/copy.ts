@@ -8,14 +8,20 @@ import { isStream } from './streams.js'
  * @param refuse - is told what cannot be copied (a stream, a function, an instance of a class), and throws
  */
 export const copyPlain = <T>(value: T, refuse: (what: string) => never): T => {
-  const copyObject = (object: object): unknown => {
-    if (ArrayBuffer.isView(object)) return 'slice' in object ? sliced(object) : new DataView(object.buffer.slice(object.byteOffset, object.byteOffset + object.byteLength))
+  const copyObject = (object: object, depth: number): unknown => {
+    if (depth > deepest) return refuse(`an object that contains itself, or is nested more than ${deepest} deep`)
+    const inside = (part: unknown): unknown => copy(part, depth + 1)
+    if (ArrayBuffer.isView(object)) {
+      const view = copyOfView(object)
+      // A caller may change the dimensions, too.
+      return 'shape' in object ? Object.assign(view, { shape: inside(object.shape) }) : view
+    }
     if (isStream(object)) return refuse('a stream')
     switch (plainKind(object)) {
       case 'Object': {
         const result = Object.create(Object.getPrototypeOf(object) as object | null) as Record<string, unknown>
         for (const name of Object.keys(object)) {
-          const field = copy((object as Record<string, unknown>)[name])
+          const field = inside((object as Record<string, unknown>)[name])
           // A field of this name, as JSON.parse makes it, must not become the prototype.
           if (name === '__proto__') Object.defineProperty(result, name, { value: field, writable: true, enumerable: true, configurable: true })
           else result[name] = field
@@ -23,30 +29,33 @@ export const copyPlain = <T>(value: T, refuse: (what: string) => never): T => {
         return result
       }
       case 'Array':
-        return (object as unknown[]).map(copy)
+        return (object as unknown[]).map(inside)
       case 'Date':
         return new Date((object as Date).getTime())
       case 'ArrayBuffer':
         return (object as ArrayBuffer).slice(0)
       case 'Map':
-        return new Map([...(object as Map<unknown, unknown>)].map(([key, item]) => [copy(key), copy(item)]))
+        return new Map([...(object as Map<unknown, unknown>)].map(([key, item]) => [inside(key), inside(item)]))
       case 'Set':
-        return new Set([...(object as Set<unknown>)].map(copy))
+        return new Set([...(object as Set<unknown>)].map(inside))
       default:
         return refuse(`an instance of ${(object.constructor as { name?: string } | undefined)?.name ?? 'a class'}`)
     }
   }
-  const copy = (part: unknown): unknown => {
+  const copy = (part: unknown, depth: number): unknown => {
     if (typeof part === 'function') return refuse('a function')
-    return typeof part === 'object' && part !== null ? copyObject(part) : part
+    return typeof part === 'object' && part !== null ? copyObject(part, depth) : part
   }
-  return copy(value) as T
+  return copy(value, 0) as T
 }
 
+/** Deeper data, and data that contains itself, would end in an overflow of the stack somewhere. */
+export const deepest = 1000
+
 /** A Buffer's own `slice` shares its memory; the typed array's copies it. */
-const sliced = (view: ArrayBufferView): ArrayBufferView => {
-  const copy = Buffer.isBuffer(view) ? Buffer.from(view) : (view as Uint8Array).slice()
-  return 'shape' in view ? Object.assign(copy, { shape: view.shape }) : copy
+const copyOfView = (view: ArrayBufferView): ArrayBufferView => {
+  if (!('slice' in view)) return new DataView(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength))
+  return Buffer.isBuffer(view) ? Buffer.from(view) : (view as Uint8Array).slice()
 }
 
 /** About how many bytes a value holds; for limits, not for accounting. */

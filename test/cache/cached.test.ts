@@ -335,6 +335,25 @@ describe('versions', () => {
   })
 })
 
+test('cached refuses an output that contains itself, and data too deep for the stack, by code', async () => {
+  const cyclic: { self?: unknown } = {}
+  cyclic.self = [cyclic]
+  let deep: unknown = 1
+  for (let level = 0; level < 20_000; level += 1) deep = { deep }
+  const refusal = { code: 'ERR_OUTRIGGER_UNCACHEABLE' }
+  for (const output of [cyclic, deep]) await expect(pipe((_: number) => output, cached())(1)).rejects.toMatchObject(refusal)
+  for (const options of [{}, { quantise: 1 }]) await expect(pipe((_: unknown) => 1, cached(options))(deep)).rejects.toMatchObject(refusal)
+})
+
+test('cached gives each caller the dimensions of a tensor as a copy, too', async () => {
+  const predict = pipe((_: number) => Object.assign(new Float32Array(4), { shape: [2, 2] }), cached())
+  for (let round = 0; round < 3; round += 1) {
+    const tensor = await predict(1)
+    expect(tensor.shape).toEqual([2, 2])
+    tensor.shape[0] = 99
+  }
+})
+
 test('cached starts no work for a caller who had left before he reached it', async () => {
   const { clock, model, inner } = rig()
   const mapping = deferred<number>()
