@@ -186,7 +186,7 @@ export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O> =
             if (bad !== undefined && !passes()) throw bad
             return output
           },
-          fail: (held, error, call) => ended(held, call, isFailure(error) ? 1 : 0, 0),
+          fail: (held, error, call) => ended(held, call, !hasLeft(call) && isFailure(error) ? 1 : 0, 0),
         },
         many: async (next, inputs, batch) => {
           const runs = new Map<Cell, Run>()
@@ -224,10 +224,12 @@ export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O> =
                 own.failures += 1
                 if (!passes()) rows[index] = new RowFailure(bad)
               }
-            } else if (!own.failed.has(row)) {
+            } else {
               // Rows that failed together are one failure.
-              own.failed.add(row)
-              if (isFailure(row.error)) own.failures += 1
+              const failure = hasLeft(batch.rows[index] as Call) ? gone : row
+              if (own.failed.has(failure)) continue
+              own.failed.add(failure)
+              if (failure !== gone && isFailure(row.error)) own.failures += 1
             }
           }
           for (const { cell, permit, failed, failures, successes } of runs.values()) {
@@ -251,6 +253,10 @@ export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O> =
 
 /** The permit of a call that went past the breaker: it is of no period, so that its outcome counts for none. */
 const past = -3
+
+/** Whether the caller is gone: whatever error a model makes of that, it says nothing about the model. */
+const hasLeft = (call: Call): boolean => call.isAborted && outcomeOf(call.abortReason) === 'aborted'
+const gone = new RowFailure(undefined)
 
 const isCounting = ({ state }: Breaker): boolean => state === 'closed' || state === 'metrics-only'
 

@@ -20,6 +20,21 @@ describe('opening', () => {
     expect([model.arrivals.length, breaker.state]).toEqual([2, 'open'])
   })
 
+  test.each(['call', 'batch'] as const)('circuitBreaker is not opened by callers who leave, whatever error the model makes of that: a %s', async (kind) => {
+    const breaker = circuitBreaker({ minimumCalls: 2, windowSize: 4 })
+    const stopped = (signal: AbortSignal): Promise<never> =>
+      new Promise((_, reject) => signal.addEventListener('abort', () => reject(new DOMException('This operation was aborted', 'AbortError')), { once: true }))
+    const predict = pipe({ predict: (_: number, call) => stopped(call.signal), predictBatch: (_: readonly number[], call) => stopped(call.signal) }, breaker)
+    for (let call = 0; call < 10; call += 1) {
+      const leaving = new AbortController()
+      const fate = fateOf<unknown>(kind === 'call' ? predict(1, { signal: leaving.signal }) : predict.batch([1, 2], { signal: leaving.signal }))
+      leaving.abort()
+      await new Promise(setImmediate)
+      expect(fate.state).toBe('rejected')
+    }
+    expect([breaker.state, breaker.failureRate]).toEqual(['closed', 0])
+  })
+
   test('circuitBreaker counts timeouts farther in, and not what the caller aborted, what was rejected, and invalid inputs', async () => {
     const { clock, model, inner } = rig()
     const breaker = circuitBreaker({ minimumCalls: 1, windowSize: 1 })
