@@ -170,7 +170,7 @@ export function rateLimit<I>(options: RateLimitOptions<I>): RateLimitLayer<I> {
                 if (admission.waitMs > 0) late.push({ indices, admission })
                 else {
                   await admissions.wait(admission, clock)
-                  ready.push(...indices)
+                  for (const index of indices) ready.push(index)
                 }
               }),
             ),

@@ -170,7 +170,7 @@ export const retry = (options: RetryOptions): NeutralLayer => {
           const errorOf = (index: number): unknown => (rows[index] as RowFailure).error
           /** The rows to ask for again. */
           let open = rows.flatMap((row, index) => (isRowFailure(row) && mayAsk(row.error, callOf(index)) ? [index] : []))
-          const failed = (): Failed => new Failed(errorOf(open[0] as number), false, Math.max(...open.map((index) => asksFor(errorOf(index)))))
+          const failed = (): Failed => new Failed(errorOf(open[0] as number), false, open.reduce((most, index) => Math.max(most, asksFor(errorOf(index))), 0))
           if (open.length === 0) return rows
           try {
             await again(

@@ -329,3 +329,8 @@ test('rateLimit never lets more than burst + rate · t reach the model, under ra
   )
   expect(total).toBeGreaterThan(500)
 })
+
+test('rateLimit lets a batch of 200 000 rows through', async () => {
+  const rows = new Array<number>(200_000).fill(1)
+  expect(await pipe({ predictBatch: async (inputs: readonly number[]) => inputs }, rateLimit({ perSecond: 1e6 })).batch(rows)).toEqual(rows)
+})

@@ -437,3 +437,14 @@ describe('batches', () => {
     expect(passed.inputs).toEqual([[1, 2], [2]])
   })
 })
+
+test('retry asks again for 200 000 rows', async () => {
+  const rows = new Array<number>(200_000).fill(1)
+  let runs = 0
+  const predictBatch = async (inputs: readonly number[]): Promise<readonly number[]> => {
+    runs += 1
+    if (runs === 1) throw new Error('down')
+    return inputs
+  }
+  expect(await pipe({ predictBatch }, retry({ retries: 1, minDelayMs: 0 })).batch(rows)).toEqual(rows)
+})
