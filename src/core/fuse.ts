@@ -9,7 +9,7 @@ import { toError } from './model.js'
 
 type One<I, O> = (input: I, call: Call) => Promise<O>
 
-/** A layer in hooks. All of them are synchronous but `recover` and `wait`. */
+/** A layer in hooks, which are called without `this`. All of them are synchronous but `recover` and `wait`. */
 export interface Guard<I, O> {
   /** Admits the call and gives a permit; gives {@link refused} or throws to reject it, {@link mustWait} when it has to wait first. */
   enter?(call: Call, input: I): number
@@ -37,6 +37,10 @@ const permitOf = (permits: Permits, index: number): number => (permits === undef
 
 /** Guards around a core, innermost first, as one function. */
 export const fuse = <I, O>(guards: readonly Guard<I, O>[], core: One<I, O>): One<I, O> => {
+  // Few guards have both hooks, and no two have the same shape: lists of what is there, in one shape, are quicker to go through.
+  const doors = guards.flatMap(({ enter }, at) => (enter === undefined ? [] : [{ at, enter }])).reverse()
+  const exits = guards.flatMap(({ pass }, at) => (pass === undefined ? [] : [{ at, pass }]))
+
   /** Asks the guards below `count`, from the outermost inwards; what can be said without waiting is said without waiting. */
   const enter = (count: number, from: number, given: Permits, input: I, call: Call): Promise<O> => {
     // Most permits are 0; the array is made for the first that is not.
@@ -44,14 +48,15 @@ export const fuse = <I, O>(guards: readonly Guard<I, O>[], core: One<I, O>): One
     // The guards from `entered` to `count` have admitted the call.
     let entered = from
     try {
-      for (; entered > 0; entered -= 1) {
-        const guard = guards[entered - 1] as Guard<I, O>
-        if (guard.enter === undefined) continue
-        const permit = guard.enter(call, input)
+      for (let index = 0; index < doors.length; index += 1) {
+        const { at, enter: ask } = doors[index] as (typeof doors)[number]
+        if (at >= from) continue
+        entered = at + 1
+        const permit = ask(call, input)
         if (permit === 0) continue
-        if (permit === refused) return unwind(entered, count, permits, guard.refusal!(call, input), input, call)
+        if (permit === refused) return unwind(entered, count, permits, (guards[at] as Guard<I, O>).refusal!(call, input), input, call)
         if (permit === mustWait) return wait(count, entered, permits, input, call)
-        ;(permits ??= new Array<number>(count).fill(0))[entered - 1] = permit
+        ;(permits ??= new Array<number>(count).fill(0))[at] = permit
       }
     } catch (thrown) {
       return unwind(entered, count, permits, toError(thrown), input, call)
@@ -83,13 +88,13 @@ export const fuse = <I, O>(guards: readonly Guard<I, O>[], core: One<I, O>): One
 
   const passOn = (from: number, count: number, permits: Permits, answer: O, input: I, call: Call): O | Promise<O> => {
     let output = answer
-    for (let index = from; index < count; index += 1) {
-      const guard = guards[index] as Guard<I, O>
-      if (guard.pass === undefined) continue
+    for (let index = 0; index < exits.length; index += 1) {
+      const { at, pass } = exits[index] as (typeof exits)[number]
+      if (at < from || at >= count) continue
       try {
-        output = guard.pass(permitOf(permits, index), output, call, input)
+        output = pass(permitOf(permits, at), output, call, input)
       } catch (thrown) {
-        return unwind(index + 1, count, permits, toError(thrown), input, call)
+        return unwind(at + 1, count, permits, toError(thrown), input, call)
       }
     }
     return output

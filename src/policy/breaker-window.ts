@@ -35,7 +35,7 @@ export class CallWindow implements OutcomeWindow {
   }
 
   add(failed: boolean, slow: boolean): void {
-    this.#push(Number(failed) + 2 * Number(slow))
+    this.#push((failed ? 1 : 0) + (slow ? 2 : 0))
   }
 
   #push(bits: number): void {

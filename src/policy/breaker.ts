@@ -130,6 +130,13 @@ export class Breaker {
     return Math.max(0, this.openedAt + this.openMs - now)
   }
 
+  /** One call has succeeded, and was not slow: what most calls do. */
+  succeed(permit: number, now: () => number): void {
+    if (permit !== this.period || this.current !== 'closed') return this.record(permit, 0, 1, false, now)
+    this.run = 0
+    this.window.add(false, false, now)
+  }
+
   /**
    * A call has ended, or a run of several rows, which are judged together; while half-open a run is one, whatever its size.
    * None at all says nothing about the model: it was aborted, or rejected farther in.

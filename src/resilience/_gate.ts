@@ -66,7 +66,7 @@ export class Gate {
   /** Gives back what a call held, and lets in those whose turn it is. */
   leave(rows: number, bytes: number): void {
     this.#take(-1, -rows, -bytes)
-    this.admit()
+    if (this.#line.size > 0) this.admit()
   }
 
   /** The error of a call that was refused. */

@@ -122,6 +122,7 @@ export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O> =
       }
       const scopeOf = guarded<[I, Call], string>(host, 'scope', typeof scope === 'function' ? scope : undefined, inside.bind === undefined ? () => '' : (_, call) => versionOf(call))
       const only = inside.bind === undefined && typeof scope !== 'function' ? cells.of('') : undefined
+      const isPlain = !needsTickets && isBadAnswer === undefined
       const cellOf = (call: Call, input: I): Cell => only ?? cells.of(scopeOf(input, call))
 
       const arm = (cell: Cell): void => prober?.arm(cell.breaker, (call) => scopeOf(undefined as never, call) === cell.scope)
@@ -171,7 +172,7 @@ export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O> =
         describe: () => `circuit-breaker ${asked().state}, opens ${rule.failureRate > 1 ? `after ${rule.consecutiveFailures} failures in a row` : `at ${rule.failureRate * 100} % of ${rule.window.name}`}`,
         guard: {
           enter: (call, input) => {
-            const cell = cellOf(call, input)
+            const cell = only ?? cells.of(scopeOf(input, call))
             const permit = enter(cell, call)
             // What the breaker gives for no permit is what says so to the fused function.
             if (!needsTickets || permit === rejected) return permit
@@ -181,6 +182,11 @@ export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O> =
           },
           refusal: open,
           pass: (held, output, call, input) => {
+            // The most usual breaker, of one version and without a judge, looks nothing up.
+            if (isPlain && only !== undefined) {
+              only.breaker.succeed(held, now)
+              return output
+            }
             const bad = isBad(output, input)
             ended(held, call, bad === undefined ? 0 : 1, bad === undefined ? 1 : 0)
             if (bad !== undefined && !passes()) throw bad
