@@ -282,7 +282,8 @@ export class Batcher<I, O> implements RowsHost<I, O> {
       const waiting = this.#queue.size
       const size = this.#size(waiting)
       // Several engines share what waits.
-      const taken = this.#queue.take(fixedSize ?? Math.min(size, Math.ceil(waiting / (concurrency - this.#running))))
+      // At least one, also were the learned size no number: the loop must end.
+      const taken = this.#queue.take(fixedSize ?? (Math.min(size, Math.ceil(waiting / (concurrency - this.#running))) || 1))
       const rows = this.#wanted(taken, now)
       if (rows.length > 0) this.#start(this.#fitting(rows, now), now)
     }

@@ -98,7 +98,7 @@ export class RunTimes {
     // Never next to nothing: the line may cross zero near one row.
     const expected = Math.max(this.#fixed + this.#perRow * rows, 0.01 * this.of(this.#typical), Number.MIN_VALUE)
     this.#wander(expected, rows)
-    const variance = this.#ff + 2 * this.#fr * rows + this.#rr * rows * rows + this.#noise * expected * expected
+    const variance = this.#doubtAt(rows) + this.#noise * expected * expected
     const limit = SURPRISE * Math.sqrt(variance)
     let error = ms - (this.#fixed + this.#perRow * rows)
     if (Math.abs(error) <= limit) this.#surprises = 0
@@ -123,6 +123,11 @@ export class RunTimes {
     this.#fr = 0
   }
 
+  /** The variance of the line at so many rows. Where the two parts cancel out, rounding would make it negative. */
+  #doubtAt(rows: number): number {
+    return Math.max(0, this.#ff + 2 * this.#fr * rows + this.#rr * rows * rows)
+  }
+
   #wander(expected: number, rows: number): void {
     // No more doubt than that everything may be the one part, or the other.
     if (this.#ff < expected * expected) this.#ff += (WANDER * expected) ** 2
@@ -132,11 +137,14 @@ export class RunTimes {
   #correct(error: number, rows: number, scale: number): void {
     const gainFixed = this.#ff + this.#fr * rows
     const gainPerRow = this.#fr + this.#rr * rows
-    const variance = gainFixed + gainPerRow * rows + this.#noise * scale * scale
+    const variance = this.#doubtAt(rows) + this.#noise * scale * scale
+    if (!(variance > 0)) return
     this.#fixed += (gainFixed / variance) * error
     this.#perRow += (gainPerRow / variance) * error
     this.#ff = Math.max(this.#ff - (gainFixed * gainFixed) / variance, 0)
     this.#rr = Math.max(this.#rr - (gainPerRow * gainPerRow) / variance, 0)
-    this.#fr -= (gainFixed * gainPerRow) / variance
+    // Doubts that are bounded one by one must not leave a covariance that there cannot be.
+    const bound = Math.sqrt(this.#ff * this.#rr)
+    this.#fr = Math.max(-bound, Math.min(this.#fr - (gainFixed * gainPerRow) / variance, bound))
   }
 }
