@@ -4,7 +4,7 @@ import { Deadlines, type Deadline } from '../core/deadlines.js'
 import { OutriggerError } from '../core/errors.js'
 import { applyLayer, type NeutralLayer } from '../core/layer.js'
 import { numberOption, optionsObject } from '../core/options.js'
-import { failRows, isRowFailure, RowFailure } from '../core/rows.js'
+import { failRows, isRowFailure, RowFailure, type Row } from '../core/rows.js'
 import { discardStream, isStream, untilEnd } from '../core/streams.js'
 
 /** A timer of Node that is longer fires at once. */
@@ -96,11 +96,7 @@ export const timeout = (options: TimeoutOptions): NeutralLayer => {
               return
             }
             for (const call of attempt.rows) call.deadline = limit.expiresAt
-            void next(inputs, attempt).then((rows) => {
-              limit.end()
-              const failure = limit.error && new RowFailure(limit.error)
-              resolve(failure === undefined ? rows : rows.map((row) => (isRowFailure(row) ? failure : row)))
-            })
+            void next(inputs, attempt).then((rows) => resolve(limit.pass(rows)))
           })
         },
 
@@ -242,6 +238,24 @@ class CallLimit extends Limit<Call> {
 }
 
 class BatchLimit extends Limit<BatchCall> {
+  /** What becomes of the rows, whose array is ours: failures are timeouts once the model was told to stop, and streams are as in a single call. */
+  pass<O>(rows: Row<O>[]): Row<O>[] {
+    this.stop()
+    const failure = this.error && new RowFailure(this.error)
+    this.attempt.rows.forEach((call, index) => {
+      const row = rows[index]
+      if (!isStream(row)) {
+        call.end()
+        if (failure !== undefined && isRowFailure(row)) rows[index] = failure
+        return
+      }
+      const held = untilEnd(row, () => call.end())
+      rows[index] = failure ?? (held as O)
+      if (failure !== undefined) discardStream(held)
+    })
+    return rows
+  }
+
   protected override adopt(isUsed: boolean): void {
     if (isUsed) this.whole.adopt(this.attempt)
     else this.whole.rows.forEach((call, index) => (call.attempts += (this.attempt.rows[index] as Call).attempts))

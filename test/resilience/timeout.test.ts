@@ -1,5 +1,6 @@
-import { layer, pipe, predictor, retry, timeout } from 'outrigger'
+import { layer, pipe, predictor, retry, timeout, type ModelBatchCall } from 'outrigger'
 import type { Binding } from 'outrigger/core'
+import { bulkhead } from 'outrigger/resilience'
 import { fakeClock } from 'outrigger/testing'
 import { describe, expect, test } from 'vitest'
 import { countedStream, fateOf, recordsOf, rig } from './_rig.js'
@@ -453,5 +454,44 @@ describe('grace', () => {
     arrival.answer(stream)
     await clock.settle()
     expect([fate.code, ended()]).toEqual(['ERR_OUTRIGGER_TIMEOUT', true])
+  })
+})
+
+describe('streams of a batch', () => {
+  test('timeout ends the streams of a batch that begin too late, and what is inside of it gets its permit back', async () => {
+    const clock = fakeClock()
+    const streams = [countedStream(), countedStream()]
+    const predictBatch = (): Promise<AsyncGenerator<number>[]> => new Promise((resolve) => void clock.setTimeout(() => resolve(streams.map(({ stream }) => stream)), 50))
+    const predict = pipe(predictor({ predictBatch }, { clock }), bulkhead({ concurrency: 1 }), timeout({ ms: 10 }))
+    const late = fateOf(predict.batch([1, 2]))
+    await clock.advance(50)
+    expect(late).toMatchObject({ code: 'ERR_OUTRIGGER_BATCH', error: { failed: 2 } })
+    expect(streams.map(({ ended }) => ended())).toEqual([true, true])
+    const next = fateOf(predict.batch([1, 2]))
+    await clock.advance(0)
+    expect(next.state).toBe('pending')
+  })
+
+  test('timeout takes a late stream of a batch for late within the grace too, and lets other rows pass', async () => {
+    const clock = fakeClock()
+    const { stream, ended } = countedStream()
+    const predictBatch = (): Promise<(AsyncGenerator<number> | number)[]> => new Promise((resolve) => void clock.setTimeout(() => resolve([stream, 2]), 15))
+    const fate = fateOf(pipe(predictor({ predictBatch }, { clock }), timeout({ ms: 10, graceMs: 10 })).detailedBatch([1, 2]))
+    await clock.advance(15)
+    expect(fate.value).toMatchObject([{ ok: false, error: { code: 'ERR_OUTRIGGER_TIMEOUT' } }, { ok: true, output: 2 }])
+    expect(ended()).toBe(true)
+  })
+
+  test('timeout leaves the streams of a batch to be aborted by their caller until they end', async () => {
+    const signals: AbortSignal[] = []
+    const predictBatch = async (rows: readonly number[], { rows: calls }: ModelBatchCall): Promise<AsyncGenerator<number>[]> => {
+      signals.push(...calls.map(({ signal }) => signal))
+      return rows.map(() => countedStream().stream)
+    }
+    const leaving = new AbortController()
+    const [first] = await pipe({ predictBatch }, timeout({ ms: 10_000 })).batch([1, 2], { signal: leaving.signal })
+    await first?.return(undefined)
+    leaving.abort()
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false, true])
   })
 })
