@@ -100,7 +100,14 @@ export const fallback = <I, F1, F2 = never, F3 = never, F4 = never, J1 = I, J2 =
         call.source = 'fallback'
         const notes = call.note()
         notes.rung = { index: rung.index, name: rung.name }
-        notes.identity = rung.stage.served(call)
+        // A fallback or a cascade in the rung says itself who answered.
+        notes.identity ??= rung.stage.served(call)
+      }
+
+      const begin = (call: Call, rung: BuiltRung<I>): void => {
+        call.source = 'model'
+        if (call.notes !== undefined) delete call.notes.identity
+        call.isLastResort ||= rung.isLastResort
       }
 
       const failed = (call: Call, rung: BuiltRung<I>, errors: unknown[], error: unknown): void => {
@@ -116,8 +123,7 @@ export const fallback = <I, F1, F2 = never, F3 = never, F4 = never, J1 = I, J2 =
           const { isLastResort } = call
           try {
             const own = rung.inputFor(input, last)
-            call.source = 'model'
-            call.isLastResort ||= rung.isLastResort
+            begin(call, rung)
             // As at an entry: what the rung's caches, retries and record say is then what serves the call.
             rung.stage.bind?.(call, own)
             const output = await rung.stage.one(own, call)
@@ -161,10 +167,7 @@ export const fallback = <I, F1, F2 = never, F3 = never, F4 = never, J1 = I, J2 =
             if (wanted.length === 0) continue
             const part = batch.pick(wanted)
             const lastResorts = part.rows.map((call) => call.isLastResort)
-            for (const call of part.rows) {
-              call.source = 'model'
-              call.isLastResort ||= rung.isLastResort
-            }
+            for (const call of part.rows) begin(call, rung)
             const answers = await rung.stage.many(own, part)
             wanted.forEach((index, position) => {
               const answer = answers[position]

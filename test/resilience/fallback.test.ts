@@ -463,3 +463,18 @@ describe('binding', () => {
     await expect(pipe(failing, fallback(unbindable))(2)).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_FALLBACK_EXHAUSTED', errors: [down, { message: 'unbindable' }] })
   })
 })
+
+test('fallback says who answered, also when that was a fallback or a cascade of its rung', async () => {
+  const down = (_: number): number => {
+    throw new Error('down')
+  }
+  const rung = pipe(predictor(down, { name: 'second' }), fallback({ use: () => 5, name: 'third' }))
+  const predict = pipe(predictor(down, { name: 'first' }), fallback(rung))
+  const { record } = await predict.detailed(1)
+  expect([record.source, record.rung, record.identity.name]).toEqual(['fallback', { index: 1, name: 'second' }, 'third'])
+  const [row] = await predict.detailedBatch([1])
+  expect(row?.record?.identity.name).toBe('third')
+  // Nobody is said to have answered whose answer was thrown away.
+  const bad = pipe(predictor(down, { name: 'first' }), fallback({ use: () => Number.NaN, name: 'nonsense' }), circuitBreaker({ isBadAnswer: (output: number) => (Number.isNaN(output) ? 'NaN' : undefined) }), fallback({ use: () => 0, name: 'zero' }))
+  expect((await bad.detailed(1)).record.identity.name).toBe('zero')
+})
