@@ -33,7 +33,7 @@ export interface HedgeTarget<I, F> {
 
 /** What became of the rows. */
 export interface HedgeCounts {
-  /** Rows that callers asked for. */
+  /** Rows that it was asked for; what a `retry` outside asks once more counts once more. */
   readonly rows: number
   /** Rows that were sent again. */
   readonly sent: number
@@ -136,15 +136,18 @@ export function hedge<I, F>(options: HedgeOptions & { readonly to?: HedgeTarget<
           delayMs: delayFor(window),
           startedAt,
           askFirst: (part) => ask(inside, inputs, part),
-          askAgain: (indices, part) => {
+          askAgain: async (indices, part) => {
             const rows = indices.map((index) => inputs[index] as I)
-            if (target === undefined) return ask(inside, rows, part)
+            if (target === undefined) return await ask(inside, rows, part)
             const { stage } = target
             part.rows.forEach((call, position) => {
               stage.bind?.(call, rows[position] as I)
               call.note().identity = stage.served(call)
             })
-            return ask(stage, rows, part)
+            const answers = await ask(stage, rows, part)
+            // Another model stands in for the one that the call is bound to: a cache farther out must not keep its answer under that one's key.
+            for (const call of part.rows) if (call.source === 'model' && stage.scope(call) !== inside.scope(call)) call.source = 'fallback'
+            return answers
           },
           mayAskAgain: (rows) => {
             if (isClosed || !gate.isOn) return false

@@ -3,6 +3,7 @@ import { bulkhead } from 'outrigger/resilience'
 import type { Call } from 'outrigger/core'
 import { extraWorkBudget } from 'outrigger/policy'
 import { hedge, type HedgeOptions } from 'outrigger/resilience'
+import { cached } from 'outrigger/cache'
 import { fakeClock, mockModel } from 'outrigger/testing'
 import { describe, expect, test } from 'vitest'
 import { swappable } from '../../src/testing/_swappable.js'
@@ -308,7 +309,7 @@ describe('another model', () => {
     await clock.advance(50)
     ;(await other.next()).answer('seven')
     await clock.settle()
-    expect(fate.value).toMatchObject({ output: 'seven', record: { source: 'model', attempts: 2, marks: ['hedge-answered'], identity: { name: 'replica', version: '2' } } })
+    expect(fate.value).toMatchObject({ output: 'seven', record: { source: 'fallback', attempts: 2, marks: ['hedge-answered'], identity: { name: 'replica', version: '2' } } })
     expect(model.arrivals).toHaveLength(1)
     const again = fateOf(predict.detailed(8))
     await clock.advance(50)
@@ -517,4 +518,17 @@ test('hedge refuses options that make no sense', () => {
     expect(() => hedge(options as HedgeOptions), JSON.stringify(options)).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
   }
   expect(() => pipe(() => 1, hedge({ delayMs: 5, to: 5 as never }))).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
+})
+
+test.each([['of another version', '2', [-7, 7]], ['of the same version', '1', [-7, -7]]] as const)('hedge to a model %s: whether a cache outside keeps its answer', async (_, version, outputs) => {
+  const clock = fakeClock()
+  const late = (ms: number, sign: number) => (x: number) => new Promise<number>((resolve) => void clock.setTimeout(() => resolve(sign * x), ms))
+  const first = predictor(late(100, 1), { clock, name: 'delay', version: '1' })
+  const hedged = hedge({ delayMs: 10, to: predictor(late(10, -1), { clock, name: 'delay', version }) })
+  const predict = pipe(first, hedged, cached<number>({ max: 10 }))
+  const asked = fateOf(predict(7))
+  await clock.advance(200)
+  const again = fateOf(predict.detailed(7, { idempotent: false }))
+  await clock.advance(200)
+  expect([asked.value, again.value?.output]).toEqual(outputs)
 })
