@@ -91,6 +91,7 @@ export function microBatched<I>(options: MicroBatchedOptions<I> = {}): MicroBatc
       current = batcher as Batcher<I, unknown>
       return {
         trusted: true,
+        traits: { gathers: true },
         describe: () => describe(settings),
         one: (_next, input, call) => batcher.one(input, call),
         many: (_next, inputs, batch) => batcher.many(inputs, batch),

@@ -140,6 +140,7 @@ export function cached<I, O = unknown>(options: CachedOptions<I, O> | NeutralCac
       caches.add(cache as Cache<I, unknown>)
       return {
         trusted: true,
+        traits: { answersAtOnce: true },
         describe: () => `cached, ${settings.store.describe()}${typeof settings.ttlMs === 'number' ? ` for ${settings.ttlMs} ms` : ''}`,
         one: (next, input, call) => cache.one(next, input, call),
         many: (next, inputs, batch) => cache.many(next, inputs, batch),

@@ -31,6 +31,13 @@ export const orderWarnings = (stages: readonly AnyStage[]): OrderWarning[] => {
         message: `\`${outer.kind}\` stands outside of another one (in the same pipe, or in a rung or variant that it asks), so that their attempts multiply. Keep one of them.`,
       })
     }
+    const hoard = outer.traits.gathers === true ? inside.find((stage) => stage.traits.answersAtOnce === true) : undefined
+    if (hoard !== undefined) {
+      warnings.push({
+        code: 'OUTRIGGER_ORDER_CACHE_INSIDE_BATCHES',
+        message: `\`${outer.kind}\` stands outside of \`${hoard.kind}\`, so that hits wait in its queue. Put \`${hoard.kind}\` after \`${outer.kind}\` in pipe().`,
+      })
+    }
     if (outer.traits.mayRetryRejections === true && inside.some((stage) => stage.traits.countsFailures === true)) {
       warnings.push({
         code: 'OUTRIGGER_ORDER_RETRY_OUTSIDE_BREAKER',

@@ -38,6 +38,10 @@ export interface StageTraits {
   readonly label?: string
   /** A model without a batch form: a batch is as many single calls. */
   readonly rowByRow?: boolean
+  /** Answers from what it keeps, at once. */
+  readonly answersAtOnce?: boolean
+  /** Lets calls wait for one another. */
+  readonly gathers?: boolean
 }
 
 export interface Stage<I, O> {
