@@ -7,46 +7,45 @@ import { isStream } from './streams.js'
  *
  * @param refuse - is told what cannot be copied (a stream, a function, an instance of a class), and throws
  */
-export const copyPlain = <T>(value: T, refuse: (what: string) => never): T => {
-  const copyObject = (object: object, depth: number): unknown => {
-    if (depth > deepest) return refuse(`an object that contains itself, or is nested more than ${deepest} deep`)
-    const inside = (part: unknown): unknown => copy(part, depth + 1)
-    if (ArrayBuffer.isView(object)) {
-      const view = copyOfView(object)
-      // A caller may change the dimensions, too.
-      return 'shape' in object ? Object.assign(view, { shape: inside(object.shape) }) : view
-    }
-    if (isStream(object)) return refuse('a stream')
-    switch (plainKind(object)) {
-      case 'Object': {
-        const result = Object.create(Object.getPrototypeOf(object) as object | null) as Record<string, unknown>
-        for (const name of Object.keys(object)) {
-          const field = inside((object as Record<string, unknown>)[name])
-          // A field of this name, as JSON.parse makes it, must not become the prototype.
-          if (name === '__proto__') Object.defineProperty(result, name, { value: field, writable: true, enumerable: true, configurable: true })
-          else result[name] = field
-        }
-        return result
+export const copyPlain = <T>(value: T, refuse: (what: string) => never): T => copyPart(value, refuse, 0) as T
+
+const copyPart = (part: unknown, refuse: (what: string) => never, depth: number): unknown => {
+  if (typeof part !== 'object' || part === null) return typeof part === 'function' ? refuse('a function') : part
+  if (ArrayBuffer.isView(part)) {
+    const view = copyOfView(part)
+    // A caller may change the dimensions, too.
+    return 'shape' in part ? Object.assign(view, { shape: copyPart(part.shape, refuse, depth + 1) }) : view
+  }
+  return copyContainer(part, refuse, depth)
+}
+
+const copyContainer = (object: object, refuse: (what: string) => never, depth: number): unknown => {
+  if (depth > deepest) return refuse(`an object that contains itself, or is nested more than ${deepest} deep`)
+  if (isStream(object)) return refuse('a stream')
+  switch (plainKind(object)) {
+    case 'Object': {
+      const result = Object.create(Object.getPrototypeOf(object) as object | null) as Record<string, unknown>
+      for (const name of Object.keys(object)) {
+        const field = copyPart((object as Record<string, unknown>)[name], refuse, depth + 1)
+        // A field of this name, as JSON.parse makes it, must not become the prototype.
+        if (name === '__proto__') Object.defineProperty(result, name, { value: field, writable: true, enumerable: true, configurable: true })
+        else result[name] = field
       }
-      case 'Array':
-        return (object as unknown[]).map(inside)
-      case 'Date':
-        return new Date((object as Date).getTime())
-      case 'ArrayBuffer':
-        return (object as ArrayBuffer).slice(0)
-      case 'Map':
-        return new Map([...(object as Map<unknown, unknown>)].map(([key, item]) => [inside(key), inside(item)]))
-      case 'Set':
-        return new Set([...(object as Set<unknown>)].map(inside))
-      default:
-        return refuse(`an instance of ${(object.constructor as { name?: string } | undefined)?.name ?? 'a class'}`)
+      return result
     }
+    case 'Array':
+      return (object as unknown[]).map((item) => copyPart(item, refuse, depth + 1))
+    case 'Date':
+      return new Date((object as Date).getTime())
+    case 'ArrayBuffer':
+      return (object as ArrayBuffer).slice(0)
+    case 'Map':
+      return new Map([...(object as Map<unknown, unknown>)].map(([key, item]) => [copyPart(key, refuse, depth + 1), copyPart(item, refuse, depth + 1)]))
+    case 'Set':
+      return new Set([...(object as Set<unknown>)].map((item) => copyPart(item, refuse, depth + 1)))
+    default:
+      return refuse(`an instance of ${(object.constructor as { name?: string } | undefined)?.name ?? 'a class'}`)
   }
-  const copy = (part: unknown, depth: number): unknown => {
-    if (typeof part === 'function') return refuse('a function')
-    return typeof part === 'object' && part !== null ? copyObject(part, depth) : part
-  }
-  return copy(value, 0) as T
 }
 
 /** Deeper data, and data that contains itself, would end in an overflow of the stack somewhere. */
