@@ -69,15 +69,24 @@ export class Cache<I, O> {
 
   // ---- a row
 
-  async one(next: Next<I, O>, input: I, call: Call): Promise<O> {
-    this.#seen(1)
-    const key = this.#keyOf(input, call)
-    if (key === undefined) return await next(input, call)
-    const flight = this.#flights.get(key)
-    if (flight !== undefined && !flight.isBackground) return valueOf(await this.#work.join(flight, call, false))
-    const use: CacheUse = call.isBatchWork ? 'batch' : 'online'
-    const reading = this.#read(key, use)
-    if (isPromise(reading)) return await this.#oneLater(next, reading, key, input, call, use)
+  /** Not an async function, as a hit in memory waits for nothing: the state of one would be most of what a hit allocates. */
+  one(next: Next<I, O>, input: I, call: Call): Promise<O> {
+    try {
+      this.#seen(1)
+      const key = this.#keyOf(input, call)
+      if (key === undefined) return next(input, call)
+      const flight = this.#flights.get(key)
+      if (flight !== undefined && !flight.isBackground) return this.#joined(flight, call, false)
+      const use: CacheUse = call.isBatchWork ? 'batch' : 'online'
+      const reading = this.#read(key, use)
+      return isPromise(reading) ? this.#oneLater(next, reading, key, input, call, use) : this.#oneRead(next, reading, key, input, call, use, flight)
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+  }
+
+  /** The store has answered at once. */
+  #oneRead(next: Next<I, O>, reading: CacheReading, key: CacheKey, input: I, call: Call, use: CacheUse, flight: Flight<O> | undefined): Promise<O> {
     const { answer } = reading
     let freshness: Freshness = 'spent'
     if (answer !== undefined) {
@@ -87,17 +96,23 @@ export class Cache<I, O> {
         const row = this.#answers.serve<O>(answer, call, freshness === 'due' ? 'stale' : 'hit', now)
         if (freshness !== 'fresh') this.#refresher.refresh([{ key, input, call, answer }], single(next))
         else if (this.#auditor?.isDrawn(answer, call) === true) this.#auditor.check([{ key, input, call, answer }], single(next))
-        return valueOf(row)
+        return isRowFailure(row) ? Promise.reject(row.error as Error) : Promise.resolve(row)
       }
     }
     // It is being refreshed by somebody who came before.
-    if (flight !== undefined) return valueOf(await this.#work.join(flight, call, false))
+    if (flight !== undefined) return this.#joined(flight, call, false)
     if (call.isAborted) throw abortErrorOf(call.abortReason)
     const opened = this.#work.open(key, call, use, reading, freshness)
     this.#counters.misses += 1
     const kept = keptInput(input)
     neutral(() => void this.#work.fly([opened], [kept], single(next)))
-    return valueOf(await this.#work.join(opened, call, true))
+    return this.#joined(opened, call, true)
+  }
+
+  async #joined(flight: Flight<O>, call: Call, isOwn: boolean): Promise<O> {
+    const row = await this.#work.join(flight, call, isOwn)
+    if (isRowFailure(row)) throw row.error
+    return row
   }
 
   /** The store answers later. */
@@ -106,7 +121,7 @@ export class Cache<I, O> {
     const opened = this.#work.open(key, call, use, undefined, 'spent')
     const kept = keptInput(input)
     neutral(() => void this.#lookUp([opened], [kept], reading.then((one) => [one]), single(next)))
-    return valueOf(await this.#work.join(opened, call, true))
+    return await this.#joined(opened, call, true)
   }
 
   // ---- rows
@@ -344,8 +359,3 @@ const ownerOf = <I>(row: Wanted<I>, batch: BatchCall): number | undefined => [ro
 const single =
   <I, O>(next: Next<I, O>): NextBatch<I, O> =>
   async (inputs, batch) => [await next(inputs[0] as I, batch.rows[0] as Call)]
-
-const valueOf = <O>(row: Row<O>): O => {
-  if (isRowFailure(row)) throw row.error
-  return row
-}
