@@ -3,7 +3,7 @@ import type { Call } from '../core/call.js'
 import type { LayerHost } from '../core/layer.js'
 import type { MaskableSchema } from '../core/masking.js'
 import { CacheKey, type Scope } from './cache-key.js'
-import { encodeWithParts, viewKind, type Parts } from './content-key.js'
+import { encode, encodeWithParts, viewKind, type Parts } from './content-key.js'
 import { quantiser, type Quantise } from './_quantise.js'
 import { schemaKey, type SchemaKey } from './_schema-key.js'
 
@@ -28,6 +28,8 @@ export class Keys<I> {
   readonly #bySchema: SchemaKey | undefined
   readonly #round: ((input: unknown) => unknown) | undefined
   readonly #seed: number
+  /** How inputs become texts. A `key` function cannot be told from another one. */
+  readonly #name: string
   readonly #host: Pick<LayerHost, 'scope' | 'served'>
   readonly #scopes = new Map<string, Scope>()
   #recent: Scope[] = []
@@ -39,6 +41,7 @@ export class Keys<I> {
     this.#bySchema = rule.schema === undefined ? undefined : schemaKey(rule.schema)
     this.#round = rule.quantise === undefined ? undefined : quantiser('cached', rule.quantise)
     this.#seed = seed
+    this.#name = rule.schema === undefined && rule.quantise === undefined ? '' : encode([rule.schema && Object.keys(rule.schema.fields), rule.quantise], [], undefined)
   }
 
   /** @throws `ERR_OUTRIGGER_UNCACHEABLE`, and whatever the user's `key` function throws */
@@ -56,7 +59,7 @@ export class Keys<I> {
     const content = this.#round === undefined ? chosen : this.#round(chosen)
     // A lone typed array, the most frequent input of all: no text is made for it.
     if (ArrayBuffer.isView(content) && (content as { readonly shape?: unknown }).shape === undefined) {
-      return CacheKey.of(scope, viewKind(content), [new Uint8Array(content.buffer, content.byteOffset, content.byteLength)], this.#seed)
+      return CacheKey.of(scope, viewKind(content), [new Uint8Array(content.buffer, content.byteOffset, content.byteLength)], this.#seed, this.#name)
     }
     const parts: Parts = []
     let text = this.#bySchema?.(content, parts)
@@ -65,7 +68,7 @@ export class Keys<I> {
       parts.length = 0
       text = encodeWithParts(content, parts)
     }
-    return CacheKey.of(scope, text, parts, this.#seed)
+    return CacheKey.of(scope, text, parts, this.#seed, this.#name)
   }
 
   /** What the call is bound to; from now on it is the most recent one. */

@@ -28,10 +28,12 @@ export class CacheKey {
   /** The hash of the parts, without the scope. */
   readonly #a: number
   readonly #b: number
+  readonly #rule: string
   #digest: string | undefined = undefined
 
-  private constructor(scope: Scope, text: string, parts: Parts | undefined, a: number, b: number) {
+  private constructor(scope: Scope, text: string, parts: Parts | undefined, a: number, b: number, rule: string) {
     this.scope = scope
+    this.#rule = rule
     this.#text = text
     this.#parts = parts
     this.#a = a
@@ -39,15 +41,18 @@ export class CacheKey {
     this.lookup = parts === undefined ? `${scope.id}|${text}` : ((a ^ Math.imul(scope.id, 0x9e3779b1)) >>> 0) * 2 ** 21 + (b >>> 11)
   }
 
-  /** The key of a content: its text, and the bytes that were taken out of it. `seed` keeps hashes from being foretold. */
-  static of(scope: Scope, text: string, parts: Parts | undefined, seed: number): CacheKey {
-    if (parts === undefined || parts.length === 0) return new CacheKey(scope, text, undefined, 0, 0)
+  /**
+   * The key of a content: its text, and the bytes that were taken out of it. `seed` keeps hashes from being foretold;
+   * `rule` says how inputs are made texts: caches by other rules may use the same store, and their texts mean other inputs.
+   */
+  static of(scope: Scope, text: string, parts: Parts | undefined, seed: number, rule = ''): CacheKey {
+    if (parts === undefined || parts.length === 0) return new CacheKey(scope, text, undefined, 0, 0, rule)
     hash.a = seed
     hash.b = text.length
     if (text.length > longestKind) mixBytes(hash, Buffer.from(text, 'utf16le'))
     else hash.b ^= Math.imul(text.charCodeAt(1), 0x85ebca77)
     for (let index = 0; index < parts.length; index += 1) mixBytes(hash, parts[index] as Uint8Array)
-    return new CacheKey(scope, text, parts, hash.a, hash.b)
+    return new CacheKey(scope, text, parts, hash.a, hash.b, rule)
   }
 
   /** Whether both are of the same input and the same version, byte for byte. */
@@ -70,13 +75,13 @@ export class CacheKey {
 
   /** The same input for another version. */
   in(scope: Scope): CacheKey {
-    return new CacheKey(scope, this.#text, this.#parts, this.#a, this.#b)
+    return new CacheKey(scope, this.#text, this.#parts, this.#a, this.#b, this.#rule)
   }
 
   /** The same with bytes of its own: those of a key that was just made are the caller's, who may change them. */
   kept(): CacheKey {
     const parts = this.#parts
-    return parts === undefined ? this : new CacheKey(this.scope, this.#text, parts.map((part) => new Uint8Array(part)), this.#a, this.#b)
+    return parts === undefined ? this : new CacheKey(this.scope, this.#text, parts.map((part) => new Uint8Array(part)), this.#a, this.#b, this.#rule)
   }
 
   /** About how many bytes it holds. */
@@ -86,11 +91,11 @@ export class CacheKey {
     return bytes
   }
 
-  /** SHA-256 of the exact content of the input, in base64url; made when first read. */
+  /** SHA-256 of the exact content of the input and of the rule, in base64url; made when first read. */
   get digest(): string {
     if (this.#digest !== undefined) return this.#digest
     // UTF-16, as a text may hold lone surrogates, which UTF-8 would make equal.
-    const sha = createHash('sha256').update(Buffer.from(this.#text, 'utf16le'))
+    const sha = createHash('sha256').update(Buffer.from(this.#rule + this.#text, 'utf16le'))
     for (const part of this.#parts ?? []) sha.update(`|${part.byteLength}:`).update(part)
     return (this.#digest = sha.digest('base64url'))
   }

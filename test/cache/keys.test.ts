@@ -5,6 +5,7 @@ import { defineSchema } from 'outrigger/schema'
 import { describe, expect, test } from 'vitest'
 import { CacheKey } from '../../src/cache/cache-key.js'
 import { encodeWithParts, type Parts } from '../../src/cache/content-key.js'
+import { Keys, type KeyRule } from '../../src/cache/_keys.js'
 import { schemaKey } from '../../src/cache/_schema-key.js'
 import { mixBytes } from '../../src/cache/_word-hash.js'
 import { recordsOf, rig } from '../resilience/_rig.js'
@@ -22,6 +23,15 @@ const keyOf = (value: unknown): CacheKey => {
   const parts: Parts = []
   return CacheKey.of(scope, encodeWithParts(value, parts), parts, 7)
 }
+
+test('Keys by other rules have other digests, as they may stand in one store', () => {
+  const host = { scope: () => 'v1', served: () => scope.identity }
+  const digestOf = (rule: KeyRule<unknown>, input: unknown): string => new Keys(rule, 7, host).ofNoVersion(input).digest
+  const [a, b] = [defineSchema({ a: { type: 'number' } }), defineSchema({ b: { type: 'number' } })]
+  const digests = [digestOf({ schema: a }, { a: 1 }), digestOf({ schema: b }, { b: 1 }), digestOf({ quantise: 1 }, 5), digestOf({ quantise: 0.1 }, 0.5), digestOf({}, 5), digestOf({ quantise: { x: 1 } }, 5)]
+  expect(new Set(digests).size).toBe(digests.length)
+  expect(digestOf({ schema: defineSchema({ a: { type: 'number' } }) }, { a: 1 })).toBe(digests[0])
+})
 
 describe('CacheKey', () => {
   const bytes = fc.uint8Array({ minLength: 0, maxLength: 200 })
@@ -96,6 +106,16 @@ describe('schema', () => {
     const compiled = schemaKey(schema)
     const text = (value: object): string => compiled(value, []) ?? encodeWithParts(value, [])
     fc.assert(fc.property(record, record, (left, right) => (text(left) === text(right)) === (encodeWithParts(left, []) === encodeWithParts(right, []))), { numRuns: 3000, seed: 2 })
+  })
+
+  test('schemaKey tells records of more fields than fit into one word apart by every one of them, numbers or not', () => {
+    const names = Array.from({ length: 130 }, (_, index) => `field${index}`)
+    const compiled = schemaKey({ fields: Object.fromEntries(names.map((name) => [name, {}])) })
+    const record = Object.fromEntries(names.map((name, index) => [name, index % 3 === 0 ? `${index}` : index / 7.5]))
+    const texts = new Set([compiled(record, [])])
+    for (const name of names) for (const value of [1, 0, -0, Number.NaN, '1', '', true, undefined]) texts.add(compiled({ ...record, [name]: value }, []))
+    expect(texts.size).toBe(1 + names.length * 8)
+    expect(compiled({ ...record }, [])).toBe(compiled(record, []))
   })
 
   test('cached with a schema does not ignore fields that the schema does not name, nor inherited or missing ones', async () => {
