@@ -109,12 +109,19 @@ export interface CallNotes {
   watchers?: ((record: PredictionRecord) => void)[]
 }
 
+/** Hears once that a call is aborted. An object and not a function, so that a row or a call can listen itself, without a closure. */
+export interface AbortListener {
+  aborted(reason: unknown): void
+}
+
 interface Cancellation {
   aborted: boolean
   reason: unknown
-  listeners: Set<(reason: unknown) => void> | undefined
+  /** Mostly there is one, or none. */
+  listeners: AbortListener | Set<AbortListener> | undefined
   controller: AbortController | undefined
-  unlink: (() => void) | undefined
+  /** Whether a fork listens to its call. */
+  isLinked: boolean
 }
 
 /** What the model sees of its call. */
@@ -132,7 +139,7 @@ export interface ModelCall {
 }
 
 /** One prediction in flight. */
-export class Call implements ModelCall {
+export class Call implements ModelCall, AbortListener {
   readonly runtime: Runtime
   readonly options: SharedCallOptions | undefined
   readonly key: string | undefined
@@ -218,7 +225,7 @@ export class Call implements ModelCall {
       this.#bindings = undefined
       for (const binding of bindings) binding.release()
     }
-    this.#cancellation?.unlink?.()
+    if (this.#cancellation?.isLinked === true) this.#parent?.unlisten(this)
   }
 
   #retained(): Binding[] | undefined {
@@ -311,21 +318,42 @@ export class Call implements ModelCall {
     state.reason = reason
     const { listeners } = state
     state.listeners = undefined
-    if (listeners !== undefined) for (const listener of listeners) listener(reason)
+    if (listeners instanceof Set) for (const listener of listeners) listener.aborted(reason)
+    else listeners?.aborted(reason)
     state.controller?.abort(reason)
+  }
+
+  /** A fork hears this of its call. */
+  aborted(reason: unknown): void {
+    this.abort(reason)
+  }
+
+  /** Lets an object hear when the call is aborted, at once if it is already. It listens until `unlisten`, and costs little more than a field. */
+  listen(listener: AbortListener): void {
+    if (this.isAborted) {
+      listener.aborted(this.abortReason)
+      return
+    }
+    const state = this.#cancel()
+    this.#link(state)
+    const { listeners } = state
+    if (listeners === undefined) state.listeners = listener
+    else if (listeners instanceof Set) listeners.add(listener)
+    else if (listeners !== listener) state.listeners = new Set([listeners, listener])
+  }
+
+  /** Takes a listener away. */
+  unlisten(listener: AbortListener): void {
+    const state = this.#cancellation
+    if (state?.listeners instanceof Set) state.listeners.delete(listener)
+    else if (state?.listeners === listener) state.listeners = undefined
   }
 
   /** Calls back when the call is aborted, at once if it is already. Returns what takes the listener away again. */
   onAbort(listener: (reason: unknown) => void): () => void {
-    const state = this.#cancel()
-    if (this.isAborted) {
-      listener(this.abortReason)
-      return nothing
-    }
-    this.#link(state)
-    const listeners = (state.listeners ??= new Set())
-    listeners.add(listener)
-    return () => void state.listeners?.delete(listener)
+    const heard: AbortListener = { aborted: listener }
+    this.listen(heard)
+    return () => this.unlisten(heard)
   }
 
   get signal(): AbortSignal {
@@ -339,15 +367,15 @@ export class Call implements ModelCall {
   }
 
   #cancel(): Cancellation {
-    return (this.#cancellation ??= { aborted: false, reason: undefined, listeners: undefined, controller: undefined, unlink: undefined })
+    return (this.#cancellation ??= { aborted: false, reason: undefined, listeners: undefined, controller: undefined, isLinked: false })
   }
 
   #link(state: Cancellation): void {
-    if (this.#parent !== undefined && state.unlink === undefined) state.unlink = this.#parent.onAbort((reason) => this.abort(reason))
+    if (this.#parent === undefined || state.isLinked) return
+    state.isLinked = true
+    this.#parent.listen(this)
   }
 }
-
-const nothing = (): void => {}
 
 const leftUntil = (deadline: number, { clock }: Runtime): number => (deadline === Infinity ? Infinity : Math.max(0, deadline - clock.now()))
 

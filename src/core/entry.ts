@@ -37,8 +37,7 @@ export class Entry<I, O> {
     this.#stage = stage
     this.#closers = closers
     this.#scribe = new Scribe(stage)
-    const { guards, core } = stage.fusible ?? { guards: [], core: (input: I, call: Call) => stage.one(input, call) }
-    this.#free = fuse([...guards, this.#asGuard()], core)
+    this.#free = this.#freeWay()
   }
 
   get isClosing(): boolean {
@@ -69,6 +68,16 @@ export class Entry<I, O> {
   }
 
   // ---- single calls
+
+  #freeWay(): (input: I, call: Call) => Promise<O> {
+    const { fusible, oneUntilEnd } = this.#stage
+    if (oneUntilEnd !== undefined) {
+      const end = (call: Call): void => this.#end(call)
+      return (input, call) => oneUntilEnd(input, call, end)
+    }
+    const { guards, core } = fusible ?? { guards: [], core: (input: I, call: Call) => this.#stage.one(input, call) }
+    return fuse([...guards, this.#asGuard()], core)
+  }
 
   #asGuard(): Guard<I, O> {
     return {

@@ -52,6 +52,7 @@ export interface StageDefinition<I, O, I2 = I, O2 = O> extends LayerDefinition<I
   /** Its forms are trusted to return promises, and to hand failures of rows on as values. */
   readonly trusted?: boolean
   readonly fusible?: Stage<I2, O2>['fusible']
+  readonly oneUntilEnd?: Stage<I2, O2>['oneUntilEnd']
   /** Binds what is inside, where the input there is another one. @default with the same input */
   readonly bindInside?: ((call: Call, input: I2) => void) | undefined
 }
@@ -156,6 +157,7 @@ export const applyLayer = <I, O, I2 = I, O2 = O>(
     },
     one: single,
     fusible: definition.fusible,
+    oneUntilEnd: definition.oneUntilEnd,
     many: definition.trusted === true && many !== undefined ? (inputs, batch) => many(nextBatch, inputs, batch) as Promise<Row<O2>[]> : checked(rows),
     bind: bindOf(definition, inside),
     bindsByInput: definition.bind !== undefined || inside.bindsByInput,

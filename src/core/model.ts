@@ -108,11 +108,8 @@ export const modelStage = <I, O>(model: ModelFunction<I, O> | ModelObject<I, O>,
     return rows
   }
 
-  const many = async (inputs: readonly I[], batch: BatchCall): Promise<Row<O>[]> => {
-    if (inputs.length === 0) return []
-    if (predictBatch === undefined) return await rowByRow(inputs, batch)
-    if (!batch.rows.some((call) => call.isAborted)) return await run(inputs, batch)
-    // Rows that were given up leave before the run.
+  /** Rows that were given up leave before the run. */
+  const runWanted = async (inputs: readonly I[], batch: BatchCall): Promise<Row<O>[]> => {
     const rows: Row<O>[] = batch.rows.map((call) => new RowFailure(abortErrorOf(call.abortReason)))
     const wanted = batch.rows.flatMap((call, index) => (call.isAborted ? [] : [index]))
     if (wanted.length > 0) {
@@ -120,6 +117,13 @@ export const modelStage = <I, O>(model: ModelFunction<I, O> | ModelObject<I, O>,
       wanted.forEach((index, position) => (rows[index] = outputs[position] as Row<O>))
     }
     return rows
+  }
+
+  // Not an async function: a run is one already.
+  const many = (inputs: readonly I[], batch: BatchCall): Promise<Row<O>[]> => {
+    if (inputs.length === 0) return Promise.resolve([])
+    if (predictBatch === undefined) return rowByRow(inputs, batch)
+    return batch.rows.some((call) => call.isAborted) ? runWanted(inputs, batch) : run(inputs, batch)
   }
 
   const scope = identity.digest ?? showIdentity(identity)

@@ -44,6 +44,9 @@ export interface StageTraits {
   readonly gathers?: boolean
 }
 
+/** See {@link Stage.oneUntilEnd}. `ended` is called once, before the promise settles. */
+export type OneUntilEnd<I, O> = (input: I, call: Call, ended: (call: Call) => void) => Promise<O>
+
 export interface Stage<I, O> {
   readonly kind: string
   /** One line for `describe()`. */
@@ -60,6 +63,11 @@ export interface Stage<I, O> {
   one(input: I, call: Call): Promise<O>
   /** The guards that `one` consists of, and what they guard, when it can be fused with guards around it. */
   readonly fusible?: { readonly guards: readonly Guard<I, O>[]; readonly core: (input: I, call: Call) => Promise<O> } | undefined
+  /**
+   * The same as `one` for a layer that makes the caller's promise itself: it says when the work of the call has ended, so that
+   * the entry needs no promise of its own around it. Fails with Errors only, and gives no streams.
+   */
+  readonly oneUntilEnd?: OneUntilEnd<I, O> | undefined
   many(inputs: readonly I[], batch: BatchCall): Promise<Row<O>[]>
   /** Resolves version and variant and takes the leases, synchronously at the entry. */
   readonly bind: ((call: Call, input: I) => void) | undefined

@@ -1,4 +1,5 @@
 import type { BatchCall, Call } from '../core/call.js'
+import { capture, captured } from '../core/capture.js'
 import type { Clock, Timer } from '../core/clock.js'
 import { Deadlines, type Deadline } from '../core/deadlines.js'
 import { OutriggerError } from '../core/errors.js'
@@ -260,13 +261,6 @@ class BatchLimit extends Limit<BatchCall> {
     if (isUsed) this.whole.adopt(this.attempt)
     else this.whole.rows.forEach((call, index) => (call.attempts += (this.attempt.rows[index] as Call).attempts))
   }
-}
-
-// What `Promise.withResolvers` does, which Node 20 has not: an executor that every promise shares costs a call no closure.
-const captured: { resolve: (output: never) => void; reject: (error: unknown) => void } = { resolve: () => {}, reject: () => {} }
-const capture = (resolve: (output: never) => void, reject: (error: unknown) => void): void => {
-  captured.resolve = resolve
-  captured.reject = reject
 }
 
 const timeoutError = (ms: number): OutriggerError =>

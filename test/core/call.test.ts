@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { BatchCall, Call, type Binding, type VariantChoice } from 'outrigger/core'
+import { BatchCall, Call, type AbortListener, type Binding, type VariantChoice } from 'outrigger/core'
 import { runtimeOf } from '../../src/core/runtime.js'
 import { fakeClock } from 'outrigger/testing'
 
@@ -30,6 +30,28 @@ describe('Call', () => {
     call.onAbort((reason) => heard.push(['late', reason]))
     expect(heard).toEqual(['a', ['late', 'a']])
     expect([call.isAborted, call.abortReason, call.signal.aborted, call.signal.reason]).toEqual([true, 'a', true, 'a'])
+  })
+
+  it('tells objects that listen, one or several, each once, and none that has left or that came twice', () => {
+    const heard: unknown[] = []
+    const listener = (name: string): AbortListener => ({ aborted: (reason) => heard.push([name, reason]) })
+    const [a, b, c, late] = [listener('a'), listener('b'), listener('c'), listener('late')]
+    const [one, several] = [open(), open()]
+    one.listen(a)
+    one.listen(a)
+    one.unlisten(b)
+    one.abort(1)
+    expect(heard).toEqual([['a', 1]])
+    for (const each of [a, b, c, b]) several.listen(each)
+    several.unlisten(a)
+    several.abort(2)
+    several.listen(late)
+    expect(heard.slice(1)).toEqual([['b', 2], ['c', 2], ['late', 2]])
+    const gone = open()
+    gone.listen(a)
+    gone.unlisten(a)
+    gone.abort(3)
+    expect(heard.length).toBe(4)
   })
 
   it('an abort reaches its forks, and that of a fork not the call', () => {
