@@ -1,24 +1,22 @@
 /** The engine room of micro-batching: gathers rows, decides when a run leaves, and hands every row its answer. */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { BatchCall, type Call } from '../core/call.js'
+import type { BatchCall, Call } from '../core/call.js'
 import type { Timer } from '../core/clock.js'
-import { copyPlain } from '../core/copy.js'
 import { OutriggerError, rejection } from '../core/errors.js'
 import type { LayerHost } from '../core/layer.js'
-import { abortErrorOf } from '../core/model.js'
-import { failRows, isRowFailure, RowFailure, type Row } from '../core/rows.js'
+import { abortErrorOf, toError } from '../core/model.js'
+import { isRowFailure, RowFailure, type Row } from '../core/rows.js'
 import type { Stage } from '../core/stage.js'
-import { discardStream, isStream } from '../core/streams.js'
 import type { BudgetMeter } from '../policy/extra-work-budget.js'
 import { BatchSize } from './_batch-size.js'
-import { isolate } from './_isolate.js'
 import { RowQueue, type WhenFull } from './_row-queue.js'
 import { rowShape } from './_row-shape.js'
 import type { RunTimeFit } from './_run-times.js'
-import { BatchRows, SingleRow, type RowPlace, type RowsHost, type WaitingRow } from './_waiting-row.js'
+import { Runner, withoutStream, withoutStreams, type RunnerSettings } from './_runner.js'
+import { BatchRows, SingleRow, type RowsHost, type WaitingRow } from './_waiting-row.js'
 
 /** Options of the layer, checked and complete. */
-export interface BatcherSettings<I> {
+export interface BatcherSettings<I> extends RunnerSettings<I> {
   readonly maxSize: number
   readonly objectiveMs: number | undefined
   readonly maxDelayMs: number
@@ -26,12 +24,8 @@ export interface BatcherSettings<I> {
   readonly maxQueue: number
   readonly whenFull: WhenFull
   readonly adaptive: boolean
-  readonly fixedSize: number | undefined
-  readonly pad: 'repeat' | false | ((inputs: readonly I[]) => I)
   readonly fairBy: ((input: I, call: Call) => unknown) | undefined
   readonly groupBy: ((input: I) => string) | undefined
-  readonly bisect: boolean
-  readonly copy: boolean
 }
 
 /** What a micro-batching layer is doing. */
@@ -59,7 +53,7 @@ const neutral = AsyncLocalStorage.snapshot()
 /** After a run that several rows shared, or waited for, so many leave at the end of the loop's turn… */
 const COMPANY = 16
 /** …and of those that leave sooner, one in so many does, to see whether there is company. */
-const LOOK = 8
+const LOOK = 16
 
 /** In direct mode batching is tried again after so many calls… */
 const RECHECK = 1000
@@ -74,6 +68,7 @@ export class Batcher<I, O> implements RowsHost<I, O> {
   readonly #queue: RowQueue<WaitingRow<I, O>>
   readonly #sizes: BatchSize
   readonly #meter: BudgetMeter
+  readonly #runner: Runner<I, O>
   #mode: 'batching' | 'direct' = 'batching'
   /** A model without a batch form: its rows never travel together. */
   readonly #isRowByRow: boolean
@@ -88,6 +83,8 @@ export class Batcher<I, O> implements RowsHost<I, O> {
   #company = 0
   #alone = 0
   readonly #leaveNow = (): void => this.#leave()
+  /** Kept, as each one who comes alone needs one. */
+  readonly #next: Promise<() => void> = Promise.resolve(this.#leaveNow)
   /** Rows that came since a run was scheduled, to whose callers nobody listens yet. */
   #fresh: WaitingRow<I, O>[] = []
   /** The row whose arrival made a run be scheduled: it may run in its own async context when it stays alone. */
@@ -100,13 +97,13 @@ export class Batcher<I, O> implements RowsHost<I, O> {
   #isObjectiveLost = false
   #runs = 0
   #rows = 0
-  #bisections = 0
 
   constructor(inside: Stage<I, O>, host: LayerHost, settings: BatcherSettings<I>, meter: BudgetMeter) {
     this.#inside = inside
     this.#host = host
     this.#settings = settings
     this.#meter = meter
+    this.#runner = new Runner(inside, host, settings, meter)
     this.#queue = new RowQueue(settings.maxQueue, settings.whenFull, (row) => this.#refuse(row, this.full()))
     this.#sizes = new BatchSize(settings)
     this.window = Math.max(1, Math.min(2 * settings.maxSize * settings.concurrency, settings.maxQueue >> 1))
@@ -125,18 +122,18 @@ export class Batcher<I, O> implements RowsHost<I, O> {
       running: this.#running,
       runs: this.#runs,
       rows: this.#rows,
-      bisections: this.#bisections,
+      bisections: this.#runner.bisections,
     }
   }
 
   // ---- the ways in
 
-  one(input: I, call: Call): Promise<O> {
-    if (this.#mode === 'direct' && !this.#isTryingAgain(1)) return this.#direct(input, call)
-    return new Promise((resolve, reject) => {
-      const row = new SingleRow<I, O>(input, call, this.placeOf(input, call, undefined), resolve, reject)
-      if (!this.offer(row)) row.settle(new RowFailure(this.full()))
-    })
+  /** `ended` is called when the work of the call has ended, before the promise settles. */
+  one(input: I, call: Call, ended?: (call: Call) => void): Promise<O> {
+    if (this.#mode === 'direct' && !this.#isTryingAgain(1)) return this.#direct(input, call, ended)
+    const row = new SingleRow<I, O>(input, call, this, ended)
+    if (!this.offer(row)) row.settle(new RowFailure(this.full()))
+    return row.answer
   }
 
   many(inputs: readonly I[], batch: BatchCall): Promise<Row<O>[]> {
@@ -144,15 +141,18 @@ export class Batcher<I, O> implements RowsHost<I, O> {
     return new BatchRows(inputs, batch, this).done
   }
 
-  async #direct(input: I, call: Call): Promise<O> {
+  async #direct(input: I, call: Call, ended: ((call: Call) => void) | undefined): Promise<O> {
     this.#directs += 1
+    let outcome: Row<O>
     try {
-      const output = await this.#inside.one(input, call)
-      if (isStream(output)) throw refusedStream(output)
-      return output
-    } finally {
-      this.#directs -= 1
+      outcome = withoutStream(await this.#inside.one(input, call))
+    } catch (thrown) {
+      outcome = new RowFailure(toError(thrown))
     }
+    this.#directs -= 1
+    ended?.(call)
+    if (isRowFailure(outcome)) throw outcome.error
+    return outcome
   }
 
   async #directRows(inputs: readonly I[], batch: BatchCall): Promise<Row<O>[]> {
@@ -176,28 +176,33 @@ export class Batcher<I, O> implements RowsHost<I, O> {
     return true
   }
 
-  placeOf(input: I, call: Call, owner: object | undefined): RowPlace {
-    const { groupBy, fairBy } = this.#settings
-    let shape: string | undefined
-    let client: unknown
-    if (groupBy !== undefined) {
-      try {
-        shape = String(groupBy(input))
-      } catch (error) {
-        this.#host.emit({ type: 'notice', message: '`groupBy` threw; the row is grouped by its shape.', error })
-      }
-    }
-    if (fairBy !== undefined) {
-      try {
-        client = fairBy(input, call)
-      } catch (error) {
-        this.#host.emit({ type: 'notice', message: '`fairBy` threw; the key of the call is used.', error })
-      }
-    }
-    shape ??= rowShape(input)
+  groupOf(input: I, call: Call): string {
+    const shape = this.#shapeOf(input)
     // A run is idempotent, shadow or online as a whole: what is inside looks at its first row.
     const flags = (call.isIdempotent ? 0 : 1) + (call.isShadow ? 2 : 0) + (call.isBatchWork ? 4 : 0) + (call.isLastResort ? 8 : 0)
-    return { group: flags === 0 ? shape : `${flags}|${shape}`, client: client ?? call.key ?? owner }
+    return flags === 0 ? shape : `${flags}|${shape}`
+  }
+
+  #shapeOf(input: I): string {
+    const { groupBy } = this.#settings
+    if (groupBy === undefined) return rowShape(input)
+    try {
+      return String(groupBy(input))
+    } catch (error) {
+      this.#host.emit({ type: 'notice', message: '`groupBy` threw; the row is grouped by its shape.', error })
+      return rowShape(input)
+    }
+  }
+
+  clientOf(input: I, call: Call): unknown {
+    const { fairBy } = this.#settings
+    if (fairBy === undefined) return undefined
+    try {
+      return fairBy(input, call)
+    } catch (error) {
+      this.#host.emit({ type: 'notice', message: '`fairBy` threw; the key of the call is used.', error })
+      return undefined
+    }
   }
 
   /** Takes a row in, or settles it at once; `false` when there is no room for it. */
@@ -207,24 +212,20 @@ export class Batcher<I, O> implements RowsHost<I, O> {
     else if (call.isAborted) row.settle(new RowFailure(abortErrorOf(call.abortReason)))
     else {
       if (!this.#queue.offer(row)) return false
-      this.#meter.seen(1)
       if (call.startedAt !== undefined || this.#settings.maxDelayMs > 0) row.since = this.#host.clock.now()
-      this.#noteDue(row)
+      if (this.#settings.maxDelayMs > 0) this.#noteDue(row)
       this.#poke(row)
       // One that leaves with the next run is looked at then; listening is a good part of what a row costs.
       if (this.#isScheduled) this.#fresh.push(row)
-      else this.#listen(row)
+      else row.listen()
     }
     return true
   }
 
-  /** Lets a row leave when its caller does. */
-  #listen(row: WaitingRow<I, O>): void {
-    row.stop = row.call.onAbort((reason) => {
-      if (!this.#queue.remove(row)) return
-      this.#refuse(row, abortErrorOf(reason))
-      if (this.#queue.size === 0) this.#disarm()
-    })
+  leave(row: WaitingRow<I, O>, error: unknown): void {
+    if (!this.#queue.remove(row)) return
+    this.#refuse(row, error)
+    if (this.#queue.size === 0) this.#disarm()
   }
 
   full(): OutriggerError {
@@ -243,7 +244,7 @@ export class Batcher<I, O> implements RowsHost<I, O> {
   }
 
   #refuse(row: WaitingRow<I, O>, error: unknown): void {
-    row.stop?.()
+    row.stop()
     row.settle(new RowFailure(error))
   }
 
@@ -264,7 +265,7 @@ export class Batcher<I, O> implements RowsHost<I, O> {
     else {
       this.#alone += 1
       if (this.#alone % LOOK === 0) this.#host.clock.setImmediate(this.#leaveNow)
-      else void Promise.resolve(this.#leaveNow).then(process.nextTick)
+      else void this.#next.then(process.nextTick)
     }
   }
 
@@ -290,7 +291,7 @@ export class Batcher<I, O> implements RowsHost<I, O> {
     this.#opener = undefined
     const fresh = this.#fresh
     this.#fresh = []
-    for (const row of fresh) if (row.line !== undefined) this.#listen(row)
+    if (this.#queue.size > 0) for (const row of fresh) if (row.line !== undefined) row.listen()
     if (maxDelayMs > 0) {
       this.#disarm()
       for (const row of this.#queue) this.#noteDue(row)
@@ -331,7 +332,6 @@ export class Batcher<I, O> implements RowsHost<I, O> {
 
   #noteDue(row: WaitingRow<I, O>): void {
     const { maxDelayMs } = this.#settings
-    if (maxDelayMs === 0) return
     const { deadline } = row.call
     const runMs = this.#sizes.times.of(this.#size(this.#queue.size)) * (1 + 3 * this.#sizes.times.spread)
     // Timers are a millisecond late at times.
@@ -374,7 +374,8 @@ export class Batcher<I, O> implements RowsHost<I, O> {
     this.#running += 1
     this.#runs += 1
     this.#rows += rows.length
-    for (const row of rows) row.stop?.()
+    this.#meter.seen(rows.length)
+    for (const row of rows) row.stop()
     this.#note(rows, now)
     const [first] = rows as [WaitingRow<I, O>]
     if (rows.length === 1 && this.#settings.fixedSize === undefined) {
@@ -401,87 +402,34 @@ export class Batcher<I, O> implements RowsHost<I, O> {
   async #runAlone(row: WaitingRow<I, O>, startedAt: number): Promise<void> {
     let outcome: Row<O>
     try {
-      outcome = await this.#inside.one(this.#inputOf(row), row.call)
+      outcome = withoutStream(await this.#inside.one(this.#runner.inputOf(row.input), row.call))
     } catch (error) {
       outcome = new RowFailure(error)
     }
-    this.#land([row], withoutStreams([outcome]), startedAt)
+    this.#ended(1, !isRowFailure(outcome), startedAt, undefined)
+    row.settle(outcome)
+    this.#goOn()
   }
 
-  async #runTogether(rows: WaitingRow<I, O>[], startedAt: number): Promise<void> {
-    const inputs = rows.map((row) => this.#inputOf(row))
-    const outcomes = await this.#ask(inputs, rows)
-    const endedAt = this.#host.clock.now()
-    if (this.#settings.bisect && (rows[0] as WaitingRow<I, O>).call.isIdempotent) {
-      await isolate(outcomes, {
-        ask: (indices) => {
-          this.#bisections += indices.length
-          for (const index of indices) (rows[index] as WaitingRow<I, O>).call.mark('isolated')
-          return this.#ask(indices.map((index) => inputs[index] as I), indices.map((index) => rows[index] as WaitingRow<I, O>))
-        },
-        stillWanted: (indices) => {
-          const now = this.#host.clock.now()
-          return indices.filter((index) => {
-            const { call } = rows[index] as WaitingRow<I, O>
-            return !call.isAborted && call.deadline > now
-          })
-        },
-        mayAsk: (count) => this.#meter.spend(count, this.#host.clock.now()),
-      })
-    }
-    this.#land(rows, outcomes, startedAt, endedAt)
-  }
-
-  /** One run: pads it where the model wants a fixed number of rows. Does not reject. */
-  async #ask(inputs: readonly I[], rows: readonly WaitingRow<I, O>[]): Promise<Row<O>[]> {
+  async #runTogether(rows: readonly WaitingRow<I, O>[], startedAt: number): Promise<void> {
+    const inputs = rows.map(({ input }) => this.#runner.inputOf(input))
     const calls = rows.map(({ call }) => call)
-    const missing = (this.#settings.fixedSize ?? 0) - rows.length
-    if (missing > 0 && this.#settings.pad === false) return failRows(rows.length, tooFew(rows.length, rows.length + missing))
-    const filled = [...inputs]
-    const padding: Call[] = []
-    if (missing > 0) {
-      const filler = this.#filler(inputs)
-      for (let count = 0; count < missing; count += 1) {
-        padding.push((calls[0] as Call).fork())
-        filled.push(filler)
-      }
-    }
-    try {
-      const outcomes = await this.#inside.many(filled, new BatchCall(this.#inside.runtime, [...calls, ...padding]))
-      return withoutStreams(outcomes).slice(0, rows.length)
-    } catch (error) {
-      return failRows(rows.length, error)
-    } finally {
-      for (const call of padding) call.end()
-    }
-  }
-
-  #filler(inputs: readonly I[]): I {
-    const { pad } = this.#settings
-    if (typeof pad === 'function') {
-      try {
-        return pad(inputs)
-      } catch (error) {
-        this.#host.emit({ type: 'notice', message: '`pad` threw; the last row is repeated.', error })
-      }
-    }
-    return inputs.at(-1) as I
-  }
-
-  #inputOf({ input }: WaitingRow<I, O>): I {
-    if (!this.#settings.copy) return input
-    try {
-      return copyPlain(input, notPlain)
-    } catch {
-      return input
-    }
-  }
-
-  #land(rows: readonly WaitingRow<I, O>[], outcomes: readonly Row<O>[], startedAt: number, endedAt?: number): void {
-    // A run in which nothing succeeded says nothing of how long one takes.
-    if (outcomes.some((outcome) => !isRowFailure(outcome))) this.#learn(rows.length, (endedAt ?? this.#host.clock.now()) - startedAt)
-    this.#running -= 1
+    const outcomes = await this.#runner.together(inputs, calls)
+    const endedAt = this.#host.clock.now()
+    if (this.#runner.mayIsolate(outcomes, calls)) await this.#runner.isolate(outcomes, inputs, calls)
+    this.#ended(rows.length, outcomes.some((outcome) => !isRowFailure(outcome)), startedAt, endedAt)
     for (let index = 0; index < rows.length; index += 1) (rows[index] as WaitingRow<I, O>).settle(outcomes[index] as Row<O>)
+    this.#goOn()
+  }
+
+  #ended(rows: number, hasSucceeded: boolean, startedAt: number, endedAt: number | undefined): void {
+    // A run in which nothing succeeded says nothing of how long one takes.
+    if (hasSucceeded) this.#learn(rows, (endedAt ?? this.#host.clock.now()) - startedAt)
+    this.#running -= 1
+  }
+
+  /** A run has ended: those who waited for it may leave. */
+  #goOn(): void {
     if (this.#queue.size > 0) this.#company = COMPANY
     this.#poke()
   }
@@ -528,23 +476,3 @@ const isRowByRow = ({ branches, traits }: { readonly branches: Stage<never, unkn
 }
 
 const closed = (): OutriggerError => new OutriggerError('ERR_OUTRIGGER_CLOSED', 'Cannot wait for a batch as the predictor is closed')
-
-const tooFew = (rows: number, needed: number): OutriggerError =>
-  rejection('ERR_OUTRIGGER_INVALID_INPUT', `Cannot run the batch as the model takes exactly ${needed} rows and \`pad\` is off: current value is ${rows}`, { rows, needed })
-
-const refusedStream = (stream: AsyncIterable<unknown>): OutriggerError => {
-  discardStream(stream)
-  return new OutriggerError('ERR_OUTRIGGER_INVALID_OPTION', 'Cannot batch a model whose outputs are streams: take `microBatched` away from it')
-}
-
-const withoutStreams = <O>(rows: Row<O>[]): Row<O>[] => {
-  for (let index = 0; index < rows.length; index += 1) {
-    const row = rows[index]
-    if (isStream(row)) rows[index] = new RowFailure(refusedStream(row))
-  }
-  return rows
-}
-
-const notPlain = (what: string): never => {
-  throw new TypeError(what)
-}

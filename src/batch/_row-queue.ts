@@ -76,6 +76,8 @@ export class RowQueue<T extends Place> {
   readonly #onEvict: (row: T) => void
   /** Those that go first come first. */
   readonly #lanes: Lane[] = []
+  /** Where the last row went: the next one most likely goes there too, which spares it three look-ups. */
+  #recent: Line | undefined
   #size = 0
 
   constructor(max: number, whenFull: WhenFull, onEvict: (row: T) => void) {
@@ -90,9 +92,9 @@ export class RowQueue<T extends Place> {
 
   /** Takes the row in, or gives `false` when there is no room for it. */
   offer(row: T): boolean {
-    const lane = this.#laneOf(row)
+    const line = this.#knownLineOf(row)
     const room = this.#max - this.#size
-    const held = row.client === undefined ? 0 : (lane.circles.get(row.group)?.lines.get(row.client)?.size ?? 0)
+    const held = row.client === undefined || line === undefined ? 0 : line.size
     // A first row needs a place; a further one of the same client must leave as much room as the client holds.
     if (room < 1 || held >= room) {
       if (this.#whenFull === 'reject-newest' || room >= 1) return false
@@ -102,7 +104,7 @@ export class RowQueue<T extends Place> {
       this.remove(evicted as T)
       this.#onEvict(evicted as T)
     }
-    this.#append(row, lane, false)
+    this.#append(row, line ?? this.#newLineOf(row), false)
     return true
   }
 
@@ -110,7 +112,7 @@ export class RowQueue<T extends Place> {
   restore(rows: readonly T[]): void {
     for (let index = rows.length - 1; index >= 0; index -= 1) {
       const row = rows[index] as T
-      this.#append(row, this.#laneOf(row), true)
+      this.#append(row, this.#knownLineOf(row) ?? this.#newLineOf(row), true)
     }
   }
 
@@ -126,13 +128,7 @@ export class RowQueue<T extends Place> {
     row.before = undefined
     row.after = undefined
     row.line = undefined
-    const { circle } = line
-    line.size -= 1
-    circle.size -= 1
-    circle.lane.size -= 1
-    this.#size -= 1
-    if (line.size === 0) leaveCircle(line)
-    if (circle.size === 0 && circle.lane.circles.size > KEPT) circle.lane.circles.delete(circle.group)
+    this.#shrink(line, 1)
     return true
   }
 
@@ -150,6 +146,10 @@ export class RowQueue<T extends Place> {
       group = circle.group
       while (rows.length < limit && circle.turn !== undefined) {
         const line = circle.turn
+        if (line.next === line) {
+          this.#takeFrom(line, limit - rows.length, rows)
+          break
+        }
         circle.turn = line.next
         rows.push(line.first as T)
         this.remove(line.first as T)
@@ -190,17 +190,71 @@ export class RowQueue<T extends Place> {
     }
     const lane: Lane = { rank, circles: new Map(), size: 0 }
     lanes.splice(index, 0, lane)
+    // None of these is that of the row before: the one that comes now is put into the new lane at once.
     if (lanes.length > KEPT) for (const empty of lanes.filter(({ size }, at) => size === 0 && at !== index)) lanes.splice(lanes.indexOf(empty), 1)
     return lane
   }
 
-  #append(row: T, lane: Lane, isFirst: boolean): void {
+  /** Takes the first rows of a line that is alone in its circle: they need not take turns. */
+  #takeFrom(line: Line, count: number, rows: T[]): void {
+    const before = rows.length
+    let place = line.first
+    while (place !== undefined && rows.length - before < count) {
+      const { after } = place
+      place.before = undefined
+      place.after = undefined
+      place.line = undefined
+      rows.push(place as T)
+      place = after
+    }
+    line.first = place
+    if (place === undefined) line.last = undefined
+    else place.before = undefined
+    this.#shrink(line, rows.length - before)
+  }
+
+  /** So many rows have left the line. */
+  #shrink(line: Line, count: number): void {
+    const { circle, client } = line
+    const { lane } = circle
+    line.size -= count
+    circle.size -= count
+    lane.size -= count
+    this.#size -= count
+    if (line.size > 0) return
+    leaveCircle(line)
+    // That of nobody in particular is needed again by the next row.
+    if (client !== undefined) {
+      circle.lines.delete(client)
+      this.#recent = undefined
+    }
+    if (circle.size === 0 && lane.circles.size > KEPT) {
+      lane.circles.delete(circle.group)
+      this.#recent = undefined
+    }
+  }
+
+  #knownLineOf(row: Place): Line | undefined {
+    const recent = this.#recent
+    if (recent !== undefined && recent.client === row.client && recent.circle.group === row.group && recent.circle.lane.rank === row.rank) return recent
+    return this.#laneOf(row).circles.get(row.group)?.lines.get(row.client)
+  }
+
+  #newLineOf(row: Place): Line {
+    const lane = this.#laneOf(row)
     let circle = lane.circles.get(row.group)
     if (circle === undefined) lane.circles.set(row.group, (circle = new Circle(row.group, lane)))
-    // One that was empty joins the round at its end.
-    else if (circle.size === 0 && lane.circles.size > 1 && lane.circles.delete(row.group)) lane.circles.set(row.group, circle)
-    let line = circle.lines.get(row.client)
-    if (line === undefined) circle.lines.set(row.client, (line = new Line(row.client, circle)))
+    const line = new Line(row.client, circle)
+    circle.lines.set(row.client, line)
+    return line
+  }
+
+  #append(row: T, line: Line, isFirst: boolean): void {
+    const { circle } = line
+    const { lane } = circle
+    this.#recent = line
+    // A group that was empty joins the round at its end.
+    if (circle.size === 0 && lane.circles.size > 1 && lane.circles.delete(row.group)) lane.circles.set(row.group, circle)
     if (line.size === 0) enterCircle(line)
     row.line = line
     if (isFirst) {
@@ -249,13 +303,11 @@ const enterCircle = (line: Line): void => {
 }
 
 const leaveCircle = (line: Line): void => {
-  const { circle, client } = line
+  const { circle } = line
   if (line.next === line) circle.turn = undefined
   else {
     line.previous.next = line.next
     line.next.previous = line.previous
     if (circle.turn === line) circle.turn = line.next
   }
-  // The line of nobody in particular is needed again by the next row.
-  if (client !== undefined) circle.lines.delete(client)
 }

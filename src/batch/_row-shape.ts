@@ -2,7 +2,17 @@
 
 const views = new Set<unknown>([Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Uint8Array, Uint8ClampedArray, Uint16Array, Uint32Array, BigInt64Array, BigUint64Array])
 
+/** Rows that come together are mostly alike, so that the last shape is kept. */
+let last: { readonly kind: unknown; readonly length: number; readonly shape: string } = { kind: undefined, length: 0, shape: '' }
+
+/** The shape of so many numbers in a typed array, or in an array. */
+const flat = (kind: unknown, length: number): string => {
+  if (kind !== last.kind || length !== last.length) last = { kind, length, shape: kind === Array ? `[${length},]` : `${views.has(kind) ? (kind as NewableFunction).name : 'bytes'}[${length}]` }
+  return last.shape
+}
+
 const nested = (row: readonly unknown[]): string => {
+  if (typeof row[0] === 'number') return flat(Array, row.length)
   let shape = ''
   for (let part: unknown = row; ; part = part[0]) {
     if (Array.isArray(part)) shape += `${part.length},`
@@ -12,9 +22,9 @@ const nested = (row: readonly unknown[]): string => {
 
 const shapeOf = (value: object): string => {
   if (ArrayBuffer.isView(value)) {
-    const { constructor } = value
     const shape: unknown = 'shape' in value ? value.shape : undefined
-    return `${views.has(constructor) ? constructor.name : 'bytes'}[${Array.isArray(shape) ? shape.join(',') : 'length' in value ? String(value.length) : value.byteLength}]`
+    if (!Array.isArray(shape)) return flat(value.constructor, 'length' in value ? (value.length as number) : value.byteLength)
+    return `${views.has(value.constructor) ? value.constructor.name : 'bytes'}[${shape.join(',')}]`
   }
   if (Array.isArray(value)) return nested(value)
   const { data, shape, dtype } = value as { data?: unknown; shape?: unknown; dtype?: unknown }

@@ -94,6 +94,7 @@ export function microBatched<I>(options: MicroBatchedOptions<I> = {}): MicroBatc
         traits: { gathers: true },
         describe: () => describe(settings),
         one: (_next, input, call) => batcher.one(input, call),
+        oneUntilEnd: (input, call, ended) => batcher.one(input, call, ended),
         many: (_next, inputs, batch) => batcher.many(inputs, batch),
         close: () => batcher.close(),
       }

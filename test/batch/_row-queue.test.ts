@@ -47,6 +47,29 @@ describe('order', () => {
     expect([1, 2, 3, 4].map(() => names(queue.take(2)))).toEqual(['x1 x2', 'y1', 'z1', 'x3'])
   })
 
+  test('RowQueue lets the first row leave of what a take has left', () => {
+    const { queue } = queueOf()
+    const rows = ['a', 'b', 'c', 'd'].map((name) => new Row(name))
+    for (const row of rows) queue.offer(row)
+    queue.take(2)
+    queue.remove(rows[2] as Row)
+    expect([names(queue.take(9)), queue.size]).toEqual(['d', 0])
+  })
+
+  test('RowQueue takes in a row of a group and of a client that it has just forgotten', () => {
+    const { queue } = queueOf()
+    for (let group = 0; group < 20; group += 1) queue.offer(new Row(`${group}`, { group: `g${group}` }))
+    for (const client of [undefined, 'a']) {
+      const gone = new Row('gone', { client, group: 'z' })
+      queue.offer(gone)
+      queue.remove(gone)
+      queue.offer(new Row('z', { client, group: 'z' }))
+    }
+    const taken: string[] = []
+    while (queue.size > 0 && taken.length < 30) taken.push(names(queue.take(5)))
+    expect(taken).toEqual([...Array.from({ length: 20 }, (_, group) => `${group}`), 'z z'])
+  })
+
   test('RowQueue puts back what was taken ahead of what waits', () => {
     const { queue } = queueOf()
     for (const name of ['a', 'b', 'c']) queue.offer(new Row(name))
@@ -102,7 +125,12 @@ describe('bounds', () => {
 })
 
 describe('any history', () => {
-  const rowArb = fc.record({ client: fc.constantFrom(undefined, 'a', 'b', 'c'), rank: fc.constantFrom(-10, 0, 0, 5), group: fc.constantFrom('x', 'x', 'y') })
+  // Now and then of more ranks and groups than the queue keeps when they are empty.
+  const rowArb = fc.record({
+    client: fc.constantFrom(undefined, undefined, 'a', 'b', 'c'),
+    rank: fc.oneof({ weight: 4, arbitrary: fc.constantFrom(-10, 0, 0, 5) }, { weight: 1, arbitrary: fc.integer({ min: -20, max: 20 }) }),
+    group: fc.oneof({ weight: 4, arbitrary: fc.constantFrom('x', 'x', 'y') }, { weight: 1, arbitrary: fc.integer({ min: 0, max: 20 }).map(String) }),
+  })
   const stepArb = fc.oneof(
     { weight: 5, arbitrary: rowArb.map((row) => ({ type: 'offer' as const, row })) },
     { weight: 1, arbitrary: fc.nat(20).map((which) => ({ type: 'remove' as const, which })) },

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { getEventListeners } from 'node:events'
-import { layer, pipe, predictor, RowFailure, seededRandom, timeout, type Predictor } from 'outrigger'
+import { layer, pipe, predictor, RowFailure, seededRandom, timeout, type Layer, type Predictor } from 'outrigger'
 import { microBatched, type MicroBatchedOptions } from 'outrigger/batch'
 import { extraWorkBudget } from 'outrigger/policy'
 import { split } from 'outrigger/route'
@@ -26,6 +26,23 @@ const busy = async (options: MicroBatchedOptions<number> = always, seed = 7): Pr
   const first = fateOf(predict(0))
   await clock.settle()
   return { clock, model, predict, first }
+}
+
+/** A layer that takes a lease for each call. */
+const leases = (): { leasing: Layer<number, number>; held: () => number } => {
+  let held = 0
+  const leasing = layer<number, number>('leasing', () => {
+    const owner = {}
+    return {
+      one: async (next, input, call) => await next(input, call),
+      many: async (next, rows, batch) => await next(rows, batch),
+      bind: (call) => {
+        held += 1
+        call.bindTo({ owner, identity: { name: 'm', version: undefined, digest: undefined } as never, retain: () => void (held += 1), release: () => void (held -= 1) })
+      },
+    }
+  })
+  return { leasing, held: () => held }
 }
 
 describe('gathering', () => {
@@ -179,6 +196,26 @@ describe('leaving', () => {
     const fate = fateOf(pipe(batched, outer)(1))
     await clock.settle()
     expect([settled, fate.value, sizes(model)]).toEqual([1, -1, [1]])
+  })
+
+  test('microBatched holds the lease of a call until its run has ended, however it ends, and no longer than the caller waits for its answer', async () => {
+    for (const layers of ['batching', 'direct'] as const) {
+      const { leasing, held } = leases()
+      const gates: ((error?: Error) => void)[] = []
+      const gated = (): Promise<void> => new Promise((open, fail) => gates.push((error) => (error === undefined ? open() : fail(error))))
+      const inner = layers === 'direct' ? (x: number) => gated().then(() => x) : { predictBatch: (rows: readonly number[]) => gated().then(() => [...rows]) }
+      const predict = pipe(predictor<number, number>(inner), leasing, microBatched(layers === 'direct' ? {} : { ...always, bisect: false }))
+      for (const error of [undefined, new Error('down')]) {
+        const seen: number[] = []
+        const fates = [1, 2].map((x) => predict(x).then(() => seen.push(held()), () => seen.push(held())))
+        await new Promise((resolve) => setImmediate(resolve))
+        await new Promise((resolve) => setImmediate(resolve))
+        expect(held()).toBe(2)
+        for (const open of gates.splice(0)) open(error)
+        await Promise.all(fates)
+        expect(seen.every((count) => count < 2) && held() === 0).toBe(true)
+      }
+    }
   })
 
   test('microBatched rejects a row at its deadline, and lets it leave before the run', async () => {
@@ -690,21 +727,10 @@ describe('models of a fixed size', () => {
   })
 
   test('microBatched ends the leases of what it pads with', async () => {
-    let held = 0
-    const leasing = layer<number, number>('leasing', () => {
-      const owner = {}
-      return {
-        one: async (next, input, call) => await next(input, call),
-        many: async (next, rows, batch) => await next(rows, batch),
-        bind: (call) => {
-          held += 1
-          call.bindTo({ owner, identity: { name: 'm', version: undefined, digest: undefined } as never, retain: () => void (held += 1), release: () => void (held -= 1) })
-        },
-      }
-    })
+    const { leasing, held } = leases()
     const predict = pipe({ predictBatch: async (rows: readonly number[]) => [...rows] }, leasing, microBatched({ fixedSize: 4 }))
     await Promise.all([predict(1), predict(2)])
-    expect(held).toBe(0)
+    expect(held()).toBe(0)
   })
 })
 
