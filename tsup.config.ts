@@ -1,4 +1,5 @@
 import { readFileSync, readdirSync, existsSync, writeFileSync } from 'node:fs'
+import { transform } from 'esbuild'
 import { defineConfig } from 'tsup'
 import type { Options } from 'tsup'
 
@@ -30,6 +31,16 @@ const licences = (): string =>
     })
     .join(`\n${'-'.repeat(80)}\n\n`)
 
+/** The package has a size to keep, and nobody reads this build: it is there for Jest. The ESM build reads like the source. */
+const minifyFiles = async (folder: string): Promise<void> => {
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    const path = `${folder}/${name}`
+    if (!path.endsWith('.js')) continue
+    const { code } = await transform(readFileSync(path, 'utf8'), { minify: true, format: 'cjs', target: 'node20', legalComments: 'none' })
+    writeFileSync(path, code)
+  }
+}
+
 export default defineConfig([
   { ...common, format: 'esm', outDir: 'dist/esm' },
   {
@@ -39,6 +50,7 @@ export default defineConfig([
     outExtension: () => ({ js: '.js' }),
     noExternal: bundled,
     onSuccess: async () => {
+      await minifyFiles('dist/cjs')
       writeFileSync('dist/cjs/package.json', '{ "type": "commonjs", "sideEffects": false }\n')
       writeFileSync('dist/cjs/THIRD-PARTY.txt', `The CommonJS build contains code of these packages.\n\n${licences()}`)
     },
