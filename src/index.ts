@@ -4,8 +4,6 @@
  * This is the stable face: the contract, `pipe`, errors, and the layers most used. Everything else has a subpath of
  * its own, such as `outrigger/drift`.
  */
-export { mapInput } from './compose/map-input.js'
-export { mapOutput } from './compose/map-output.js'
 export type { BatchOptions, CallOptions, ModelBatchCall, ModelCall, Source, VariantChoice } from './core/call.js'
 export type { Clock } from './core/clock.js'
 export type { CloseOptions } from './core/entry.js'

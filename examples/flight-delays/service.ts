@@ -1,5 +1,6 @@
 import type { Meter } from '@opentelemetry/api'
-import { circuitBreaker, fallback, mapInput, owned, pipe, retry, timeout, type Predictor, type Random } from 'outrigger'
+import { circuitBreaker, fallback, owned, pipe, retry, timeout, type Predictor, type Random } from 'outrigger'
+import { mapInput } from 'outrigger/compose'
 import { bulkhead } from 'outrigger/resilience'
 import { cached } from 'outrigger/cache'
 import type { Clock } from 'outrigger/core'

@@ -15,7 +15,8 @@ import { toError } from '../core/model.js'
  *
  * @example
  * ```ts
- * import { mapInput, pipe } from 'outrigger'
+ * import { pipe } from 'outrigger'
+ * import { mapInput } from 'outrigger/compose'
  * const scaler = { mean: 50, sd: 10 }
  * const predict = pipe(
  *   (z: number) => z > 0,

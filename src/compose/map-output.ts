@@ -10,7 +10,8 @@ import type { Predictor } from '../core/predictor.js'
  *
  * @example
  * ```ts
- * import { mapOutput, pipe } from 'outrigger'
+ * import { pipe } from 'outrigger'
+ * import { mapOutput } from 'outrigger/compose'
  * const predict = pipe((logit: number) => logit, mapOutput((logit) => 1 / (1 + Math.exp(-logit))))
  * assert.equal(await predict(0), 0.5)
  * ```

@@ -1,4 +1,5 @@
-import { mapInput, mapOutput, pipe, predictor } from 'outrigger'
+import { pipe, predictor } from 'outrigger'
+import { mapInput, mapOutput } from 'outrigger/compose'
 import { fakeClock, mockModel } from 'outrigger/testing'
 import { describe, expect, test } from 'vitest'
 

@@ -1,6 +1,7 @@
 /** A call stays with the version that it was bound to at the entry, whatever happens to the live one meanwhile. */
 import { describe, expect, it } from 'vitest'
-import { fallback, layer, mapInput, mapOutput, pipe, retry, timeout } from 'outrigger'
+import { fallback, layer, pipe, retry, timeout } from 'outrigger'
+import { mapInput, mapOutput } from 'outrigger/compose'
 import { bulkhead } from 'outrigger/resilience'
 import { cached } from 'outrigger/cache'
 import { split } from 'outrigger/route'

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { BatchPredictionError, circuitBreaker, fallback, layer, mapInput, mapOutput, pipe, predictor, retry, RowFailure, seededRandom, timeout } from 'outrigger'
+import { BatchPredictionError, circuitBreaker, fallback, layer, pipe, predictor, retry, RowFailure, seededRandom, timeout } from 'outrigger'
+import { mapInput, mapOutput } from 'outrigger/compose'
 import { bulkhead } from 'outrigger/resilience'
 import { cached } from 'outrigger/cache'
 import type { ModelObject, NeutralLayer, PredictionRecord, Predictor } from 'outrigger'

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { pipe, predictor, mapInput, mapOutput } from 'outrigger'
+import { pipe, predictor } from 'outrigger'
+import { mapInput, mapOutput } from 'outrigger/compose'
 import { guardedTags, maskBy } from 'outrigger/core'
 
 const schema = {

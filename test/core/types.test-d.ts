@@ -1,5 +1,6 @@
 /** What the compiler says about the contract. `tsc --noEmit` is the test: nothing here runs. */
-import { circuitBreaker, fallback, layer, mapInput, mapOutput, owned, pipe, predictor, retry, timeout, type Layer, type NeutralLayer, type Prediction, type Predictor, type RowResult } from 'outrigger'
+import { circuitBreaker, fallback, layer, owned, pipe, predictor, retry, timeout, type Layer, type NeutralLayer, type Prediction, type Predictor, type RowResult } from 'outrigger'
+import { mapInput, mapOutput } from 'outrigger/compose'
 import { bulkhead } from 'outrigger/resilience'
 import { cached } from 'outrigger/cache'
 import { observed } from 'outrigger/observe'

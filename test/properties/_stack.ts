@@ -1,5 +1,6 @@
 /** Layers for tests of whole stacks, each in ways that change nothing and in ways that soon bite, and a model to put under them. */
-import { circuitBreaker, fallback, layer, mapInput, mapOutput, pipe, retry, RowFailure, timeout, type ModelBatchCall, type ModelCall, type NeutralLayer, type Predictor } from 'outrigger'
+import { circuitBreaker, fallback, layer, pipe, retry, RowFailure, timeout, type ModelBatchCall, type ModelCall, type NeutralLayer, type Predictor } from 'outrigger'
+import { mapInput, mapOutput } from 'outrigger/compose'
 import { bulkhead } from 'outrigger/resilience'
 import { microBatched } from 'outrigger/batch'
 import { cached } from 'outrigger/cache'

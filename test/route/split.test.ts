@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { fallback, layer, mapInput, owned, pipe, predictor, retry, timeout, type PredictorEvent } from 'outrigger'
+import { fallback, layer, owned, pipe, predictor, retry, timeout, type PredictorEvent } from 'outrigger'
+import { mapInput } from 'outrigger/compose'
 import { cached } from 'outrigger/cache'
 import { split } from 'outrigger/route'
 import { fakeClock, mockModel } from 'outrigger/testing'
