@@ -1,4 +1,4 @@
-/** Every layer around one model, in the order that docs/concepts.md gives, on a bad day: the model fails in one call of ten and hangs in one of a hundred. */
+/** Eight layers around one model, in the order that docs/concepts.md gives, on a bad day: the model fails in one call of ten and hangs in one of a hundred. */
 import assert from 'node:assert/strict'
 import { circuitBreaker, fallback, pipe, predictor, retry, seededRandom, timeout, type ModelBatchCall } from 'outrigger'
 import { microBatched } from 'outrigger/batch'

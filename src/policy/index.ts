@@ -1,7 +1,8 @@
 /**
  * Pure machinery that several folders share: state machines and rules that are told the time and wait for nothing.
  *
- * Use it to build a layer of your own around the same rules; the layers themselves are in `outrigger/resilience`.
+ * `extraWorkBudget` is for every service: one budget for retries, hedges, shadows, renewals and audits. The rest is for a layer
+ * of your own around the same rules; the layers themselves are in `outrigger/resilience`.
  */
 export { AimdLimit } from './aimd-limit.js'
 export type { AimdLimitRule } from './aimd-limit.js'

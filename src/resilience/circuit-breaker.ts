@@ -63,7 +63,7 @@ interface Ticket {
  *
  * Each version of a model has a breaker of its own: after a swap the new one starts afresh, and late calls of the old
  * one do not count against it. Each change is a `state` event. A call costs O(1) at any traffic, and while it is closed
- * the clock is read only for `windowMs` and `slow`.
+ * the clock is read only for `timeWindow` and `slow`.
  *
  * @throws `ERR_OUTRIGGER_INVALID_OPTION`
  * @example

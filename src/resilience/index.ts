@@ -1,5 +1,6 @@
 /**
- * Keeping a prediction service up: time limits, retries, a circuit breaker, bounded concurrency, fallbacks.
+ * Keeping a prediction service up: time limits, retries, hedges, a circuit breaker, bounded and adaptive concurrency, rate
+ * limits, load shedding, fallbacks.
  *
  * Put them around any model that can fail, hang or be overloaded. A pure function that cannot fail needs none of them.
  */

@@ -17,7 +17,7 @@ export interface RetryOptions {
   readonly retries: number
   /** The wait before the first retry, in milliseconds. @default 50 */
   readonly minDelayMs?: number
-  /** No wait is longer, in milliseconds. @default 2000 */
+  /** No wait is longer, in milliseconds. @default 2000, or `minDelayMs` if that is more */
   readonly maxDelayMs?: number
   /** The wait grows by this factor with each retry; at least 1. @default 2 */
   readonly factor?: number
