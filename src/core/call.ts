@@ -32,7 +32,7 @@ export interface SharedCallOptions {
 
 /** Options of a single call. */
 export interface CallOptions extends SharedCallOptions {
-  /** What routing sticks to: a user, a device, a trip. */
+  /** What routing sticks to, and what limits and micro-batching may tell callers apart by: a user, a device, a trip. */
   readonly key?: string | undefined
   /** The prediction's id, for labels that come later; a UUIDv7 is made when somebody asks and none is given. */
   readonly id?: string | undefined

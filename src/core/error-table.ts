@@ -64,15 +64,15 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorHelp>> = {
     fix: 'Wait for `retryAfterMs`, raise the limit, or put a `fallback` outside.',
   },
   ERR_OUTRIGGER_QUEUE_FULL: {
-    when: 'The queue of a micro-batching layer holds as many rows as it may.',
+    when: 'The queue of a micro-batching layer holds as many rows as it may, or the row gave its place to one of higher priority.',
     fix: 'Shed load, raise `maxQueue`, or put a `fallback` outside.',
   },
   ERR_OUTRIGGER_BAD_ANSWER: {
-    when: 'The model answered, but a check of answers found the answer bad: NaN, a wrong shape, probabilities that do not sum to 1. `reason` says which.',
+    when: 'The model answered, but a check of answers found the answer bad: NaN, a wrong shape, probabilities that do not sum to 1. Or the members of an ensemble gave answers that cannot be combined. `reason` says which.',
     fix: 'Look at the model and its version; put a `fallback` outside.',
   },
   ERR_OUTRIGGER_TOO_FEW_ANSWERS: {
-    when: 'Fewer members of an ensemble answered than its policy asks for. `errors` holds those of the others.',
+    when: 'Fewer members of an ensemble answered than its `minimum`. `errors` holds those of the others.',
     fix: 'Look at the members that failed, lower `minimum`, or put a `fallback` outside.',
   },
   ERR_OUTRIGGER_FALLBACK_EXHAUSTED: {
@@ -84,11 +84,11 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorHelp>> = {
     fix: 'Give `cached` a `key` function, or take the layer away.',
   },
   ERR_OUTRIGGER_STORE_FAILED: {
-    when: 'A store could not be asked, took too long, or gave back something that is no entry. Layers count it and go on without the store.',
+    when: 'A store could not be asked, took too long, or gave back something that is no entry. Layers count it and go on without the store; only `invalidate` and `clear` of a cache reject with it.',
     fix: 'Look at `cause` and at the store.',
   },
   ERR_OUTRIGGER_JOB: {
-    when: 'A scoring job cannot start or go on: its checkpoint belongs to another input or output, or an input line cannot be read.',
+    when: 'A scoring job cannot start or go on: its checkpoint belongs to another input, output or model, another version went live meanwhile, more rows failed than it allows, or the input cannot be read.',
     fix: 'Do what the message says; a job never overwrites what it cannot resume.',
   },
   ERR_OUTRIGGER_UNROUTABLE: {

@@ -35,7 +35,7 @@ export interface PredictionRecord {
     readonly totalMs: number
     /** In the model; for a row of a batch, of the whole run. */
     readonly modelMs: number | undefined
-    /** Waiting for a permit. */
+    /** Waiting for a permit, for tokens, or for a run to begin. */
     readonly queueMs: number | undefined
   }
   /** The batch that the row came in, or the run that a micro-batching layer made it part of. */

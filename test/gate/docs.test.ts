@@ -50,3 +50,37 @@ test('docs/events.md names every mark and every warning that src can make', () =
   const page = read('docs/events.md')
   expect([...marks, ...warnings].filter((word) => !page.includes(`\`${word}\``))).toEqual([])
 })
+
+/** Where the options of a file's exports are told, apart from the page that has the name of the file. */
+const pageOf: Readonly<Record<string, string>> = {
+  'resilience/adaptive-limit': 'adaptive-concurrency',
+  'resilience/answer-checks': 'circuit-breaker',
+  'resilience/breaker-control': 'circuit-breaker',
+  'resilience/circuit-breaker-options': 'circuit-breaker',
+  'resilience/golden-probe': 'circuit-breaker',
+  'resilience/slow-calls': 'circuit-breaker',
+  'resilience/time-window': 'circuit-breaker',
+  'resilience/_loop-watch': 'load-shedding',
+  'resilience/redis-rate-limit': 'rate-limit',
+  'cache/memory-store': 'cache-stores',
+  'cache/redis-store': 'cache-stores',
+  'cache/tiered-store': 'cache-stores',
+  'batch/micro-batched': 'micro-batching',
+  'batch/csv-file': 'scoring-jobs',
+  'batch/parquet-file': 'scoring-jobs',
+  'batch/score-batch': 'scoring-jobs',
+  'batch/scoring-job': 'scoring-jobs',
+  'batch/scoring-options': 'scoring-jobs',
+}
+
+const optionsOf = (text: string): string[] =>
+  [...text.matchAll(/^export interface \w*(?:Options|Settings|HedgeTarget)\b[^\n]*\{\n(.*?)^\}/gms)].flatMap(([, body]) => [...(body as string).matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, name]) => name as string))
+
+test('every option of resilience, cache, batch and compose is told on a page, by its name', () => {
+  const files = ['resilience', 'cache', 'batch', 'compose', 'policy'].flatMap((folder) => readdirSync(join(root, 'src', folder)).map((name) => `${folder}/${name.slice(0, -3)}`))
+  const told = files.filter((file) => file in pageOf || existsSync(join(root, 'docs', `${file.split('/')[1]}.md`)))
+  const options = told.flatMap((file) => optionsOf(read(`src/${file}.ts`)).map((name) => ({ page: `docs/${pageOf[file] ?? file.split('/')[1]}.md`, name })))
+  expect(options.length).toBeGreaterThan(150)
+  const wordsOf = (page: string): Set<string> => new Set([...prose(page).matchAll(/`[^`\n]+`/g)].flatMap(([code]) => code.match(/\w+/g) ?? []))
+  expect(options.filter(({ page, name }) => !wordsOf(page).has(name))).toEqual([])
+})
