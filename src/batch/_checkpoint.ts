@@ -73,13 +73,18 @@ export class CheckpointFile {
     await this.#write(checkpoint)
   }
 
+  /** @throws `ERR_OUTRIGGER_JOB` when another run has taken the job over */
+  async check(): Promise<void> {
+    const stored = await this.#read()
+    if (stored?.owner !== this.#owner) throw jobError(`Cannot go on with the job of ${this.#path} as only one run may work on it: current value is a run of ${stored?.owner ?? 'nobody'}`, { path: this.#path })
+  }
+
   /**
    * Saves where the job stands. What it stands for is on disk already.
    * @throws `ERR_OUTRIGGER_JOB` when another run has taken the job over
    */
   async save(checkpoint: Checkpoint): Promise<void> {
-    const stored = await this.#read()
-    if (stored?.owner !== this.#owner) throw jobError(`Cannot go on with the job of ${this.#path} as only one run may work on it: current value is a run of ${stored?.owner ?? 'nobody'}`, { path: this.#path })
+    await this.check()
     await this.#write(checkpoint)
   }
 
@@ -92,10 +97,19 @@ export class CheckpointFile {
     const text = await readSmall(this.#fileSystem, this.#path)
     if (text === undefined) return undefined
     const stored = parseJson(text) as Partial<StoredCheckpoint> | undefined
-    if (stored?.v !== 1 || typeof stored.job !== 'object' || typeof stored.progress !== 'object') throw jobError(`Cannot resume from ${this.#path} as it must be a checkpoint: current value is something else`, { path: this.#path })
-    return stored as StoredCheckpoint
+    if (!isCheckpoint(stored)) throw jobError(`Cannot resume from ${this.#path} as it must be a checkpoint: current value is something else`, { path: this.#path })
+    return stored
   }
 }
+
+const isCheckpoint = (stored: Partial<StoredCheckpoint> | undefined): stored is StoredCheckpoint => {
+  if (stored?.v !== 1 || !isObject(stored.job) || !isObject(stored.progress)) return false
+  const { position, rows, failed, ms, sources } = stored.progress as JobProgress
+  if (!isObject(sources)) return false
+  return [position, rows, failed, ms, stored.output, stored.deadLetters].every((value) => typeof value === 'number' && value >= 0)
+}
+
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null
 
 /** The text of a small file, or `undefined` if there is none. */
 export const readSmall = async (fileSystem: JobFileSystem, path: string): Promise<string | undefined> => {

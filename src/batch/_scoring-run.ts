@@ -1,4 +1,5 @@
 /** One run of a scoring job: rows of a part of a source, through a predictor, into sinks, in order, each once. */
+import { inspect } from 'node:util'
 import type { BatchOptions } from '../core/call.js'
 import { OutriggerError, isError } from '../core/errors.js'
 import { showIdentity } from '../core/identity.js'
@@ -45,6 +46,9 @@ interface Answered<I, O> {
 
 const minimumRowsOfRate = 100
 
+/** A run that another one has taken the job from notices it so soon, before it writes on into a file that is not its own any more. */
+const checkEveryMs = 50
+
 /** Runs to the end of the part, or throws. What it has done then is in `progress`; everything written is flushed. */
 export const runScoring = async <I, O, W>(run: ScoringRun<I, O, W>): Promise<void> => {
   const { predictor, source, writer, letters, ask, progress, checkpoint, signal } = run
@@ -52,6 +56,7 @@ export const runScoring = async <I, O, W>(run: ScoringRun<I, O, W>): Promise<voi
   const controller = new AbortController()
   const onAbort = (): void => controller.abort(new OutriggerError('ERR_OUTRIGGER_ABORTED', 'Cannot go on with the scoring job as the caller aborted it', { cause: signal?.reason }))
   let savedAt = clock.now()
+  let checkedAt = savedAt
   let resumedAt = savedAt
   /** Whether what is written is what `progress` says. */
   let isWhole = true
@@ -118,6 +123,10 @@ export const runScoring = async <I, O, W>(run: ScoringRun<I, O, W>): Promise<voi
         failures.push(letters?.encode({ row, ...what, error: errorOf(error) }))
       }
     })
+    if (checkpoint !== undefined && clock.now() - checkedAt >= checkEveryMs) {
+      await checkpoint.file.check()
+      checkedAt = clock.now()
+    }
     isWhole = false
     await writer.write(lines)
     await letters?.write(failures)
@@ -162,7 +171,7 @@ const refuseFailures = <I, O, W>({ ask, progress: { rows, failed } }: ScoringRun
 }
 
 const errorOf = (error: unknown): DeadLetter['error'] => {
-  if (!isError(error)) return { name: 'Error', message: String(error) }
+  if (!isError(error)) return { name: 'Error', message: typeof error === 'string' ? error : inspect(error) }
   const code = 'code' in error && typeof error.code === 'string' ? { code: error.code } : {}
-  return { name: error.name, ...code, message: error.message }
+  return { name: String(error.name), ...code, message: String(error.message) }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { predictor, seededRandom } from 'outrigger'
 import { csvFile, jsonlFile, scoreBatch, type ScoringSummary } from 'outrigger/batch'
+import { fakeClock } from 'outrigger/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bundled } from './_bundle.js'
 import { crashAt, meddlingFileSystem, type Meddling } from './_crashing-file-system.js'
@@ -18,10 +19,11 @@ interface Run {
   readonly meddling?: Meddling
   readonly signal?: AbortSignal
   readonly onRows?: () => void
+  readonly model?: typeof answer
 }
 
-const score = (folder: string, { kind = 'jsonl', batchSize = 8, concurrency = 2, everyMs = 0, meddling = {}, signal, onRows = () => {} }: Run = {}): Promise<ScoringSummary> =>
-  scoreBatch(answer, jsonlFile<KillRow>(join(folder, 'in.jsonl')), kind === 'csv' ? csvFile<object>(join(folder, 'out')) : jsonlFile<object>(join(folder, 'out')), {
+const score = (folder: string, { kind = 'jsonl', batchSize = 8, concurrency = 2, everyMs = 0, meddling = {}, signal, onRows = () => {}, model = answer }: Run = {}): Promise<ScoringSummary> =>
+  scoreBatch(model, jsonlFile<KillRow>(join(folder, 'in.jsonl')), kind === 'csv' ? csvFile<object>(join(folder, 'out')) : jsonlFile<object>(join(folder, 'out')), {
     batchSize,
     concurrency,
     deadLetters: join(folder, 'dead.jsonl'),
@@ -192,15 +194,36 @@ describe('a job with a checkpoint', () => {
     await expect(score(folder)).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_JOB' })
   })
 
-  it('ends a run when another one has taken it over', async () => {
+  it.each([0, 1e9])('ends a run when another one has taken it over, before it writes into the output of that one (a checkpoint each %d ms)', async (everyMs) => {
     const folder = await inputFolder(400)
-    let second: Promise<ScoringSummary> | undefined
-    const first = score(folder, { batchSize: 4, onRows: () => { second ??= score(folder, { batchSize: 50 }) } })
-    await expect(first).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_JOB', message: expect.stringContaining('only one run') as string })
-    await second
     const oracle = await inputFolder(400)
     await score(oracle)
+    const clock = fakeClock()
+    let second: Promise<unknown> | undefined
+    // After its first page the first one is held up until the second has done some of its own.
+    const slow = predictor(async (row: KillRow) => {
+      if (second === undefined) return await answer(row)
+      await second
+      return (await answer(row)) + 0.123456
+    }, { name: 'answer', clock })
+    const first = score(folder, { model: slow as typeof answer, batchSize: 4, everyMs, onRows: () => {
+      second ??= score(folder, { batchSize: 50 }).finally(() => clock.advance(1000))
+    } })
+    await expect(first).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_JOB', message: expect.stringContaining('only one run') as string })
+    await second
     expect(await outputOf(folder)).toEqual(await outputOf(oracle))
+  })
+
+  it.each([
+    ['null instead of objects', { job: null, progress: null }],
+    ['no places', { progress: { position: 3 } }],
+    ['a place before the beginning', { output: -5 }],
+  ])('refuses a checkpoint with %s by code', async (_, damage) => {
+    const folder = await inputFolder(60)
+    await score(folder, { meddling: { step: crashAt(40) } }).catch(() => {})
+    const path = join(folder, 'checkpoint.json')
+    await writeFile(path, JSON.stringify({ ...(JSON.parse(await readFile(path, 'utf8')) as object), ...damage }))
+    await expect(score(folder)).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_JOB' })
   })
 
   it('hands a function the rows since the last checkpoint again, and an iterable is passed over', async () => {
@@ -221,6 +244,9 @@ describe('a job with a checkpoint', () => {
     expect(seen).toEqual(Array.from({ length: 50 }, (_, row) => row))
   })
 })
+
+/** More of them in the nightly run. */
+const mostKills = Number(process.env['OUTRIGGER_KILLS'] ?? 10)
 
 describe('a process that is killed', () => {
   let program: string
@@ -266,7 +292,7 @@ describe('a process that is killed', () => {
     const expected = await outputOf(folder)
     const path = join(folder, 'again')
     let kills = 0
-    for (let round = 0; kills < 30; round += 1) {
+    for (let round = 0; kills < mostKills; round += 1) {
       await resetTo(folder, path)
       for (;;) {
         // Half of the kills come from outside, at any moment after some pages; half before a step, with a torn write.
@@ -283,6 +309,6 @@ describe('a process that is killed', () => {
       }
       expect([round, await outputOf(path)]).toEqual([round, expected])
     }
-    expect(kills).toBeGreaterThanOrEqual(30)
+    expect(kills).toBeGreaterThanOrEqual(mostKills)
   }, 60_000)
 })
