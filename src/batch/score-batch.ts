@@ -209,7 +209,8 @@ export async function scoreBatch<I, O, W>(
   try {
     return await score()
   } finally {
-    if (!isPredictor(model)) await predictor.close()
+    // Every row has its outcome. What is in flight still is a model that ignores its signal: it says nothing about the job.
+    if (!isPredictor(model)) await predictor.close({ deadlineMs: 0 }).catch((error: unknown) => events.emit({ type: 'notice', layer: 'score-batch', message: 'The model went on after its time.', error, at: clock.wall() }))
   }
 }
 

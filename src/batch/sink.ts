@@ -44,7 +44,7 @@ const nothing = async (): Promise<void> => {}
 
 /** Any sink as a {@link RowSink}. */
 export const sinkOf = <W>(owner: string, sink: Sink<W>): RowSink<W> => {
-  if (Array.isArray(sink)) return callSink('an array', async (rows) => void (sink as W[]).push(...rows), 'an array does not outlive its process')
+  if (Array.isArray(sink)) return callSink('an array', async (rows) => rows.forEach((row) => void sink.push(row)), 'an array does not outlive its process')
   if (typeof sink === 'function') return callSink('a function', async (rows) => void (await sink(rows)), undefined)
   if (typeof sink === 'object' && sink !== null && 'open' in sink && typeof sink.open === 'function') return sink
   throw new InvalidOptionError(`Cannot create ${owner} as its sink must be an array, a function or a file: current value is of type ${sink === null ? 'null' : typeof sink}`)

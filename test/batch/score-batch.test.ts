@@ -30,6 +30,30 @@ describe('scoreBatch', () => {
     expect(summary).toMatchObject({ rows: 10, ok: 10, failed: 0, resumedAt: 0, sources: { model: 10 }, identity: { name: 'model' } })
   })
 
+  it('takes a batch of any size into an array', async () => {
+    const results: unknown[] = []
+    await scoreBatch({ predictBatch: (rows: readonly number[]) => [...rows] }, numbers(200_000), results, { batchSize: 200_000 })
+    expect(results.length).toBe(200_000)
+  })
+
+  it('writes a dead letter of whatever was thrown, and goes on', async () => {
+    for (const thrown of [Object.create(null), Symbol('s'), undefined, Object.assign(new Error('x'), { name: {}, message: 1n })]) {
+      const deadLetters: DeadLetter[] = []
+      const fail = (x: number): string => { if (x === 1) throw thrown; return 'k' }
+      for (const options of [{ key: fail }, { result: ({ input }: { input: number }) => fail(input) }]) expect(await scoreBatch(double, numbers(3), [], { ...options, deadLetters } as never)).toMatchObject({ ok: 2, failed: 1 })
+      for (const { error } of deadLetters) expect([typeof error.name, typeof error.message]).toEqual(['string', 'string'])
+    }
+  })
+
+  it('ends by its own outcome at once although the model ignores its signal', async () => {
+    const stuck = (): Promise<number> => new Promise(() => {})
+    const controller = new AbortController()
+    const aborted = scoreBatch(stuck, [1], [], { signal: controller.signal })
+    controller.abort()
+    await expect(aborted).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_ABORTED' })
+    expect(await scoreBatch(stuck, [1], [], { timeoutMs: 1, deadLetters: [] })).toMatchObject({ ok: 0, failed: 1 })
+  })
+
   it('has as many runs of `batchSize` rows in flight as `concurrency` says, and reads no more than a page ahead of them', async () => {
     let inFlight = 0
     let most = 0
