@@ -58,9 +58,21 @@ export const fileSource = <I>(path: string, format: RecordFormat<I>): RowSource<
       const [first] = pieces
       if (first === undefined) continue
       if (first.bytes === undefined) throw jobError(`Cannot read ${path} as its header may have at most ${maxRecordBytes} bytes: current value is more`, { path })
-      return { from: first.end, header: strict.decode(first.bytes) }
+      return { from: first.end, header: headerOf(first.bytes) }
     }
     return { from, header: undefined }
+  }
+
+  /** A header that is read wrongly would spoil every row, or hide all of them. */
+  const headerOf = (bytes: Uint8Array): string => {
+    let header: string
+    try {
+      header = strict.decode(bytes)
+    } catch (cause) {
+      throw jobError(`Cannot read ${path} as its header must be UTF-8: current value is not`, { path, cause })
+    }
+    if (!header.includes('"') && header.includes('\r')) throw jobError(`Cannot read ${path} as its lines must end with LF or CRLF: current value of the header holds a lone CR`, { path })
+    return header
   }
 
   const opened = async function* <T>(job: JobContext, use: (handle: FileSystemHandle) => AsyncGenerator<T>): AsyncGenerator<T> {

@@ -6,8 +6,10 @@ const cannot = (value: string): never => {
 }
 
 /** Typed arrays are written as arrays; a value that JSON would lose is refused. */
-const exact = (_key: string, value: unknown): unknown => {
+function exact(this: unknown, key: string, value: unknown): unknown {
   switch (typeof value) {
+    case 'undefined':
+      return Array.isArray(this) ? cannot('undefined in an array') : value
     case 'number':
       return Number.isFinite(value) ? value : cannot(String(value))
     case 'bigint':
@@ -15,6 +17,8 @@ const exact = (_key: string, value: unknown): unknown => {
     case 'symbol':
       return cannot(`a ${typeof value}`)
     case 'object':
+      // By now a date is its text.
+      if (value === null && (this as Record<string, unknown>)[key] instanceof Date) return cannot('an invalid date')
       if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return Array.from(value as Float64Array)
       return value instanceof Map || value instanceof Set ? cannot(`a ${value.constructor.name}`) : value
     default:

@@ -37,8 +37,8 @@ async function* rowsOf<T>(source: RowSource<T>): AsyncGenerator<T> {
  * Reading: UTF-8, with or without a byte order mark, CRLF or LF, blank lines are passed over. A line that is no JSON or no
  * UTF-8, or longer than 16 MB, fails alone.
  *
- * Writing: a row with a value that JSON would change in silence (NaN, Infinity, bigint, Map, Set, `undefined`) fails; typed
- * arrays are written as arrays. The file gets its name when it is whole.
+ * Writing: a row with a value that JSON would change in silence (NaN, Infinity, bigint, Map, Set, an invalid date, `undefined`
+ * in an array) fails; typed arrays are written as arrays, and fields that are `undefined` are left out. The file gets its name when it is whole.
  *
  * @typeParam T - what a line holds; it is not checked
  * @throws `ERR_OUTRIGGER_INVALID_OPTION` when the path is no path

@@ -34,10 +34,10 @@ describe('jsonlFile', () => {
   it('writes typed arrays as arrays, and refuses what JSON would change in silence', async () => {
     const out = path()
     const deadLetters: DeadLetter[] = []
-    const values = [new Float32Array([1, 2.5]), { at: new Date(0) }, new Float32Array([Number.NaN]), { x: Infinity }, 1n, new Map([[1, 2]]), { s: new Set([1]) }, undefined, () => 1, null, 'a\nb']
+    const values = [new Float32Array([1, 2.5]), { at: new Date(0) }, new Float32Array([Number.NaN]), { x: Infinity }, 1n, new Map([[1, 2]]), { s: new Set([1]) }, undefined, () => 1, [undefined], new Array(1), { at: new Date(Number.NaN) }, null, 'a\nb', { left: undefined }]
     await scoreBatch(same<unknown>, values, jsonlFile<unknown>(out), { deadLetters, result: ({ output }) => output })
-    expect(await readFile(out, 'utf8')).toBe('[1,2.5]\n{"at":"1970-01-01T00:00:00.000Z"}\nnull\n"a\\nb"\n')
-    expect(deadLetters.map(({ row }) => row)).toEqual([2, 3, 4, 5, 6, 7, 8])
+    expect(await readFile(out, 'utf8')).toBe('[1,2.5]\n{"at":"1970-01-01T00:00:00.000Z"}\nnull\n"a\\nb"\n{}\n')
+    expect(deadLetters.map(({ row }) => row)).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
     expect(deadLetters.every(({ error }) => error.code === 'ERR_OUTRIGGER_JOB')).toBe(true)
   })
 
@@ -110,6 +110,15 @@ describe('csvFile', () => {
     await scoreBatch(same<unknown>, values, csvFile<object>(out), { deadLetters, result: ({ output }) => output as object })
     expect(await readFile(out, 'utf8')).toBe('a,b\n1,"[1,2]"\n,2\n,"{""x"":""y,z""}"\n')
     expect(deadLetters.map(({ row: at }) => at)).toEqual([2, 3, 4, 6])
+  })
+
+  it.each([
+    ['is not UTF-8', Buffer.from([0xff, 0x2c, 0x62, 10, 49, 44, 50])],
+    ['ends with a lone CR, as if all rows were its columns', Buffer.from('a,b\r1,2\r3,4\r')],
+  ])('refuses a file whose header %s', async (_, bytes) => {
+    const file = path()
+    await writeFile(file, bytes)
+    await expect(rows(csvFile(file))).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_JOB' })
   })
 
   it('of no rows has the header when its columns are given', async () => {
