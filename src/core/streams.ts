@@ -12,25 +12,25 @@ export const discardStream = (stream: AsyncIterable<unknown>): void => {
 }
 
 /**
- * The same stream, which calls `onEnd` once: when it is exhausted, fails, or its reader leaves. Other members of the
- * stream stay as they are.
+ * The same stream, which calls `onEnd` once: when it is exhausted, fails, its reader leaves, or a part has come and that
+ * `isEnough`. Other members of the stream stay as they are.
  */
-export const untilEnd = <S extends AsyncIterable<unknown>>(stream: S, onEnd: () => void): S => {
+export const untilEnd = <S extends AsyncIterable<unknown>>(stream: S, onEnd: (failed: boolean, error?: unknown) => void, isEnough?: () => boolean): S => {
   let ended = false
-  const end = (): void => {
+  const end = (failed = false, error?: unknown): void => {
     if (ended) return
     ended = true
-    onEnd()
+    onEnd(failed, error)
   }
   const iterate = (): AsyncIterator<unknown> => {
     const source = stream[Symbol.asyncIterator]()
     const ending = async (step: Promise<IteratorResult<unknown>>): Promise<IteratorResult<unknown>> => {
       try {
         const result = await step
-        if (result.done === true) end()
+        if (result.done === true || isEnough?.() === true) end()
         return result
       } catch (error) {
-        end()
+        end(true, error)
         throw error
       }
     }

@@ -5,7 +5,7 @@ import { showIdentity, type ModelIdentity } from '../core/identity.js'
 import { applyGuard, type NeutralLayer } from '../core/layer.js'
 import type { Predictor } from '../core/predictor.js'
 import { isRowFailure, pick, RowFailure, type Row } from '../core/rows.js'
-import { isStream } from '../core/streams.js'
+import { isStream, untilEnd } from '../core/streams.js'
 import { Breaker, rejected, type BreakerChange, type BreakerState } from '../policy/breaker.js'
 import { guarded } from './_guarded.js'
 import { breakerCells, type Cell, type Cells } from './_breaker-cells.js'
@@ -144,18 +144,30 @@ export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O> =
       const isSlow = (cell: Cell, startedAt: number, rows: number, successes: number): boolean =>
         slow !== undefined && (cell.baseline ??= slow.create()).judge(now() - startedAt, rows, successes > 0 && isCounting(cell.breaker))
 
+      const counts = (error: unknown, call: Call): boolean => !hasLeft(call) && isFailure(error)
+
       // ---- single calls: most need no more than the number of their permit; a ticket's number takes its place
 
       const tickets = new Map<number, Ticket>()
       let lastTicket = 0
-      const ended = (held: number, call: Call, failures: number, successes: number): void => {
-        if (!needsTickets) {
-          cellOf(call, undefined as never).breaker.record(held, failures, successes, false, now)
-          return
-        }
-        const { cell, permit, startedAt } = tickets.get(held) as Ticket
+      const take = (held: number, call: Call): Ticket => {
+        const ticket = needsTickets ? (tickets.get(held) as Ticket) : { cell: cellOf(call, undefined as never), permit: held, startedAt: 0 }
         tickets.delete(held)
+        return ticket
+      }
+      const ended = (held: number, call: Call, failures: number, successes: number): void => {
+        const { cell, permit, startedAt } = take(held, call)
         cell.breaker.record(permit, failures, successes, isSlow(cell, startedAt, 1, successes), now)
+      }
+      /** A stream is judged when it ends; a probe's when its first part is there, as how long it is read is its reader's business. */
+      const watch = <S extends AsyncIterable<unknown>>(stream: S, held: number, call: Call): S => {
+        const { cell, permit, startedAt } = take(held, call)
+        const wasSlow = isSlow(cell, startedAt, 1, 1)
+        return untilEnd(
+          stream,
+          (failed, error) => cell.breaker.record(permit, Number(failed && counts(error, call)), Number(!failed), wasSlow, now),
+          () => cell.breaker.state === 'half-open',
+        )
       }
 
       // ---- answers
@@ -182,6 +194,7 @@ export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O> =
           },
           refusal: open,
           pass: (held, output, call, input) => {
+            if (isStream(output)) return watch(output, held, call)
             // The most usual breaker, of one version and without a judge, looks nothing up.
             if (isPlain && only !== undefined) {
               only.breaker.succeed(held, now)
@@ -192,7 +205,7 @@ export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O> =
             if (bad !== undefined && !passes()) throw bad
             return output
           },
-          fail: (held, error, call) => ended(held, call, !hasLeft(call) && isFailure(error) ? 1 : 0, 0),
+          fail: (held, error, call) => ended(held, call, Number(counts(error, call)), 0),
         },
         many: async (next, inputs, batch) => {
           const runs = new Map<Cell, Run>()

@@ -93,3 +93,21 @@ describe('isStream', () => {
     expect([null, undefined, 'text', [1], { a: 1 }, () => counting(1), { [Symbol.asyncIterator]: 1 }].map(isStream)).toEqual(new Array(7).fill(false))
   })
 })
+
+describe('untilEnd, told what ended it', () => {
+  it('says that the source failed, and with what', async () => {
+    const told: unknown[] = []
+    const broken = async function* (): AsyncGenerator<number> {
+      throw new Error('broken')
+    }
+    await untilEnd(broken(), (...how) => told.push(how)).next().catch(() => {})
+    for await (const _ of untilEnd(counting(1), (...how) => told.push(how))) { /* on */ }
+    expect(told).toEqual([[true, new Error('broken')], [false, undefined]])
+  })
+
+  it('calls back at the first part that is enough, once', async () => {
+    const seen: (number | 'enough')[] = []
+    for await (const part of untilEnd(counting(4), () => seen.push('enough'), () => seen.length === 2)) seen.push(part)
+    expect(seen).toEqual([0, 1, 'enough', 2, 3])
+  })
+})

@@ -1,6 +1,6 @@
-import { circuitBreaker, fallback, OutriggerError, pipe, RowFailure, timeout, type CircuitBreakerOptions } from 'outrigger'
+import { circuitBreaker, fallback, OutriggerError, pipe, RowFailure, timeout, type CircuitBreakerOptions, type ModelCall } from 'outrigger'
 import { bulkhead } from 'outrigger/resilience'
-import { breakerControl, timeWindow } from 'outrigger/resilience'
+import { breakerControl, slowCalls, timeWindow } from 'outrigger/resilience'
 import { describe, expect, test } from 'vitest'
 import { eventsOf, fateOf, recordsOf, rig } from './_rig.js'
 
@@ -421,5 +421,66 @@ describe('the way back', () => {
       due.add(Math.round(error.retryAfterMs))
     }
     expect(due.size).toBeGreaterThan(15)
+  })
+})
+
+describe('streams', () => {
+  const parts = async function* (...given: (number | Error)[]): AsyncGenerator<number> {
+    for (const part of given) {
+      if (part instanceof Error) throw part
+      yield part
+    }
+  }
+  const read = async (stream: AsyncIterable<number>): Promise<void> => {
+    for await (const _ of stream) { /* on */ }
+  }
+
+  test('circuitBreaker opens for streams that break, and not for those that end or whose reader leaves', async () => {
+    const { model, inner } = rig<AsyncGenerator<number>>()
+    const breaker = circuitBreaker(quick)
+    const predict = pipe(inner, breaker)
+    model.answers(() => parts(1, 2))
+    for (let call = 0; call < 4; call += 1) await read(await predict(call))
+    for await (const _ of await predict(4)) break
+    expect(breaker.failureRate).toBe(0)
+    model.answers(() => parts(1, down))
+    for (let call = 0; call < 2; call += 1) await expect(read(await predict(call))).rejects.toBe(down)
+    expect(breaker.state).toBe('open')
+  })
+
+  test('circuitBreaker does not count a stream that broke as its caller left', async () => {
+    const breaker = circuitBreaker(quick)
+    const predict = pipe(async function* (_: number, { signal }: ModelCall): AsyncGenerator<number> {
+      yield 1
+      if (signal.aborted) throw new DOMException('This operation was aborted', 'AbortError')
+    }, breaker)
+    for (let call = 0; call < 4; call += 1) {
+      const leaving = new AbortController()
+      const stream = await predict(call, { signal: leaving.signal })
+      await stream.next()
+      leaving.abort()
+      await expect(stream.next()).rejects.toThrow('aborted')
+    }
+    expect([breaker.state, breaker.failureRate]).toEqual(['closed', 0])
+  })
+
+  test('circuitBreaker closes at the first part of a stream that is a probe, and opens again when there is none', async () => {
+    const { clock, model, inner } = rig<AsyncGenerator<number>>()
+    const breaker = circuitBreaker({ ...quick, maxOpenForMs: 1000, slow: slowCalls() })
+    const predict = pipe(inner, breaker)
+    model.answers(() => parts(down))
+    for (let call = 0; call < 2; call += 1) await expect(read(await predict(call))).rejects.toBe(down)
+    await clock.advance(1000)
+    const dead = await predict(3)
+    expect(breaker.state).toBe('half-open')
+    await expect(read(dead)).rejects.toBe(down)
+    expect(breaker.state).toBe('open')
+    await clock.advance(1000)
+    model.answers(() => parts(1, down))
+    const alive = await predict(4)
+    await alive.next()
+    expect(breaker.state).toBe('closed')
+    await expect(alive.next()).rejects.toBe(down)
+    expect([breaker.state, breaker.failureRate]).toEqual(['closed', 0])
   })
 })
