@@ -1,6 +1,7 @@
 import type { Call } from '../core/call.js'
 import { InvalidOptionError } from '../core/errors.js'
 import { applyLayer } from '../core/layer.js'
+import type { AnyStage } from '../core/stage.js'
 import { functionOption, membersOption, numberOption, optionsObject } from '../core/options.js'
 import type { Predictor } from '../core/predictor.js'
 import { extraWorkBudget, type ExtraWorkBudget } from '../policy/extra-work-budget.js'
@@ -86,12 +87,12 @@ export function microBatched<I>(options: MicroBatchedOptions<I> = {}): MicroBatc
 
   const wrap = <O>(inner: Predictor<I, O>): Predictor<I, O> =>
     applyLayer<I, O>(inner, 'micro-batched', (host, inside) => {
+      warnOfCache(inside)
       const meter = (budget ?? extraWorkBudget({ burst: Math.max(100, 2 * settings.maxSize) })).meter()
       const batcher = new Batcher<I, O>(inside, host, settings, meter)
       current = batcher as Batcher<I, unknown>
       return {
         trusted: true,
-        traits: { gathers: true },
         describe: () => describe(settings),
         one: (_next, input, call) => batcher.one(input, call),
         oneUntilEnd: (input, call, ended) => batcher.one(input, call, ended),
@@ -135,3 +136,12 @@ const describe = <I>({ maxSize, fixedSize, objectiveMs, maxDelayMs, concurrency 
   `micro-batched, ${fixedSize === undefined ? `up to ${maxSize}` : `exactly ${fixedSize}`} rows${objectiveMs === undefined ? '' : `, p99 within ${objectiveMs} ms`}${maxDelayMs === 0 ? '' : `, after up to ${maxDelayMs} ms`}${concurrency === 1 ? '' : `, ${concurrency} runs at once`}`
 
 const idle = <I>({ maxSize }: BatcherSettings<I>): MicroBatchState => ({ mode: 'batching', size: maxSize, fit: undefined, waiting: 0, running: 0, runs: 0, rows: 0, bisections: 0 })
+
+/** Here, and not where `pipe` looks for orders that hurt, as only who gathers needs to know. */
+const warnOfCache = (inside: AnyStage): void => {
+  for (let stage: AnyStage | undefined = inside; stage !== undefined; stage = stage.branches.find(({ label }) => label === '')?.stage) {
+    if (stage.traits.answersAtOnce !== true) continue
+    process.emitWarning(`\`micro-batched\` stands outside of \`${stage.kind}\`, so that hits wait in its queue. Put \`${stage.kind}\` after \`micro-batched\` in pipe().`, { type: 'OutriggerWarning', code: 'OUTRIGGER_ORDER_CACHE_INSIDE_BATCHES' })
+    return
+  }
+}

@@ -28,14 +28,7 @@ export const orderWarnings = (stages: readonly AnyStage[]): OrderWarning[] => {
     if (outer.traits.retries === true && inside.some(retriesSomewhere)) {
       warnings.push({
         code: 'OUTRIGGER_ORDER_TWO_RETRIES',
-        message: `\`${outer.kind}\` stands outside of another one (in the same pipe, or in a rung or variant that it asks), so that their attempts multiply. Keep one of them.`,
-      })
-    }
-    const hoard = outer.traits.gathers === true ? inside.find((stage) => stage.traits.answersAtOnce === true) : undefined
-    if (hoard !== undefined) {
-      warnings.push({
-        code: 'OUTRIGGER_ORDER_CACHE_INSIDE_BATCHES',
-        message: `\`${outer.kind}\` stands outside of \`${hoard.kind}\`, so that hits wait in its queue. Put \`${hoard.kind}\` after \`${outer.kind}\` in pipe().`,
+        message: `\`${outer.kind}\` stands outside of another one, maybe in a rung or variant, so that their attempts multiply. Keep one of them.`,
       })
     }
     if (outer.traits.mayRetryRejections === true && inside.some((stage) => stage.traits.countsFailures === true)) {

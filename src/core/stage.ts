@@ -40,8 +40,6 @@ export interface StageTraits {
   readonly rowByRow?: boolean
   /** Answers from what it keeps, at once. */
   readonly answersAtOnce?: boolean
-  /** Lets calls wait for one another. */
-  readonly gathers?: boolean
 }
 
 /** See {@link Stage.oneUntilEnd}. `ended` is called once, before the promise settles. */

@@ -8,8 +8,6 @@ const hiding = stage('fallback', { hidesFailures: true })
 const retrying = stage('retry', { retries: true })
 const insistent = stage('retry', { retries: true, mayRetryRejections: true })
 const counting = stage('circuit-breaker', { countsFailures: true })
-const keeping = stage('cached', { answersAtOnce: true })
-const gathering = stage('micro-batched', { gathers: true })
 const plain = stage('timeout', {})
 
 describe('orderWarnings', () => {
@@ -18,8 +16,6 @@ describe('orderWarnings', () => {
     ['a fallback inside of a breaker', [hiding, counting], ['OUTRIGGER_ORDER_FALLBACK_INSIDE_BREAKER']],
     ['two retries', [retrying, plain, retrying], ['OUTRIGGER_ORDER_TWO_RETRIES']],
     ['a retry that may retry an open circuit', [counting, insistent], ['OUTRIGGER_ORDER_RETRY_OUTSIDE_BREAKER']],
-    ['a cache inside of micro-batches', [keeping, plain, gathering], ['OUTRIGGER_ORDER_CACHE_INSIDE_BATCHES']],
-    ['a cache outside of micro-batches', [gathering, keeping], []],
     ['several at once', [hiding, retrying, retrying], ['OUTRIGGER_ORDER_FALLBACK_INSIDE_RETRY', 'OUTRIGGER_ORDER_FALLBACK_INSIDE_RETRY', 'OUTRIGGER_ORDER_TWO_RETRIES']],
     ['a retry around a split of which a variant retries', [stage('split', {}, { control: plain, canary: stage('timeout', {}, { '': retrying }) }), retrying], ['OUTRIGGER_ORDER_TWO_RETRIES']],
     ['a retry around a fallback of which a rung retries', [stage('fallback', {}, { 'rung 1': retrying }), retrying], ['OUTRIGGER_ORDER_TWO_RETRIES']],

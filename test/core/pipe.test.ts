@@ -1,3 +1,5 @@
+import { microBatched } from 'outrigger/batch'
+import { cached } from 'outrigger/cache'
 import { describe, expect, it } from 'vitest'
 import { circuitBreaker, fallback, layer, pipe, predictor, retry, timeout } from 'outrigger'
 import type { NeutralLayer } from 'outrigger'
@@ -49,6 +51,8 @@ describe('pipe', () => {
     expect(await warningsOf(() => pipe(model, rule(), circuitBreaker()))).toEqual(['OUTRIGGER_ORDER_FALLBACK_INSIDE_BREAKER'])
     expect(await warningsOf(() => pipe(model, retry({ retries: 1 }), timeout({ ms: 1 }), retry({ retries: 1 })))).toEqual(['OUTRIGGER_ORDER_TWO_RETRIES'])
     expect(await warningsOf(() => pipe(model, circuitBreaker(), retry({ retries: 1, retryIf: () => true })))).toEqual(['OUTRIGGER_ORDER_RETRY_OUTSIDE_BREAKER'])
+    expect(await warningsOf(() => pipe(model, cached({ max: 1 }), timeout({ ms: 1 }), microBatched()))).toEqual(['OUTRIGGER_ORDER_CACHE_INSIDE_BATCHES'])
+    expect(await warningsOf(() => pipe(model, microBatched(), cached({ max: 1 })))).toEqual([])
   })
 
   it('tells nothing of orders that are right', async () => {
