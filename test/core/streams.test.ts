@@ -98,9 +98,13 @@ describe('untilEnd, told what ended it', () => {
   it('says that the source failed, and with what', async () => {
     const told: unknown[] = []
     const broken = async function* (): AsyncGenerator<number> {
+      yield 1
       throw new Error('broken')
     }
-    await untilEnd(broken(), (...how) => told.push(how)).next().catch(() => {})
+    const read = async (): Promise<void> => {
+      for await (const _ of untilEnd(broken(), (...how) => told.push(how))) { /* on */ }
+    }
+    await expect(read()).rejects.toThrow('broken')
     for await (const _ of untilEnd(counting(1), (...how) => told.push(how))) { /* on */ }
     expect(told).toEqual([[true, new Error('broken')], [false, undefined]])
   })
