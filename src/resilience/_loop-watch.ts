@@ -29,7 +29,8 @@ export class LoopWatch {
 
   /** Whether it looked, and the loop was late. */
   look(now: number, host: LayerHost): boolean {
-    if (now - this.#lookedAt < everyMs) return false
+    // Several predictors may share it, on clocks of their own.
+    if (Math.abs(now - this.#lookedAt) < everyMs) return false
     this.#lookedAt = now
     try {
       this.delayMs = (this.#given ?? (this.#own ??= eventLoopMonitor())).delayMs()

@@ -50,3 +50,18 @@ test('adaptiveConcurrency does not begin to measure anew for a call that settles
   resolve(7)
   expect([await answer, monitors.running]).toEqual([7, 0])
 })
+
+test('loadShedding goes on looking at the event loop for a predictor whose clock is behind that of another one', async () => {
+  let looks = 0
+  const layer = loadShedding({ eventLoop: { maxDelayMs: 50, monitor: { delayMs: () => ((looks += 1), 0), close: () => {} } } })
+  const ahead = fakeClock()
+  await ahead.advance(3_600_000)
+  await pipe(predictor((x: number) => x, { clock: ahead }), layer)(1)
+  const behind = fakeClock()
+  const predict = pipe(predictor((x: number) => x, { clock: behind }), layer)
+  for (let call = 0; call < 3; call += 1) {
+    await predict(1)
+    await behind.advance(300)
+  }
+  expect(looks).toBe(4)
+})
