@@ -132,13 +132,14 @@ export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O> =
       }
       listeners.add(tell)
 
-      const enter = (cell: Cell, { isLastResort }: Call): number => {
+      // Nobody is left to answer in its place, so that nothing is gained by refusing; unless somebody said so by hand.
+      const passesBy = ({ breaker }: Cell, { isLastResort }: Call): boolean => isLastResort && breaker.state !== 'isolated'
+      const enter = (cell: Cell, call: Call): number => {
         current = cell
         const permit = cell.breaker.acquire(now)
         if (permit !== rejected) return permit
         arm(cell)
-        // Nobody is left to answer in its place, so that nothing is gained by refusing; unless somebody said so by hand.
-        return isLastResort && cell.breaker.state !== 'isolated' ? past : rejected
+        return passesBy(cell, call) ? past : rejected
       }
       // What is learned is how long it takes when all is well.
       const isSlow = (cell: Cell, startedAt: number, rows: number, successes: number): boolean =>
@@ -219,13 +220,13 @@ export function circuitBreaker<I, O>(options: TypedCircuitBreakerOptions<I, O> =
             if (run?.cell !== cell) {
               run = runs.get(cell)
               if (run === undefined) {
-                const permit = enter(cell, call)
+                const permit = Math.max(rejected, enter(cell, call))
                 run = { cell, permit, failed: new Set(), failures: 0, successes: 0 }
                 if (permit === rejected) run.failed.add(new RowFailure(open()))
                 runs.set(cell, run)
               }
             }
-            if (run.permit === rejected) for (const failure of run.failed) rows[index] = failure
+            if (run.permit === rejected && !passesBy(cell, call)) for (const failure of run.failed) rows[index] = failure
             else admitted.push(index)
             runOf.push(run)
           }

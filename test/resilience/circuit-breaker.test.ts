@@ -1,4 +1,5 @@
-import { circuitBreaker, fallback, OutriggerError, pipe, RowFailure, timeout, type CircuitBreakerOptions, type ModelCall } from 'outrigger'
+import { circuitBreaker, fallback, layer, OutriggerError, pipe, RowFailure, timeout, type CircuitBreakerOptions, type ModelCall } from 'outrigger'
+import type { Call } from 'outrigger/core'
 import { bulkhead } from 'outrigger/resilience'
 import { breakerControl, slowCalls, timeWindow } from 'outrigger/resilience'
 import { describe, expect, test } from 'vitest'
@@ -483,4 +484,23 @@ describe('streams', () => {
     await expect(alive.next()).rejects.toBe(down)
     expect([breaker.state, breaker.failureRate]).toEqual(['closed', 0])
   })
+})
+
+test.each([[[0, 1]], [[1, 0]]])('circuitBreaker lets those rows of a batch by for which it is the last resort, and no others: %j', async (order) => {
+  const { model, inner } = rig({ batches: true })
+  const breaker = circuitBreaker(quick)
+  const marked = layer<number, number>('marked', {
+    one: (next, input, call) => next(input, call),
+    many: (next, inputs, batch) => {
+      for (const [index, call] of batch.rows.entries()) (call as Call).isLastResort = order[index] === 1
+      return next(inputs, batch)
+    },
+  })
+  const predict = pipe(inner, breaker, marked)
+  model.fails(down)
+  for (let call = 0; call < 2; call += 1) await expect(predict(call)).rejects.toBe(down)
+  model.answers((x) => x)
+  const rows = await predict.detailedBatch([...order])
+  expect(rows.map((row) => (row.ok ? row.output : (row.error as OutriggerError).code))).toEqual(order.map((isLast) => (isLast === 1 ? 1 : 'ERR_OUTRIGGER_CIRCUIT_OPEN')))
+  expect(breaker.state).toBe('open')
 })
