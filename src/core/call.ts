@@ -283,6 +283,7 @@ export class Call implements ModelCall, AbortListener {
     if (theirs === undefined) return
     this.notes = mine === undefined ? theirs : { ...mine, ...theirs }
     // Variants need no joining: a fork begins with those of its call.
+    if (mine?.queueMs !== undefined && theirs.queueMs !== undefined) this.notes.queueMs = mine.queueMs + theirs.queueMs
     if (mine?.links !== undefined && theirs.links !== undefined) this.notes.links = [...mine.links, ...theirs.links]
     if (mine?.marks !== undefined && theirs.marks !== undefined) this.notes.marks = [...mine.marks, ...theirs.marks]
     if (mine?.watchers !== undefined && theirs.watchers !== undefined) this.notes.watchers = [...mine.watchers, ...theirs.watchers]
@@ -291,6 +292,12 @@ export class Call implements ModelCall, AbortListener {
   /** The notes, made when first written. */
   note(): CallNotes {
     return (this.notes ??= {})
+  }
+
+  /** Says in the record that it has waited; several waits add up. */
+  waited(ms: number): void {
+    const notes = this.note()
+    notes.queueMs = (notes.queueMs ?? 0) + ms
   }
 
   /** Says in the record that something happened on the way: one of a few fixed words, such as `hedge-answered`. Costs nothing while nobody observes. */

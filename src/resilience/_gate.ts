@@ -82,7 +82,7 @@ export class Gate {
       const stops: (() => void)[] = []
       const done = (): void => {
         for (const stop of stops) stop()
-        if (since !== undefined) for (const call of calls) call.note().queueMs = this.#clock.now() - since
+        if (since !== undefined) for (const call of calls) call.waited(this.#clock.now() - since)
       }
       const waiter: Waiter = { place: 0, work, rows, bytes, enter: (permit) => (done(), resolve(permit)), refuse: (error) => (done(), reject(error as Error)) }
       const leave = (error: unknown): void => {

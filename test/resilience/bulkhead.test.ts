@@ -197,6 +197,21 @@ test('bulkhead writes the waiting time into the record', async () => {
   expect(records.map(({ durations }) => durations.queueMs)).toEqual([undefined, 30])
 })
 
+test('bulkhead adds its waiting time to that of others, also when an attempt of the call waited', async () => {
+  const { clock, model, inner } = rig()
+  const predict = pipe(inner, bulkhead({ concurrency: 1, queue: 2 }), timeout({ ms: 1000 }), bulkhead({ concurrency: 2, queue: 2 }))
+  const records = recordsOf(predict)
+  const fates = [1, 2, 3].map((input) => fateOf(predict(input)))
+  for (const ms of [10, 20, 40]) {
+    await clock.advance(ms)
+    model.arrivals.at(-1)?.answer(0)
+    await clock.settle()
+  }
+  expect(fates.map(({ value }) => value)).toEqual([0, 0, 0])
+  // The second waits for the first; the third waits outside for the first, and inside for the second.
+  expect(records.map(({ durations }) => durations.queueMs)).toEqual([undefined, 10, 30])
+})
+
 test('bulkhead leaks no permit and breaks no bound over thousands of random failures and aborts', async () => {
   let calls = 0
   await fc.assert(
