@@ -25,9 +25,18 @@ interface ModelMethods<I, O> {
 
 /** What was thrown, as an `Error`. */
 export const toError = (thrown: unknown): unknown =>
-  isError(thrown)
+  isReadableError(thrown)
     ? thrown
     : new OutriggerError('ERR_OUTRIGGER_MODEL_FAILED', `Cannot predict as the model threw something that is not an Error: current value is ${describeThrown(thrown)}`, { cause: thrown })
+
+/** An error that throws when it is looked at would make whoever counts or records it fail, and its caller wait for ever. */
+const isReadableError = (thrown: unknown): boolean => {
+  try {
+    return isError(thrown) && [thrown.name, thrown.message, (thrown as { readonly code?: unknown }).code].length > 0
+  } catch {
+    return false
+  }
+}
 
 const describeThrown = (thrown: unknown): string => (thrown === null ? 'null' : `of type ${typeof thrown}`)
 

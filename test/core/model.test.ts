@@ -116,3 +116,12 @@ describe('modelStage', () => {
     }
   })
 })
+
+it('an error that throws when it is looked at fails its row as any other, also where calls are observed', async () => {
+  const hostile = new Proxy(new Error('inner'), { get: () => { throw new Error('hostile') } })
+  const predict = predictor({ predictBatch: (): never => { throw hostile } })
+  predict.observe(() => {})
+  const [row] = await predict.detailedBatch([1])
+  expect(row).toMatchObject({ ok: false, error: { code: 'ERR_OUTRIGGER_MODEL_FAILED' } })
+  await expect(predict.detailed(1)).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_MODEL_FAILED' })
+})
