@@ -84,6 +84,9 @@ const neutral = AsyncLocalStorage.snapshot()
 /** An ignored probe is repeated after so long at the earliest. */
 const AGAIN_MS = 1000
 
+/** A timer of Node that is longer fires at once. One that comes too early finds no probe due, and waits again. */
+const longestMs = 2 ** 31 - 1
+
 /** Sends the golden input when a probe is due; one at a time per breaker. */
 class GoldenProber<I, O> implements Prober {
   readonly #setup: ProberSetup<I, O>
@@ -101,7 +104,7 @@ class GoldenProber<I, O> implements Prober {
     if (this.#isClosed || !breaker.wantsProbe || this.#busy.has(breaker)) return
     const { clock } = this.#setup.host
     neutral(() => {
-      const timer = clock.setTimeout(() => this.#run(breaker, isOf), Math.max(atLeastMs, breaker.retryAfterMs(clock.now())))
+      const timer = clock.setTimeout(() => this.#run(breaker, isOf), Math.min(longestMs, Math.max(atLeastMs, breaker.retryAfterMs(clock.now()))))
       timer.unref()
       this.#busy.set(breaker, () => clock.clearTimeout(timer))
     })
@@ -130,7 +133,7 @@ class GoldenProber<I, O> implements Prober {
     const timer = clock.setTimeout(() => {
       end(1)
       call.abort(new Error('A probe took too long.'))
-    }, timeoutMs)
+    }, Math.min(longestMs, timeoutMs))
     timer.unref()
     this.#busy.set(breaker, () => {
       end(undefined, false)

@@ -158,3 +158,18 @@ describe('goldenProbe', () => {
     expect(() => pipe((x: number) => x, circuitBreaker<number, number>({ scope: (input) => String(input), probe: goldenProbe({ input: 1, accept: () => true }) }))).toThrow(refused)
   })
 })
+
+test('goldenProbe sets no timer that is longer than a timer can be, which would fire at once and again and again', async () => {
+  const clock = fakeClock()
+  const delays: number[] = []
+  const noting = { ...clock, setTimeout: (callback: () => void, ms: number) => (delays.push(ms), clock.setTimeout(callback, ms)) }
+  const control = breakerControl()
+  const predict = pipe(
+    predictor((x: number) => x, { clock: noting }),
+    circuitBreaker<number, number>({ openForMs: 2 ** 40, jitter: 0, control, probe: goldenProbe({ input: 1, accept: () => true }) }),
+  )
+  control.trip('a long maintenance')
+  await expect(predict(1)).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_CIRCUIT_OPEN' })
+  expect(delays).toEqual([2 ** 31 - 1])
+  await predict.close()
+})
