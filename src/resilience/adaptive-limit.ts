@@ -57,7 +57,7 @@ export interface AimdOptions extends SharedAdaptiveOptions {
 /** Options of {@link adaptiveConcurrency}. */
 export type AdaptiveConcurrencyOptions = GradientOptions | AimdOptions
 
-/** The layer, and its limit. Put around several predictors, it is one limit for all of them. */
+/** The layer, and its limit. Put around several predictors, it is one limit and one queue for all of them; who still waits is turned away when the last of them closes. */
 export interface AdaptiveConcurrencyLayer extends NeutralLayer {
   /** So many calls may run at once. */
   readonly limit: number
