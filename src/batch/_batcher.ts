@@ -55,6 +55,9 @@ const COMPANY = 16
 /** …and of those that leave sooner, one in so many does, to see whether there is company. */
 const LOOK = 16
 
+/** Who came alone so many times in a row need not wait even for promises. */
+const LONELY = 64
+
 /** In direct mode batching is tried again after so many calls… */
 const RECHECK = 1000
 /** …for so many runs, unless it is clear before. */
@@ -130,7 +133,8 @@ export class Batcher<I, O> implements RowsHost<I, O> {
 
   /** `ended` is called when the work of the call has ended, before the promise settles. */
   one(input: I, call: Call, ended?: (call: Call) => void): Promise<O> {
-    if (this.#mode === 'direct' && !this.#isTryingAgain(1)) return this.#direct(input, call, ended)
+    if (this.#mode === 'direct' && !this.#isTryingAgain(1)) return this.#atOnce(input, call, ended, false)
+    if (this.#alone >= LONELY && this.#mayLeaveAtOnce(call)) return this.#atOnce(input, call, ended, true)
     const row = new SingleRow<I, O>(input, call, this, ended)
     if (!this.offer(row)) row.settle(new RowFailure(this.full()))
     return row.answer
@@ -141,15 +145,33 @@ export class Batcher<I, O> implements RowsHost<I, O> {
     return new BatchRows(inputs, batch, this).done
   }
 
-  async #direct(input: I, call: Call, ended: ((call: Call) => void) | undefined): Promise<O> {
-    this.#directs += 1
+  /**
+   * Whether a call may be a run of its own without having been in the queue, which is most of what a lone caller pays. The engine
+   * is idle, and nobody wants to know how long it waits; should others come in the same moment, they gather while it runs, and
+   * then company is expected again. One in so many takes the way through the queue, to look for company and to learn.
+   */
+  #mayLeaveAtOnce(call: Call): boolean {
+    const { fixedSize, maxDelayMs } = this.#settings
+    if (this.#running > 0 || this.#queue.size > 0 || this.#company > 0 || fixedSize !== undefined || maxDelayMs > 0) return false
+    if (call.startedAt !== undefined || call.deadline !== Infinity || call.isAborted || this.#isClosed || this.#alone % LOOK === LOOK - 1) return false
+    this.#alone += 1
+    return true
+  }
+
+  /** Asks without a queue: as a run, or in direct mode. */
+  async #atOnce(input: I, call: Call, ended: ((call: Call) => void) | undefined, isRun: boolean): Promise<O> {
+    if (isRun) this.#count(1)
+    else this.#directs += 1
     let outcome: Row<O>
     try {
-      outcome = withoutStream(await this.#inside.one(input, call))
+      outcome = withoutStream(await this.#inside.one(isRun ? this.#runner.inputOf(input) : input, call))
     } catch (thrown) {
       outcome = new RowFailure(toError(thrown))
     }
-    this.#directs -= 1
+    if (isRun) {
+      this.#running -= 1
+      this.#goOn()
+    } else this.#directs -= 1
     ended?.(call)
     if (isRowFailure(outcome)) throw outcome.error
     return outcome
@@ -369,12 +391,9 @@ export class Batcher<I, O> implements RowsHost<I, O> {
   #start(rows: WaitingRow<I, O>[], now: number): void {
     // A run beside direct calls says nothing of how long one takes.
     const startedAt = this.#directs === 0 ? now : Number.NaN
-    if (rows.length > 1) this.#company = COMPANY
+    if (rows.length > 1) this.#expectCompany()
     else if (this.#company > 0) this.#company -= 1
-    this.#running += 1
-    this.#runs += 1
-    this.#rows += rows.length
-    this.#meter.seen(rows.length)
+    this.#count(rows.length)
     for (const row of rows) row.stop()
     this.#note(rows, now)
     const [first] = rows as [WaitingRow<I, O>]
@@ -382,6 +401,18 @@ export class Batcher<I, O> implements RowsHost<I, O> {
       if (first === this.#opener) void this.#runAlone(first, startedAt)
       else neutral(() => void this.#runAlone(first, startedAt))
     } else neutral(() => void this.#runTogether(rows, startedAt))
+  }
+
+  #expectCompany(): void {
+    this.#company = COMPANY
+    this.#alone = 0
+  }
+
+  #count(rows: number): void {
+    this.#running += 1
+    this.#runs += 1
+    this.#rows += rows
+    this.#meter.seen(rows)
   }
 
   /** What records say of the wait and of the run. */
@@ -430,7 +461,7 @@ export class Batcher<I, O> implements RowsHost<I, O> {
 
   /** A run has ended: those who waited for it may leave. */
   #goOn(): void {
-    if (this.#queue.size > 0) this.#company = COMPANY
+    if (this.#queue.size > 0) this.#expectCompany()
     this.#poke()
   }
 

@@ -74,6 +74,29 @@ describe('gathering', () => {
     await answer(model, clock)
   })
 
+  test('microBatched lets who was always alone leave at once, and those who come with it once gather while it runs', async () => {
+    const clock = fakeClock()
+    const seen: (readonly number[])[] = []
+    const gate: { closed: Promise<void> | undefined; open: () => void } = { closed: undefined, open: () => {} }
+    const model = { predictBatch: async (rows: readonly number[]) => (seen.push(rows), await gate.closed, rows.map((x) => x * 10)) }
+    const batching = microBatched(always)
+    const predict = pipe(predictor<number, number>(model, { clock }), batching)
+    for (let call = 0; call < 100; call += 1) {
+      const fate = fateOf(predict(call))
+      await clock.settle()
+      expect(fate.value).toBe(call * 10)
+    }
+    gate.closed = new Promise((resolve) => (gate.open = resolve))
+    const fates = [1, 2, 3].map((x) => fateOf(predict(x)))
+    expect([seen.slice(100), batching.state.running, batching.state.waiting]).toEqual([[[1]], 1, 2])
+    gate.open()
+    for (let turn = 0; turn < 3; turn += 1) await clock.settle()
+    expect([seen.slice(100), fates.map(({ value }) => value), batching.state.runs, batching.state.rows]).toEqual([[[1], [2, 3]], [10, 20, 30], 102, 103])
+    // From now on there is company.
+    for (const x of [4, 5]) fateOf(predict(x))
+    expect(batching.state.waiting).toBe(2)
+  })
+
   test('microBatched lets calls gather while a run goes on, and sets no timer', async () => {
     const { clock, model, predict } = await busy({ ...always, maxSize: 3 })
     for (const x of [1, 2, 3, 4]) {
