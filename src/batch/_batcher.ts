@@ -152,7 +152,7 @@ export class Batcher<I, O> implements RowsHost<I, O> {
    */
   #mayLeaveAtOnce(call: Call): boolean {
     const { fixedSize, maxDelayMs } = this.#settings
-    if (this.#running > 0 || this.#queue.size > 0 || this.#company > 0 || fixedSize !== undefined || maxDelayMs > 0) return false
+    if (this.#running > 0 || this.#queue.size > 0 || this.#company > 0 || this.#trial > 0 || fixedSize !== undefined || maxDelayMs > 0) return false
     if (call.startedAt !== undefined || call.deadline !== Infinity || call.isAborted || this.#isClosed || this.#alone % LOOK === LOOK - 1) return false
     this.#alone += 1
     return true

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { getEventListeners } from 'node:events'
-import { layer, pipe, predictor, RowFailure, seededRandom, timeout, type Layer, type Predictor } from 'outrigger'
+import { layer, pipe, predictor, RowFailure, seededRandom, timeout, type Layer, type OutriggerError, type Prediction, type Predictor } from 'outrigger'
 import { microBatched, type MicroBatchedOptions } from 'outrigger/batch'
 import { extraWorkBudget } from 'outrigger/policy'
 import { split } from 'outrigger/route'
@@ -26,6 +26,29 @@ const busy = async (options: MicroBatchedOptions<number> = always, seed = 7): Pr
   const first = fateOf(predict(0))
   await clock.settle()
   return { clock, model, predict, first }
+}
+
+/** A stack whose only caller has always been alone; `alone` makes such calls and gives how many of them did not wait. */
+const lonely = async () => {
+  const clock = fakeClock()
+  const seen: (readonly number[])[] = []
+  let closed: Promise<void> | undefined
+  const gate = { open: (): void => {}, close: (): void => void (closed = new Promise((resolve) => (gate.open = () => { closed = undefined; resolve() }))) }
+  const model = { predictBatch: async (rows: readonly number[]) => (seen.push(rows), await closed, rows.map((x) => x * 10)) }
+  const batching = microBatched(always)
+  const predict = pipe(predictor<number, number>(model, { clock }), batching)
+  const alone = async (calls: number): Promise<number> => {
+    let atOnce = 0
+    for (let call = 0; call < calls; call += 1) {
+      const fate = fateOf(predict(call))
+      atOnce += seen.length
+      await clock.settle()
+      expect([fate.value, seen.splice(0)]).toEqual([call * 10, [[call]]])
+    }
+    return atOnce
+  }
+  await alone(64)
+  return { clock, seen, gate, batching, predict, alone }
 }
 
 /** A layer that takes a lease for each call. */
@@ -74,27 +97,39 @@ describe('gathering', () => {
     await answer(model, clock)
   })
 
-  test('microBatched lets who was always alone leave at once, and those who come with it once gather while it runs', async () => {
-    const clock = fakeClock()
-    const seen: (readonly number[])[] = []
-    const gate: { closed: Promise<void> | undefined; open: () => void } = { closed: undefined, open: () => {} }
-    const model = { predictBatch: async (rows: readonly number[]) => (seen.push(rows), await gate.closed, rows.map((x) => x * 10)) }
-    const batching = microBatched(always)
-    const predict = pipe(predictor<number, number>(model, { clock }), batching)
-    for (let call = 0; call < 100; call += 1) {
-      const fate = fateOf(predict(call))
-      await clock.settle()
-      expect(fate.value).toBe(call * 10)
-    }
-    gate.closed = new Promise((resolve) => (gate.open = resolve))
-    const fates = [1, 2, 3].map((x) => fateOf(predict(x)))
-    expect([seen.slice(100), batching.state.running, batching.state.waiting]).toEqual([[[1]], 1, 2])
+  test('microBatched lets who was always alone leave at once, but for one in 16, and those who come with it once gather while it runs', async () => {
+    const { clock, seen, gate, batching, predict, alone } = await lonely()
+    expect(await alone(160)).toBe(150)
+    const before = batching.state
+    gate.close()
+    const fates = [1, 2].map((x) => fateOf(predict(x)))
+    expect([seen.splice(0), batching.state.running, batching.state.waiting]).toEqual([[[1]], 1, 1])
     gate.open()
     for (let turn = 0; turn < 3; turn += 1) await clock.settle()
-    expect([seen.slice(100), fates.map(({ value }) => value), batching.state.runs, batching.state.rows]).toEqual([[[1], [2, 3]], [10, 20, 30], 102, 103])
-    // From now on there is company.
-    for (const x of [4, 5]) fateOf(predict(x))
-    expect(batching.state.waiting).toBe(2)
+    expect([seen.splice(0), fates.map(({ value }) => value), batching.state.runs - before.runs, batching.state.rows - before.rows]).toEqual([[[2]], [10, 20], 2, 2])
+    // There was company, so that there is some expected; and then who is alone must have been so for long again.
+    expect([await alone(16), await alone(60), await alone(16)]).toEqual([0, 0, 13])
+  })
+
+  test('microBatched lets nobody leave at once who has a deadline, or whose wait is recorded, or who comes too late', async () => {
+    const { clock, seen, batching, predict } = await lonely()
+    const inQueue = async (ask: () => Promise<unknown>): Promise<[number, Fate<unknown>]> => {
+      const fate = fateOf(ask())
+      const { waiting } = batching.state
+      await clock.settle()
+      return [waiting, fate]
+    }
+    const [waited, late] = await inQueue(() => predict(1, { timeoutMs: 50 }))
+    const [watched, recorded] = await inQueue(() => predict.detailed(2))
+    expect([waited, late.value, watched, (recorded.value as Prediction<number>).record.durations.queueMs]).toEqual([1, 10, 1, 0])
+    const { runs: before } = batching.state
+    seen.length = 0
+    const leaving = pipe(predict, layer<number, number>('leaving', { one: (next, x, call) => { const attempt = call.fork(); attempt.abort('left'); return next(x, attempt) } }))
+    const [, left] = await inQueue(() => leaving(3))
+    await predict.close()
+    const outer = pipe(predict, layer<number, number>('outer', { one: (next, x, call) => next(x, call) }))
+    const [, closed] = await inQueue(() => outer(4))
+    expect([(left.error as OutriggerError).code, (closed.error as OutriggerError).code, seen, batching.state.runs - before]).toEqual(['ERR_OUTRIGGER_ABORTED', 'ERR_OUTRIGGER_CLOSED', [], 0])
   })
 
   test('microBatched lets calls gather while a run goes on, and sets no timer', async () => {
@@ -826,6 +861,17 @@ describe('where batching does not pay', () => {
     expect(batching.state.mode).toBe('batching')
     expect(events.states.map(({ from, to }) => [from, to])).toEqual([['batching', 'direct'], ['direct', 'batching']])
     expect(seen.at(-1)).toBeGreaterThan(1)
+  })
+
+  test('microBatched learns from each run while it tries again whether batching pays, also of a lone caller', async () => {
+    const { batching, run } = await asked(() => 0.001, 1, 100)
+    let batched = 0
+    for (let call = 0; call < 3900; call += 1) {
+      await run(1)
+      if (batching.state.mode === 'batching') batched += 1
+    }
+    // Three trials, each of the 24 runs that make it sure, the last of which ends it.
+    expect([batched, batching.state.mode]).toEqual([3 * 23, 'direct'])
   })
 
   test('microBatched keeps batching for an engine that is faster in batches', async () => {
