@@ -27,7 +27,7 @@ export const quantiser = (owner: string, quantise: Quantise): ((input: unknown) 
 
 /** Numbers become the count of steps that is nearest; everything else stays as it is. */
 const rounded = (value: unknown, step: number, path: object[]): unknown => {
-  if (typeof value === 'number') return steps(value, step)
+  if (typeof value === 'number') return overflows(value, step) ? String(value) : steps(value, step)
   if (typeof value !== 'object' || value === null) return value
   if (ArrayBuffer.isView(value)) return roundedView(value, step)
   // What contains itself, or is too deep, is refused where it is encoded.
@@ -52,6 +52,9 @@ const rounded = (value: unknown, step: number, path: object[]): unknown => {
   return result
 }
 
+/** A number of steps that no number can hold: such a value is its own key, as text, which no count is. */
+const overflows = (value: number, step: number): boolean => Number.isFinite(value) && !Number.isFinite(value / step)
+
 /** -0 is 0 here; NaN and the infinities stay. */
 const steps = (value: number, step: number): number => {
   const count = Math.round(value / step)
@@ -62,6 +65,7 @@ const steps = (value: number, step: number): number => {
 const roundedView = (view: ArrayBufferView, step: number): unknown => {
   const { name } = view.constructor
   if (name !== 'Float32Array' && name !== 'Float64Array' && name !== 'Float16Array') return view
+  if ((view as Float64Array).some((value: number) => overflows(value, step))) return ['exact', view]
   const cells = Float64Array.from(view as Float64Array, (value) => steps(value, step))
   return [name, (view as { readonly shape?: unknown }).shape, cells]
 }

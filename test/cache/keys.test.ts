@@ -150,6 +150,17 @@ describe('quantise', () => {
     expect([await predict({ km: 501, hours: 2.2, price: 1 }), await predict({ km: 499, hours: 1.8, price: 1 }), await predict({ km: 501, hours: 2.2, price: 1.01 }), await predict({ km: 511, hours: 2.2, price: 1 }), await predict([501])]).toEqual([1, 1, 2, 3, 4])
   })
 
+  test('quantise keeps values apart whose number of steps no number holds', async () => {
+    for (const wrap of [(x: number) => x, (x: number) => [x], (x: number) => Float64Array.of(x)]) {
+      let asked = 0
+      const predict = pipe((_: unknown) => (asked += 1), cached({ quantise: 1e-3 }))
+      for (const value of [1e307, 1.1e307, Infinity, -1e307]) await predict(wrap(value))
+      expect(asked).toBe(4)
+      await predict(wrap(1e307))
+      expect(asked).toBe(4)
+    }
+  })
+
   test('cached refuses steps that make no sense, and an input that contains itself by code', async () => {
     for (const quantise of [0, -1, Number.NaN, Infinity, '1', null, { km: 0 }, { km: 'x' }]) expect(() => cached({ quantise } as never), String(quantise)).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
     const cyclic: { self?: unknown } = {}
