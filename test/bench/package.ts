@@ -27,7 +27,7 @@ const importTimes = (modules: readonly string[], rounds = 15): number[] => {
 
 /** The root and what it imports of ours, minified and gzipped; in bytes. */
 const bundled = async (external: string[]): Promise<number> => {
-  const { outputFiles } = await build({ entryPoints: [join(root, 'dist/esm/index.js')], bundle: true, minify: true, platform: 'node', format: 'esm', write: false, external })
+  const { outputFiles } = await build({ entryPoints: [join(root, 'dist/esm/index.js')], bundle: true, minify: true, platform: 'node', format: 'esm', write: false, logLevel: 'error', external })
   return gzipSync(outputFiles[0]!.contents, { level: 9 }).length
 }
 
