@@ -4,7 +4,6 @@
  */
 import { cacheBudgets } from './cache.js'
 import { layerBudgets } from './layers.js'
-import { microBatchBudgets } from './micro-batching.js'
 import { packageBudgets } from './package.js'
 
 /** A row of the budget. */
@@ -15,7 +14,10 @@ export interface Budget {
   readonly holds: boolean
 }
 
-const budgets = [...(await layerBudgets()), ...(await cacheBudgets()), ...(await microBatchBudgets()), ...(await packageBudgets())]
+const budgets = [...(await layerBudgets()), ...(await cacheBudgets())]
+// TensorFlow.js comes last: once it is loaded every promise of the process is slower, whoever made it.
+const { microBatchBudgets } = await import('./micro-batching.js')
+budgets.push(...(await microBatchBudgets()), ...(await packageBudgets()))
 const width = Math.max(...budgets.map(({ what }) => what.length))
 const gateWidth = Math.max(...budgets.map(({ gate }) => gate.length))
 for (const { what, gate, measured, holds } of budgets) console.log(`${holds ? 'ok  ' : 'MISS'}  ${what.padEnd(width)}  ${gate.padEnd(gateWidth)}  ${measured}`)
