@@ -172,7 +172,7 @@ describe('scoreBatch', () => {
   it('waits while its rows are rejected, as long as the rejection says, instead of losing them', async () => {
     const clock = fakeClock()
     const model = mockModel<number, number>({ clock }).fails(new Error('down'))
-    const breaker = circuitBreaker({ minimumCalls: 1, windowSize: 1, openForMs: 10_000 })
+    const breaker = circuitBreaker({ minimumCalls: 1, windowSize: 1, openForMs: 10_000, jitter: 0 })
     const predict = pipe(predictor(model, { clock }), breaker)
     await predict(0).catch(() => {})
     expect(breaker.state).toBe('open')
