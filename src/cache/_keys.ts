@@ -59,7 +59,7 @@ export class Keys<I> {
     const content = this.#round === undefined ? chosen : this.#round(chosen)
     // A lone typed array, the most frequent input of all: no text is made for it.
     if (ArrayBuffer.isView(content) && (content as { readonly shape?: unknown }).shape === undefined) {
-      return CacheKey.of(scope, viewKind(content), [new Uint8Array(content.buffer, content.byteOffset, content.byteLength)], this.#seed, this.#name)
+      return CacheKey.of(scope, viewKind(content), new Uint8Array(content.buffer, content.byteOffset, content.byteLength), this.#seed, this.#name)
     }
     const parts: Parts = []
     let text = this.#bySchema?.(content, parts)

@@ -24,35 +24,33 @@ export class CacheKey {
   readonly lookup: string | number
   readonly scope: Scope
   readonly #text: string
-  readonly #parts: Parts | undefined
-  /** The hash of the parts, without the scope. */
-  readonly #a: number
-  readonly #b: number
+  /** A lone tensor is no list of one: most keys are of one, and a list is a tenth of what a hit leaves behind. */
+  readonly #parts: Uint8Array | Parts | undefined
   readonly #rule: string
   #digest: string | undefined = undefined
 
-  private constructor(scope: Scope, text: string, parts: Parts | undefined, a: number, b: number, rule: string) {
+  private constructor(scope: Scope, text: string, parts: Uint8Array | Parts | undefined, lookup: string | number, rule: string) {
     this.scope = scope
     this.#rule = rule
     this.#text = text
     this.#parts = parts
-    this.#a = a
-    this.#b = b
-    this.lookup = parts === undefined ? `${scope.id}|${text}` : ((a ^ Math.imul(scope.id, 0x9e3779b1)) >>> 0) * 2 ** 21 + (b >>> 11)
+    this.lookup = lookup
   }
 
   /**
    * The key of a content: its text, and the bytes that were taken out of it. `seed` keeps hashes from being foretold;
    * `rule` says how inputs are made texts: caches by other rules may use the same store, and their texts mean other inputs.
    */
-  static of(scope: Scope, text: string, parts: Parts | undefined, seed: number, rule = ''): CacheKey {
-    if (parts === undefined || parts.length === 0) return new CacheKey(scope, text, undefined, 0, 0, rule)
+  static of(scope: Scope, text: string, parts: Uint8Array | Parts | undefined, seed: number, rule = ''): CacheKey {
+    const isText = parts === undefined || (!(parts instanceof Uint8Array) && parts.length === 0)
+    if (isText) return new CacheKey(scope, text, undefined, textLookup(scope, text), rule)
     hash.a = seed
     hash.b = text.length
     if (text.length > longestKind) mixBytes(hash, Buffer.from(text, 'utf16le'))
     else hash.b ^= Math.imul(text.charCodeAt(1), 0x85ebca77)
-    for (let index = 0; index < parts.length; index += 1) mixBytes(hash, parts[index] as Uint8Array)
-    return new CacheKey(scope, text, parts, hash.a, hash.b, rule)
+    if (parts instanceof Uint8Array) mixBytes(hash, parts)
+    else for (let index = 0; index < parts.length; index += 1) mixBytes(hash, parts[index] as Uint8Array)
+    return new CacheKey(scope, text, parts, ((hash.a ^ scopeMix(scope)) >>> 0) * low + (hash.b >>> 11), rule)
   }
 
   /** Whether both are of the same input and the same version, byte for byte. */
@@ -68,26 +66,31 @@ export class CacheKey {
     const parts = this.#parts
     const theirs = other.#parts
     if (parts === undefined || theirs === undefined) return parts === theirs
-    if (parts.length !== theirs.length) return false
+    if (parts instanceof Uint8Array) return theirs instanceof Uint8Array && Buffer.compare(parts, theirs) === 0
+    if (theirs instanceof Uint8Array || parts.length !== theirs.length) return false
     for (let index = 0; index < parts.length; index += 1) if (Buffer.compare(parts[index] as Uint8Array, theirs[index] as Uint8Array) !== 0) return false
     return true
   }
 
   /** The same input for another version. */
   in(scope: Scope): CacheKey {
-    return new CacheKey(scope, this.#text, this.#parts, this.#a, this.#b, this.#rule)
+    const { lookup } = this
+    // The half of the hash that holds the scope is told from the other by its place.
+    const other = typeof lookup === 'string' ? textLookup(scope, this.#text) : ((Math.floor(lookup / low) ^ scopeMix(this.scope) ^ scopeMix(scope)) >>> 0) * low + (lookup % low)
+    return new CacheKey(scope, this.#text, this.#parts, other, this.#rule)
   }
 
   /** The same with bytes of its own: those of a key that was just made are the caller's, who may change them. */
   kept(): CacheKey {
     const parts = this.#parts
-    return parts === undefined ? this : new CacheKey(this.scope, this.#text, parts.map((part) => new Uint8Array(part)), this.#a, this.#b, this.#rule)
+    if (parts === undefined) return this
+    return new CacheKey(this.scope, this.#text, parts instanceof Uint8Array ? new Uint8Array(parts) : parts.map((part) => new Uint8Array(part)), this.lookup, this.#rule)
   }
 
   /** About how many bytes it holds. */
   get bytes(): number {
     let bytes = 150 + 4 * this.#text.length
-    if (this.#parts !== undefined) for (const part of this.#parts) bytes += part.byteLength
+    for (const part of listOf(this.#parts)) bytes += part.byteLength
     return bytes
   }
 
@@ -96,10 +99,19 @@ export class CacheKey {
     if (this.#digest !== undefined) return this.#digest
     // UTF-16, as a text may hold lone surrogates, which UTF-8 would make equal.
     const sha = createHash('sha256').update(Buffer.from(this.#rule + this.#text, 'utf16le'))
-    for (const part of this.#parts ?? []) sha.update(`|${part.byteLength}:`).update(part)
+    for (const part of listOf(this.#parts)) sha.update(`|${part.byteLength}:`).update(part)
     return (this.#digest = sha.digest('base64url'))
   }
 }
+
+/** A lookup by hash has 53 bits: 32 of one half, with the scope in it, above 21 of the other. */
+const low = 2 ** 21
+
+const scopeMix = ({ id }: Scope): number => Math.imul(id, 0x9e3779b1)
+
+const textLookup = ({ id }: Scope, text: string): string => `${id}|${text}`
+
+const listOf = (parts: Uint8Array | Parts | undefined): readonly Uint8Array[] => (parts instanceof Uint8Array ? [parts] : (parts ?? []))
 
 /** Texts up to this length are the kind of a lone typed array. */
 const longestKind = 'vUint8ClampedArray:'.length

@@ -47,6 +47,29 @@ describe('CacheKey', () => {
     )
   })
 
+  test('CacheKey for another version is the one that would be made for it, of whatever content', () => {
+    const later = { ...scope, id: 0x7fff_fff1, text: 'v2' }
+    const made = (value: unknown, of: typeof scope): CacheKey => {
+      // As `Keys` does: a lone tensor is no list.
+      if (value instanceof Uint8Array) return CacheKey.of(of, 'vUint8Array:', value, 7)
+      const parts: Parts = []
+      return CacheKey.of(of, encodeWithParts(value, parts), parts, 7)
+    }
+    fc.assert(
+      fc.property(fc.oneof(bytes, fc.uint8Array({ minLength: 4000, maxLength: 5000 }), plain, fc.record({ image: fc.uint8Array({ minLength: 64, maxLength: 90 }), user: fc.string() })), (value) => {
+        const [there, moved] = [made(value, later), made(value, scope).in(later)]
+        expect([moved.lookup, moved.digest, moved.equals(there), moved.in(scope).lookup]).toEqual([there.lookup, there.digest, true, made(value, scope).lookup])
+        expect(made(value, scope).equals(there)).toBe(false)
+        if (!(value instanceof Uint8Array) || value.length === 0) return
+        // What is kept is a copy, and the bytes decide.
+        const kept = there.kept()
+        value[value.length - 1] = (value[value.length - 1] as number) ^ 1
+        expect([kept.equals(there), kept.bytes > value.length]).toEqual([false, true])
+      }),
+      { numRuns: 500, seed: 3 },
+    )
+  })
+
   test('CacheKey differs, by its bytes and by its digest, for a change of any single byte', () => {
     const base = Float32Array.from({ length: 784 }, (_, index) => Math.sin(index))
     const key = keyOf(base)
