@@ -34,8 +34,9 @@ const handWritten = async (input: Record<string, number | string>): Promise<numb
 export const cacheBudgets = async (): Promise<Budget[]> => {
   await Promise.all([cachedPixels(pixels), timedPixels(pixels), cachedRows(row), schemaRows(row)])
   const results = await measure([
-    { name: 'bare pixels', calls: 5000, call: () => barePixels(pixels) },
-    { name: 'hit pixels', calls: 2000, call: () => cachedPixels(pixels) },
+    { name: 'bare call', calls: 10_000, call: () => pixelModel(pixels) },
+    { name: 'bare pixels', calls: 10_000, call: () => barePixels(pixels) },
+    { name: 'hit pixels', calls: 10_000, call: () => cachedPixels(pixels) },
     { name: 'timed hit pixels', calls: 2000, call: () => timedPixels(pixels) },
     { name: 'bare rows', calls: 5000, call: () => bareRows(row) },
     { name: 'hit row', calls: 2000, call: () => cachedRows(row) },
@@ -48,13 +49,14 @@ export const cacheBudgets = async (): Promise<Budget[]> => {
   const ns = (name: string): number => results.get(name)!.ns
   const bytes = (name: string): number => results.get(name)!.bytes
   const pixelsNs = ns('hit pixels') - ns('nothing')
+  const hitBytes = bytes('hit pixels') - bytes('bare call')
   const json = ns('JSON.stringify') - ns('nothing')
   const key = ns('contentKey') - ns('nothing')
   const bySchema = ns('hit row by schema') - ns('nothing')
   const byHand = ns('hand-written') - ns('nothing')
   return [
     { what: 'cache hit on a Float32Array(784), every byte compared', gate: '≤ 2.5 µs', measured: `${(pixelsNs / 1000).toFixed(2)} µs (a bare predictor ${(ns('bare pixels') / 1000).toFixed(2)}, with a TTL ${((ns('timed hit pixels') - ns('nothing')) / 1000).toFixed(2)})`, holds: pixelsNs <= 2500 },
-    { what: 'memory of it, net of a bare predictor', gate: '≤ 1 KB', measured: `${(bytes('hit pixels') - bytes('bare pixels')).toFixed(0)} B`, holds: !(bytes('hit pixels') - bytes('bare pixels') > 1024) },
+    { what: 'memory of it, net of a bare call', gate: '≤ 1 KB', measured: `${hitBytes.toFixed(0)} B (net of a bare predictor ${(bytes('hit pixels') - bytes('bare pixels')).toFixed(0)} B)`, holds: hitBytes <= 1024 },
     { what: 'key of a 20-field object against JSON.stringify of it', gate: '≤ 1.2 ×', measured: `${(key / json).toFixed(2)} × (${key.toFixed(0)} against ${json.toFixed(0)} ns)`, holds: key <= 1.2 * json },
     { what: 'whole hit of a 20-field object, key by schema, against a hand-written LRU by JSON.stringify', gate: '≤ 1 ×', measured: `${(bySchema / byHand).toFixed(2)} × (${bySchema.toFixed(0)} against ${byHand.toFixed(0)} ns; without a schema ${(ns('hit row') - ns('nothing')).toFixed(0)})`, holds: bySchema <= byHand },
   ]
