@@ -123,6 +123,34 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorHelp>> = {
     when: 'An alias was to be moved from one version to another, but it pointed elsewhere by then.',
     fix: 'Read the alias again and decide anew.',
   },
+  ERR_OUTRIGGER_MODEL_UNTRUSTED: {
+    when: 'A version does not satisfy the trust policy: no signature by a trusted key over exactly this manifest, or a digest that is not on the list.',
+    fix: 'Sign the version with a trusted key, or add the key or the digest to the policy, if you know where the version comes from.',
+  },
+  ERR_OUTRIGGER_MODEL_TOO_LARGE: {
+    when: 'A manifest, a file or a whole version is larger than the source may load. Nothing was read beyond the limit.',
+    fix: 'Raise the limit if the size is right; otherwise find out who published it.',
+  },
+  ERR_OUTRIGGER_ENGINE_UNKNOWN: {
+    when: 'A manifest names an engine that the loader was not given. It is not guessed.',
+    fix: 'Give the loader that engine, or publish the version for one that it has.',
+  },
+  ERR_OUTRIGGER_ENGINE_FAILED: {
+    when: 'An engine could not load a model, a run failed inside it, or a remote engine answered with an error. Its own error is in `cause`.',
+    fix: 'Look at `cause`. If it came while loading, the files are not what the engine expects.',
+  },
+  ERR_OUTRIGGER_ENGINE_CRASHED: {
+    when: 'The worker or the process that a model runs in ended or was killed while calls were in it. It is started again.',
+    fix: 'Look at the events of the loader: after several crashes in a row, release another version. Mark calls `idempotent` to have them replayed.',
+  },
+  ERR_OUTRIGGER_SOURCE_FAILED: {
+    when: 'A source of models could not be reached, or answered with an error that may pass. What is live stays live.',
+    fix: 'Nothing, if it passes: a watch tries again with growing pauses. Otherwise look at `cause`.',
+  },
+  ERR_OUTRIGGER_MEMORY_BUDGET: {
+    when: 'A version does not fit into the memory budget, even with everything unloaded that nobody uses.',
+    fix: 'Raise the budget, or use `frugal` swaps, which unload before they load.',
+  },
   ERR_OUTRIGGER_PEER_MISSING: {
     when: 'An optional package that an adapter needs is not installed.',
     fix: 'Install the package that the message names.',

@@ -50,6 +50,13 @@ export type ErrorCode =
   | 'ERR_OUTRIGGER_MODEL_CORRUPT'
   | 'ERR_OUTRIGGER_MODEL_REFUSED'
   | 'ERR_OUTRIGGER_ALIAS_CONFLICT'
+  | 'ERR_OUTRIGGER_MODEL_UNTRUSTED'
+  | 'ERR_OUTRIGGER_MODEL_TOO_LARGE'
+  | 'ERR_OUTRIGGER_ENGINE_UNKNOWN'
+  | 'ERR_OUTRIGGER_ENGINE_FAILED'
+  | 'ERR_OUTRIGGER_ENGINE_CRASHED'
+  | 'ERR_OUTRIGGER_SOURCE_FAILED'
+  | 'ERR_OUTRIGGER_MEMORY_BUDGET'
   | 'ERR_OUTRIGGER_PEER_MISSING'
   | 'ERR_OUTRIGGER_INJECTED'
 
@@ -83,6 +90,13 @@ export const errorSpecs: Readonly<Record<ErrorCode, ErrorSpec>> = {
   ERR_OUTRIGGER_MODEL_CORRUPT: spec('ModelCorruptError'),
   ERR_OUTRIGGER_MODEL_REFUSED: spec('ModelRefusedError'),
   ERR_OUTRIGGER_ALIAS_CONFLICT: spec('AliasConflictError'),
+  ERR_OUTRIGGER_MODEL_UNTRUSTED: spec('ModelUntrustedError'),
+  ERR_OUTRIGGER_MODEL_TOO_LARGE: spec('ModelTooLargeError'),
+  ERR_OUTRIGGER_ENGINE_UNKNOWN: spec('EngineUnknownError'),
+  ERR_OUTRIGGER_ENGINE_FAILED: spec('EngineFailedError'),
+  ERR_OUTRIGGER_ENGINE_CRASHED: spec('EngineCrashedError'),
+  ERR_OUTRIGGER_SOURCE_FAILED: spec('SourceFailedError'),
+  ERR_OUTRIGGER_MEMORY_BUDGET: spec('MemoryBudgetError', 'rejected'),
   ERR_OUTRIGGER_PEER_MISSING: spec('PeerMissingError'),
   ERR_OUTRIGGER_INJECTED: spec('InjectedFaultError'),
 }

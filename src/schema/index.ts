@@ -5,3 +5,4 @@
  */
 export { defineSchema } from './schema.js'
 export type { Field, FieldType, Schema } from './schema.js'
+export type { DType, Tensor, TensorArrays, Tensors } from './tensor.js'

@@ -44,6 +44,7 @@ export const packagePlaces: Readonly<Record<string, readonly string[]>> = {
   '@duckdb/node-api': ['batch/_duckdb.ts'],
   'p-retry': ['resilience/retry.ts', 'resilience/_p-retry.ts'],
   '@opentelemetry/api': ['observe/'],
+  'onnxruntime-node': ['models/engines/onnx.ts'],
   '@tensorflow/tfjs': ['models/engines/tfjs/', 'models/engines/tfjs.ts'],
   '@tensorflow/tfjs-node': ['models/engines/tfjs/', 'models/engines/tfjs.ts'],
 }

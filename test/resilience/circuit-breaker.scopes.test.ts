@@ -4,7 +4,7 @@ import { breakerControl, goldenProbe } from 'outrigger/resilience'
 import { split } from 'outrigger/route'
 import { fakeClock, mockModel, type FakeClock, type MockModel } from 'outrigger/testing'
 import { describe, expect, test } from 'vitest'
-import { storeOf } from '../models/_loader-kit.js'
+import { storeOf } from '../models/loader/_loader-kit.js'
 import { eventsOf, fateOf, rig } from './_rig.js'
 
 const down = new Error('down')

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { writeFileAtomic } from '../../src/store/atomic-file.js'
-import { failingFileSystem } from '../models/_failing-file-system.js'
+import { failingFileSystem } from '../models/store/_failing-file-system.js'
 
 let folder = ''
 beforeEach(async () => { folder = await mkdtemp(join(tmpdir(), 'outrigger-atomic-')) })

@@ -1,6 +1,6 @@
 /** Between the files of a version and what TensorFlow.js loads: `model.json` with its weights manifest, and the weights. */
 import { OutriggerError } from '../../core/errors.js'
-import type { ModelFiles } from '../model-files.js'
+import type { ModelFiles } from '../store/model-files.js'
 import type { TfjsArtifacts, TfjsWeightSpec } from './_tfjs-types.js'
 
 interface WeightsGroup { readonly paths: readonly string[]; readonly weights: readonly TfjsWeightSpec[] }

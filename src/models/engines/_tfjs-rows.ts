@@ -1,7 +1,7 @@
 /** A loaded TensorFlow.js model with its rows: packed into one tensor per input, run inside `tidy`, unpacked. */
 import { InvalidOptionError, OutriggerError } from '../../core/errors.js'
 import { isRowFailure, RowFailure, type Row } from '../../core/rows.js'
-import type { ModelSignature, TensorSpec } from '../manifest.js'
+import type { ModelSignature, TensorSpec } from '../manifest/manifest.js'
 import type { Tfjs, TfjsModel, TfjsTensor, TfjsTensorInfo } from './_tfjs-types.js'
 import { flatRow, isPackable, packRows, rowShape, unpackRows, type NumericRow } from './_pack-rows.js'
 import type { EngineDescription, EngineMembers } from './engine.js'

@@ -3,15 +3,57 @@ import type { ModelBatchCall, ModelCall } from '../../core/call.js'
 import type { ModelFunction } from '../../core/model.js'
 import type { Predictor } from '../../core/predictor.js'
 import type { Row } from '../../core/rows.js'
-import type { ModelSignature } from '../manifest.js'
-import type { ModelFiles } from '../model-files.js'
-import type { ModelVersion } from '../model-store.js'
+import type { Tensors } from '../../schema/tensor.js'
+import type { ModelSignature } from '../manifest/manifest.js'
+import type { ModelFiles } from '../store/model-files.js'
+import type { ModelVersion } from '../store/model-store.js'
 
 /** What an engine knows of a loaded model. */
 export interface EngineDescription {
   readonly signature?: ModelSignature
-  /** Whether several rows go through the model in one run. */
+  /** Whether several rows go through the model in one run, and gain by it. */
   readonly batchable?: boolean
+  /** The number of rows that every run must have, where the model insists on one. */
+  readonly batchSize?: number
+  /** What the model holds in memory, in bytes, as measured or as its weights say. */
+  readonly bytes?: number
+  /** Where it computes: `cpu`, `wasm`, `tensorflow`, `http`… */
+  readonly device?: string
+}
+
+/**
+ * A loaded model that takes and gives tensors: the small adapter that an engine has to write. The first dimension of
+ * every tensor is the rows of the batch.
+ */
+export interface TensorModel {
+  /** The signature is that of the model itself: names, types, shapes; `null` for a free dimension. */
+  describe(): EngineDescription
+  /**
+   * Runs the batch. The inputs are read-only and the engine's only until the promise settles; the outputs are the
+   * caller's, who may change them. Who cannot stop a run lets it end: the signal only says that nobody waits for it.
+   */
+  run(inputs: Tensors, signal: AbortSignal): Promise<Tensors>
+  /** Frees what it holds. Called once, after the last run has settled. */
+  dispose(): void | Promise<void>
+}
+
+/** Turns the verified files of a version into a {@link TensorModel}. One of them loads many versions, also side by side. */
+export interface TensorEngine {
+  /** What a manifest's `engine` says. */
+  readonly name: string
+  /** How to make it again elsewhere; without it, it can only run in this thread. */
+  readonly origin?: EngineOrigin
+  load(files: ModelFiles, version: ModelVersion): Promise<TensorModel>
+}
+
+/** How to make an engine again in a worker or in another process, where functions cannot go: a module's export, called with plain options. */
+export interface EngineOrigin {
+  /** `outrigger:<name>` for an engine of ours, else a `file:` URL or the name of a package. */
+  readonly module: string
+  /** The name of the export that makes the engine. */
+  readonly export: string
+  /** Its argument: what structured cloning can carry. */
+  readonly options: unknown
 }
 
 /** What an engine may add to a model: how it ends, and what it is. */
@@ -53,4 +95,6 @@ export interface Engine<I, O> {
   /** What a manifest's `engine` says. */
   readonly name: string
   load(files: ModelFiles, version: ModelVersion): Promise<EngineModel<I, O>>
+  /** The adapter inside, where there is one: what `isolated` moves to a worker or a process, rows staying here. */
+  readonly tensors?: TensorEngine
 }

@@ -1,7 +1,7 @@
 /** The engine for models that are made of their files by plain code. */
 import { functionOption, optionsObject, stringOption } from '../../core/options.js'
-import type { ModelFiles } from '../model-files.js'
-import type { ModelVersion } from '../model-store.js'
+import type { ModelFiles } from '../store/model-files.js'
+import type { ModelVersion } from '../store/model-store.js'
 import type { Engine, EngineModel } from './engine.js'
 
 /** Makes the model of a version: a function, or an object with `predict` or `predictBatch`. */

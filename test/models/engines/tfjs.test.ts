@@ -3,8 +3,8 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { RowFailure } from '../../../src/core/rows.js'
 import type { EngineObject } from '../../../src/models/engines/engine.js'
 import { tfjs, tfjsFiles, tfjsSignature, type TfjsRow } from '../../../src/models/engines/tfjs.js'
-import { ModelFiles } from '../../../src/models/model-files.js'
-import type { ModelVersion } from '../../../src/models/model-store.js'
+import { ModelFiles } from '../../../src/models/store/model-files.js'
+import type { ModelVersion } from '../../../src/models/store/model-store.js'
 import { graphModelFiles } from './_graph-model.js'
 
 type Loaded<O = number[]> = Required<Pick<EngineObject<TfjsRow, O>, 'predict' | 'predictBatch' | 'dispose' | 'describe'>>

@@ -8,10 +8,10 @@
  * ```
  */
 import { dirname, join, resolve } from 'node:path'
-import { OutriggerError } from '../core/errors.js'
-import { makeDirectory, withTemporaryFile, type ChunkSource } from '../store/atomic-file.js'
-import { errnoOf, readNoFollow, type FileSystem } from '../store/file-system.js'
-import { startSha256 } from './digest.js'
+import { OutriggerError } from '../../core/errors.js'
+import { makeDirectory, withTemporaryFile, type ChunkSource } from '../../store/atomic-file.js'
+import { errnoOf, readNoFollow, type FileSystem } from '../../store/file-system.js'
+import { startSha256 } from '../manifest/digest.js'
 
 const chunkBytes = 1 << 20
 

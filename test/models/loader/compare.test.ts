@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { difference, nonFinite } from '../../src/models/_compare.js'
+import { difference, nonFinite } from '../../../src/models/loader/_compare.js'
 
 describe('nonFinite', () => {
   it('finds NaN and infinities wherever they are, and nothing else', () => {

@@ -2,7 +2,7 @@
  * JSON with one spelling per value: keys sorted by UTF-16 code units, no white space, numbers as ECMAScript prints them
  * (the rules of RFC 8785). The hash of such a text is the hash of the value.
  */
-import { InvalidOptionError } from '../core/errors.js'
+import { InvalidOptionError } from '../../core/errors.js'
 
 /** What JSON can say. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject

@@ -1,13 +1,13 @@
 /** One loaded version: its stage, who uses it, and its way out. */
-import type { BatchCall, Binding, Call } from '../core/call.js'
-import { OutriggerError } from '../core/errors.js'
-import type { ModelIdentity } from '../core/identity.js'
-import { showIdentity } from '../core/identity.js'
-import { failRows, type Row } from '../core/rows.js'
-import type { Stage } from '../core/stage.js'
-import { isStream, untilEnd } from '../core/streams.js'
+import type { BatchCall, Binding, Call } from '../../core/call.js'
+import { OutriggerError } from '../../core/errors.js'
+import type { ModelIdentity } from '../../core/identity.js'
+import { showIdentity } from '../../core/identity.js'
+import { failRows, type Row } from '../../core/rows.js'
+import type { Stage } from '../../core/stage.js'
+import { isStream, untilEnd } from '../../core/streams.js'
 import { Leases } from './lease.js'
-import type { ModelVersion } from './model-store.js'
+import type { ModelVersion } from '../store/model-store.js'
 
 /** Where a loaded version stands. */
 export type VersionState = 'ready' | 'live' | 'draining' | 'disposed'

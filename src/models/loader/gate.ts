@@ -1,9 +1,9 @@
 /** What a version must show before it may answer anybody. */
-import type { Predictor } from '../core/predictor.js'
-import type { RowResult } from '../core/results.js'
+import type { Predictor } from '../../core/predictor.js'
+import type { RowResult } from '../../core/results.js'
 import { difference, nonFinite } from './_compare.js'
-import type { GoldenPrediction } from './manifest.js'
-import type { ModelVersion } from './model-store.js'
+import type { GoldenPrediction } from '../manifest/manifest.js'
+import type { ModelVersion } from '../store/model-store.js'
 
 /** The part of the way to going live at which a version was refused. */
 export type RefusalStage = 'open' | 'load' | 'build' | 'warm-up' | 'golden' | 'check'

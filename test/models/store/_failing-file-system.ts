@@ -1,4 +1,4 @@
-import { errnoOf, nodeFileSystem, type FileSystem, type FileSystemHandle } from '../../src/store/file-system.js'
+import { errnoOf, nodeFileSystem, type FileSystem, type FileSystemHandle } from '../../../src/store/file-system.js'
 
 export interface FailingFileSystem extends FileSystem {
   /** Every step so far, as `operation path`. */

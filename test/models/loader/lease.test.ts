@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Leases } from '../../src/models/lease.js'
+import { Leases } from '../../../src/models/loader/lease.js'
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 

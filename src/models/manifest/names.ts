@@ -1,5 +1,5 @@
 /** Names of models, aliases and files, and the references that join them: `delay@3`, `delay@champion`, `delay@latest`. */
-import { InvalidOptionError } from '../core/errors.js'
+import { InvalidOptionError } from '../../core/errors.js'
 import { isSha256Hex } from './digest.js'
 
 // Letters, digits, `.`, `_` and `-`, starting and ending with a letter or a digit: safe as a directory name everywhere.

@@ -1,7 +1,7 @@
-import type { PredictorEvent } from '../../src/core/events.js'
-import type { ModelLoader } from '../../src/models/model-loader.js'
-import { modelStore, type ModelStore, type PublishOptions } from '../../src/models/model-store.js'
-import { temporaryFolder } from './_temporary.js'
+import type { PredictorEvent } from '../../../src/core/events.js'
+import type { ModelLoader } from '../../../src/models/loader/model-loader.js'
+import { modelStore, type ModelStore, type PublishOptions } from '../../../src/models/store/model-store.js'
+import { temporaryFolder } from '../temporary.js'
 
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 

@@ -1,11 +1,11 @@
 import { link, mkdir, readFile, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { Clock } from '../../src/core/clock.js'
-import { modelStore, type ModelStore, type PublishOptions } from '../../src/models/model-store.js'
-import { nodeFileSystem } from '../../src/store/file-system.js'
+import type { Clock } from '../../../src/core/clock.js'
+import { modelStore, type ModelStore, type PublishOptions } from '../../../src/models/store/model-store.js'
+import { nodeFileSystem } from '../../../src/store/file-system.js'
 import { snapshotFileSystem } from './_snapshot-file-system.js'
-import { filesBelow, temporaryFolder } from './_temporary.js'
+import { filesBelow, temporaryFolder } from '../temporary.js'
 
 const clock = { wall: () => Date.UTC(2001, 1, 1) } as Clock
 const version = (change: Partial<PublishOptions> = {}): PublishOptions =>

@@ -1,11 +1,11 @@
 /** From what a publisher passes to a manifest without version and files, checked before anything is written. */
-import { InvalidOptionError } from '../core/errors.js'
-import { numberOption, optionsObject, stringOption } from '../core/options.js'
-import { canonicalJson, type JsonObject } from './_canonical-json.js'
-import { checkManifest } from './_manifest-check.js'
-import type { GoldenPrediction, ModelManifest } from './manifest.js'
+import { InvalidOptionError } from '../../core/errors.js'
+import { numberOption, optionsObject, stringOption } from '../../core/options.js'
+import { canonicalJson, type JsonObject } from '../manifest/canonical-json.js'
+import { checkManifest } from '../manifest/manifest-check.js'
+import type { GoldenPrediction, ModelManifest } from '../manifest/manifest.js'
 import type { GoldenInput, PublishOptions } from './model-store.js'
-import { checkModelName, pathFault } from './names.js'
+import { checkModelName, pathFault } from '../manifest/names.js'
 
 const owner = 'a version'
 const defaultTolerance = 1e-4

@@ -1,11 +1,12 @@
 /** Versions of models: published once, verified on every load, found by number, alias or digest. */
-import type { Clock } from '../core/clock.js'
-import type { ModelIdentity } from '../core/identity.js'
-import type { JsonObject } from './_canonical-json.js'
+import type { Clock } from '../../core/clock.js'
+import type { ModelIdentity } from '../../core/identity.js'
+import type { JsonObject } from '../manifest/canonical-json.js'
 import type { ModelAlias } from './_aliases.js'
-import type { ModelManifest, ModelSignature } from './manifest.js'
+import type { ModelManifest, ModelSignature } from '../manifest/manifest.js'
+import type { ManifestSignature } from '../manifest/signature.js'
 import type { ModelFiles } from './model-files.js'
-import type { FileSystem } from '../store/file-system.js'
+import type { FileSystem } from '../../store/file-system.js'
 import { DirectoryStore } from './_directory-store.js'
 
 /** A published version. */
@@ -15,6 +16,8 @@ export interface ModelVersion {
   /** SHA-256 of the manifest: 64 hexadecimal digits. It stands for every byte of the version. */
   readonly digest: string
   readonly manifest: ModelManifest
+  /** The signatures that came with it, not checked yet. @default none */
+  readonly signatures?: readonly ManifestSignature[]
 }
 
 /** A version with its files in memory, every hash checked. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { canonicalJson } from '../../src/models/_canonical-json.js'
-import { manifestDigest, parseManifest, serializeManifest, type ModelManifest } from '../../src/models/manifest.js'
-import { parseReference } from '../../src/models/names.js'
+import { canonicalJson } from '../../../src/models/manifest/canonical-json.js'
+import { manifestDigest, parseManifest, serializeManifest, type ModelManifest } from '../../../src/models/manifest/manifest.js'
+import { parseReference } from '../../../src/models/manifest/names.js'
 
 const hash = 'ab'.repeat(32)
 const manifest = (change: Record<string, unknown> = {}): ModelManifest => ({

@@ -5,13 +5,13 @@
  * older files are the history of the alias.
  */
 import { join } from 'node:path'
-import { OutriggerError } from '../core/errors.js'
-import { writeFileAtomic } from '../store/atomic-file.js'
-import { errnoOf } from '../store/file-system.js'
-import { canonicalJson } from './_canonical-json.js'
+import { OutriggerError } from '../../core/errors.js'
+import { writeFileAtomic } from '../../store/atomic-file.js'
+import { errnoOf } from '../../store/file-system.js'
+import { canonicalJson } from '../manifest/canonical-json.js'
 import { corrupt, type Disk } from './_disk.js'
-import { sha256Hex } from './digest.js'
-import { isAliasName } from './names.js'
+import { sha256Hex } from '../manifest/digest.js'
+import { isAliasName } from '../manifest/names.js'
 
 /** Where an alias points. */
 export interface ModelAlias {

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { modelStore, type ModelStore, type PublishOptions } from '../../src/models/model-store.js'
+import { modelStore, type ModelStore, type PublishOptions } from '../../../src/models/store/model-store.js'
 import { failingFileSystem } from './_failing-file-system.js'
-import { temporaryFolder } from './_temporary.js'
+import { temporaryFolder } from '../temporary.js'
 
 const second: PublishOptions = { name: 'delay', version: 2, engine: 'function', files: { 'a.txt': 'second', 'b.txt': 'shared', 'c.bin': new Uint8Array(3_000).fill(7) } }
 const digest = async (store: ModelStore, reference: string): Promise<string> =>

@@ -1,5 +1,5 @@
 /** The files of one version in memory, each verified against its hash. */
-import { isOutriggerError, OutriggerError } from '../core/errors.js'
+import { isOutriggerError, OutriggerError } from '../../core/errors.js'
 
 /**
  * The verified files of a version, by path. The bytes are the caller's own: nothing changes them afterwards.

@@ -1,14 +1,14 @@
 /** From a version in the store to one that may go live: files, engine, build, gate. */
-import type { ModelIdentity } from '../core/identity.js'
-import { modelStage, type ModelFunction, type ModelObject } from '../core/model.js'
-import { isPredictor, predictorOver, stageOf, type Predictor } from '../core/predictor.js'
-import type { Runtime } from '../core/runtime.js'
-import type { Stage, StageSchema } from '../core/stage.js'
+import type { ModelIdentity } from '../../core/identity.js'
+import { modelStage, type ModelFunction, type ModelObject } from '../../core/model.js'
+import { isPredictor, predictorOver, stageOf, type Predictor } from '../../core/predictor.js'
+import type { Runtime } from '../../core/runtime.js'
+import type { Stage, StageSchema } from '../../core/stage.js'
 import { LoadedVersion } from './_loaded-version.js'
-import type { Engine, EngineModel, EngineObject } from './engines/engine.js'
-import type { LoadModel } from './engines/function.js'
+import type { Engine, EngineModel, EngineObject } from '../engines/engine.js'
+import type { LoadModel } from '../engines/function.js'
 import { messageOf, passGate, Refusal, type GateOptions, type RefusalStage } from './gate.js'
-import { identityOf, type ModelSource, type ModelVersion, type OpenedModel } from './model-store.js'
+import { identityOf, type ModelSource, type ModelVersion, type OpenedModel } from '../store/model-store.js'
 
 /** The options of a loader, checked. */
 export interface LoaderSettings<I, O> {

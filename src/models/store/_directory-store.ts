@@ -1,18 +1,18 @@
 /** The store in a directory: how a version gets in, is found, and is read. What it promises stands at `ModelStore`. */
 import { join } from 'node:path'
-import { systemClock, type Clock } from '../core/clock.js'
-import { InvalidOptionError, isOutriggerError, OutriggerError } from '../core/errors.js'
-import { numberOption, optionsObject, stringOption } from '../core/options.js'
-import { onceBytes, syncDirectory } from '../store/atomic-file.js'
-import { errnoOf, nodeFileSystem } from '../store/file-system.js'
+import { systemClock, type Clock } from '../../core/clock.js'
+import { InvalidOptionError, isOutriggerError, OutriggerError } from '../../core/errors.js'
+import { numberOption, optionsObject, stringOption } from '../../core/options.js'
+import { onceBytes, syncDirectory } from '../../store/atomic-file.js'
+import { errnoOf, nodeFileSystem } from '../../store/file-system.js'
 import { Aliases, type ModelAlias } from './_aliases.js'
 import { Disk, corrupt } from './_disk.js'
 import { draftManifest } from './_publish.js'
-import { sha256Hex } from './digest.js'
-import { manifestDigest, parseManifest, serializeManifest, type ManifestFile, type ModelManifest } from './manifest.js'
+import { sha256Hex } from '../manifest/digest.js'
+import { manifestDigest, parseManifest, serializeManifest, type ManifestFile, type ModelManifest } from '../manifest/manifest.js'
 import { ModelFiles } from './model-files.js'
 import type { FileContent, ListedVersion, ModelStore, ModelStoreOptions, ModelVersion, OpenedModel, PublishOptions, SetAliasOptions } from './model-store.js'
-import { checkAliasName, checkModelName, isModelName, parseReference } from './names.js'
+import { checkAliasName, checkModelName, isModelName, parseReference } from '../manifest/names.js'
 
 const maxManifestBytes = 16 * 1024 * 1024
 

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { nodeFileSystem, type FileSystem } from '../../src/store/file-system.js'
+import { nodeFileSystem, type FileSystem } from '../../../src/store/file-system.js'
 
 const absent = (path: string): Error => Object.assign(new Error(`no ${path}`), { code: 'ENOENT' })
 

@@ -3,10 +3,10 @@
  *
  * A manifest has one spelling (canonical JSON); the SHA-256 of those bytes is the version's digest.
  */
-import { OutriggerError } from '../core/errors.js'
-import type { JsonObject, JsonValue } from './_canonical-json.js'
-import { canonicalJson } from './_canonical-json.js'
-import { checkManifest } from './_manifest-check.js'
+import { OutriggerError } from '../../core/errors.js'
+import type { JsonObject, JsonValue } from './canonical-json.js'
+import { canonicalJson } from './canonical-json.js'
+import { checkManifest } from './manifest-check.js'
 import { sha256Hex } from './digest.js'
 
 /** A file of a version. */
@@ -23,8 +23,19 @@ export interface TensorSpec {
   readonly name: string
   /** As the engine names it: `float32`, `int32`, `bool`, `string`… */
   readonly dtype: string
-  /** One entry per dimension; `null` for a free one, such as the batch dimension in front. */
+  /** One entry per dimension, the batch dimension in front; `null` for a free one. */
   readonly shape: readonly (number | null)[]
+  /** What stands along the last dimension, so that a row may be a record of them. */
+  readonly fields?: readonly TensorField[]
+  /** The labels that its integers stand for: 0 is the first. */
+  readonly categories?: readonly string[]
+}
+
+/** One element of a row's tensor. */
+export interface TensorField {
+  readonly name: string
+  /** The labels that its number stands for: 0 is the first. */
+  readonly categories?: readonly string[]
 }
 
 /** The tensors that the model takes and gives. */

@@ -1,12 +1,12 @@
 /** The loader as a stage: binds a call to the version that is live, and serves it with that one. */
-import type { BatchCall, Call } from '../core/call.js'
-import { OutriggerError } from '../core/errors.js'
-import type { EventHub } from '../core/events.js'
-import type { ModelIdentity } from '../core/identity.js'
-import { showIdentity } from '../core/identity.js'
-import { failRows, pick, type Row } from '../core/rows.js'
-import type { Runtime } from '../core/runtime.js'
-import type { Stage, StageSchema } from '../core/stage.js'
+import type { BatchCall, Call } from '../../core/call.js'
+import { OutriggerError } from '../../core/errors.js'
+import type { EventHub } from '../../core/events.js'
+import type { ModelIdentity } from '../../core/identity.js'
+import { showIdentity } from '../../core/identity.js'
+import { failRows, pick, type Row } from '../../core/rows.js'
+import type { Runtime } from '../../core/runtime.js'
+import type { Stage, StageSchema } from '../../core/stage.js'
 import type { LoadedVersion } from './_loaded-version.js'
 
 /** What the stage needs of its loader. */
