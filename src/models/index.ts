@@ -7,7 +7,7 @@
  *
  * Stability: experimental.
  */
-export type { Engine, EngineDescription, EngineMembers, EngineModel, EngineObject, EngineOrigin, TensorEngine, TensorModel } from './engines/engine.js'
+export type { Engine, EngineDescription, EngineMembers, EngineModel, EngineObject, EngineOrigin, TensorCall, TensorEngine, TensorModel } from './engines/engine.js'
 export { functionEngine } from './engines/function.js'
 export type { FunctionEngineOptions, LoadModel } from './engines/function.js'
 export { tfjs, tfjsFiles, tfjsSignature } from './engines/tfjs.js'

@@ -21,6 +21,9 @@ export interface EngineDescription {
   readonly device?: string
 }
 
+/** What a run may ask about the call it serves. Read only what you use: the signal is made when first read, for 2.5 µs. */
+export type TensorCall = Pick<ModelCall, 'signal' | 'remainingMs'>
+
 /**
  * A loaded model that takes and gives tensors: the small adapter that an engine has to write. The first dimension of
  * every tensor is the rows of the batch.
@@ -32,7 +35,7 @@ export interface TensorModel {
    * Runs the batch. The inputs are read-only and the engine's only until the promise settles; the outputs are the
    * caller's, who may change them. Who cannot stop a run lets it end: the signal only says that nobody waits for it.
    */
-  run(inputs: Tensors, signal: AbortSignal): Promise<Tensors>
+  run(inputs: Tensors, call: TensorCall): Promise<Tensors>
   /** Frees what it holds. Called once, after the last run has settled. */
   dispose(): void | Promise<void>
 }
@@ -43,6 +46,11 @@ export interface TensorEngine {
   readonly name: string
   /** How to make it again elsewhere; without it, it can only run in this thread. */
   readonly origin?: EngineOrigin
+  /**
+   * Whether its models take the buffers of the inputs for good, as one that transfers them to a worker does. They are
+   * packed for it then; otherwise a lone row's typed array may go to it as the caller passed it. @default false
+   */
+  readonly takesInputs?: boolean
   load(files: ModelFiles, version: ModelVersion): Promise<TensorModel>
 }
 
@@ -97,4 +105,6 @@ export interface Engine<I, O> {
   load(files: ModelFiles, version: ModelVersion): Promise<EngineModel<I, O>>
   /** The adapter inside, where there is one: what `isolated` moves to a worker or a process, rows staying here. */
   readonly tensors?: TensorEngine
+  /** The same engine, with the same options, over another adapter: one that computes elsewhere. There where `tensors` is. */
+  over?(tensors: TensorEngine): Engine<I, O>
 }
