@@ -39,6 +39,8 @@ export interface FileSystem {
   unlink(path: string): Promise<void>
   readdir(path: string): Promise<string[]>
   realpath(path: string): Promise<string>
+  /** What a name stands for, without following a link. */
+  lstat(path: string): Promise<{ readonly size: number; readonly mtimeMs: number; isFile(): boolean; isDirectory(): boolean }>
 }
 
 /** Node's file system. */
@@ -50,6 +52,7 @@ export const nodeFileSystem: FileSystem = {
   unlink: (path) => node.unlink(path),
   readdir: (path) => node.readdir(path),
   realpath: (path) => node.realpath(path),
+  lstat: (path) => node.lstat(path),
 }
 
 /** Flags that open a file for reading and fail on a symbolic link (where the platform knows such a flag). */

@@ -1,15 +1,14 @@
 /**
- * Aliases on disk: every move is a new file `<revision>.json`, made exclusively, and the highest revision counts.
+ * Aliases: every move is a new file `<revision>.json`, made exclusively, and the highest revision counts.
  *
  * So a compare-and-swap needs no lock: who read revision n writes n + 1, and of several movers one gets the name. The
  * older files are the history of the alias.
  */
-import { join } from 'node:path'
 import { OutriggerError } from '../../core/errors.js'
-import { writeFileAtomic } from '../../store/atomic-file.js'
-import { errnoOf } from '../../store/file-system.js'
 import { canonicalJson } from '../manifest/canonical-json.js'
-import { corrupt, type Disk } from './_disk.js'
+import { corrupt } from './_faults.js'
+import { readSmall } from './_read.js'
+import type { ModelDepot } from './depot.js'
 import { sha256Hex } from '../manifest/digest.js'
 import { isAliasName } from '../manifest/names.js'
 
@@ -50,21 +49,23 @@ const lastRevision = (files: readonly string[]): number => {
   return last
 }
 
-/** The aliases of the models in a directory. */
-export class Aliases {
-  readonly #disk: Disk
+const folder = (name: string, alias = ''): string => `models/${name}/aliases/${alias === '' ? '' : `${alias}/`}`
 
-  constructor(disk: Disk) {
-    this.#disk = disk
+/** The aliases of the models in a depot. */
+export class Aliases {
+  readonly #depot: ModelDepot
+
+  constructor(depot: ModelDepot) {
+    this.#depot = depot
   }
 
   async #revision(name: string, alias: string): Promise<number> {
-    return lastRevision(await this.#disk.names('models', name, 'aliases', alias))
+    return lastRevision(await this.#depot.names(folder(name, alias)))
   }
 
   async #load(name: string, alias: string, revision: number): Promise<ModelAlias> {
     const what = `alias ${name}@${alias}`
-    const bytes = await this.#disk.readSmall(maxBytes, 'models', name, 'aliases', alias, `${revision}.json`)
+    const bytes = await readSmall(this.#depot, `${folder(name, alias)}${revision}.json`, maxBytes)
     if (bytes === undefined) throw corrupt(what, `revision ${revision} must be there`, 'missing')
     const move = parse(bytes, what)
     if (move.name !== name || move.alias !== alias || move.revision !== revision) {
@@ -82,7 +83,7 @@ export class Aliases {
   /** All aliases of a model, by name. */
   async list(name: string): Promise<ModelAlias[]> {
     const found: ModelAlias[] = []
-    for (const alias of (await this.#disk.names('models', name, 'aliases')).filter(isAliasName).sort()) {
+    for (const alias of (await this.#depot.names(folder(name))).filter(isAliasName).sort()) {
       const move = await this.read(name, alias)
       if (move !== undefined) found.push(move)
     }
@@ -91,7 +92,6 @@ export class Aliases {
 
   /** Moves an alias; see `ModelStore.setAlias`. */
   async move(name: string, alias: string, to: { readonly version: number; readonly digest: string }, moved: () => string, expect?: number | null): Promise<ModelAlias> {
-    const directory = await this.#disk.prepare('models', name, 'aliases', alias)
     for (;;) {
       const revision = await this.#revision(name, alias)
       // Without `expect` a damaged alias may be set anew: that is its repair.
@@ -103,12 +103,8 @@ export class Aliases {
       }
       if (current?.version === to.version && current.digest === to.digest) return current
       const next: ModelAlias = { name, alias, version: to.version, digest: to.digest, revision: revision + 1, previous: current?.version ?? null, moved: moved() }
-      try {
-        await writeFileAtomic(join(directory, `${next.revision}.json`), serialize(next), { fileSystem: this.#disk.fileSystem, exclusive: true })
-        return next
-      } catch (error) {
-        if (errnoOf(error) !== 'EEXIST') throw error // somebody else was first: look again
-      }
+      if (await this.#depot.create(`${folder(name, alias)}${next.revision}.json`, serialize(next))) return next
+      // Somebody else was first: look again.
     }
   }
 }

@@ -1,13 +1,17 @@
 /** Versions of models: published once, verified on every load, found by number, alias or digest. */
-import type { Clock } from '../../core/clock.js'
+import { systemClock, type Clock } from '../../core/clock.js'
 import type { ModelIdentity } from '../../core/identity.js'
 import type { JsonObject } from '../manifest/canonical-json.js'
 import type { ModelAlias } from './_aliases.js'
 import type { ModelManifest, ModelSignature } from '../manifest/manifest.js'
 import type { ManifestSignature } from '../manifest/signature.js'
 import type { ModelFiles } from './model-files.js'
-import type { FileSystem } from '../../store/file-system.js'
-import { DirectoryStore } from './_directory-store.js'
+import { InvalidOptionError } from '../../core/errors.js'
+import { membersOption, optionsObject, stringOption } from '../../core/options.js'
+import { nodeFileSystem, type FileSystem } from '../../store/file-system.js'
+import { DepotStore } from './_depot-store.js'
+import { DirectoryDepot } from './_directory-depot.js'
+import type { ModelDepot } from './depot.js'
 
 /** A published version. */
 export interface ModelVersion {
@@ -105,18 +109,28 @@ export interface ModelStore extends ModelSource {
   aliases(name: string): Promise<ModelAlias[]>
 }
 
-/** Options of {@link modelStore}. */
+/** Options of {@link modelStore}: either `path` or `depot`. */
 export interface ModelStoreOptions {
   /** The directory. It is made at the first publish; it may be shared by processes on one machine. */
-  readonly path: string
+  readonly path?: string
+  /** Another place than a directory, such as `memoryDepot()`. */
+  readonly depot?: ModelDepot
   /** Where the times in manifests come from. @default the machine's clock */
   readonly clock?: Clock
-  /** @default Node's */
+  /** The file system that `path` is in. @default Node's */
   readonly fileSystem?: FileSystem
 }
 
+const depotMethods = ['names', 'list', 'read', 'create', 'writeBlob', 'remove'] as const
+
+const depotOf = ({ path, depot, fileSystem }: ModelStoreOptions): ModelDepot => {
+  if (depot === undefined) return new DirectoryDepot(stringOption('modelStore', 'path', path), fileSystem ?? nodeFileSystem)
+  if (path !== undefined || fileSystem !== undefined) throw new InvalidOptionError(`Cannot create modelStore as a store lies in one place, \`path\` or \`depot\`: current value is both`)
+  return membersOption('modelStore', 'depot', depot, depotMethods)
+}
+
 /**
- * A store of model versions in a directory.
+ * A store of model versions, in a directory or another place.
  *
  * Files are kept once by content. A poller sees a version whole or not at all. Every load checks every hash, so one
  * flipped bit, a truncated or a swapped file is refused. Symbolic links inside the store are refused as well. The
@@ -143,7 +157,10 @@ export interface ModelStoreOptions {
  * await assert.rejects(store.resolve('delay@2'), { code: 'ERR_OUTRIGGER_MODEL_NOT_FOUND' })
  * ```
  */
-export const modelStore = (options: ModelStoreOptions): ModelStore => new DirectoryStore(options)
+export const modelStore = (options: ModelStoreOptions): ModelStore => {
+  optionsObject('modelStore', options, ['path', 'depot', 'clock', 'fileSystem'])
+  return new DepotStore(depotOf(options), options.clock ?? systemClock)
+}
 
 /** What records and cache keys say of a version. */
 export const identityOf = (version: ModelVersion): ModelIdentity =>

@@ -2,6 +2,7 @@ import { link, mkdir, readFile, rename, rm, symlink, unlink, writeFile } from 'n
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Clock } from '../../../src/core/clock.js'
+import { memoryDepot } from '../../../src/models/store/memory-depot.js'
 import { modelStore, type ModelStore, type PublishOptions } from '../../../src/models/store/model-store.js'
 import { nodeFileSystem } from '../../../src/store/file-system.js'
 import { snapshotFileSystem } from './_snapshot-file-system.js'
@@ -262,8 +263,19 @@ describe('modelStore aliases', () => {
 })
 
 describe('modelStore options', () => {
-  it.each([[{}], [{ path: '' }], [{ path: 'x', folder: 'y' }], [undefined]])('refuses %j', (options) => {
+  it.each([[{}], [{ path: '' }], [{ path: 'x', folder: 'y' }], [undefined], [{ depot: {} }], [{ path: 'x', depot: memoryDepot() }]])('refuses %j', (options) => {
     expect(() => modelStore(options as never)).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
+  })
+
+  it('takes a depot: the same store in memory', async () => {
+    const depot = memoryDepot()
+    const store = modelStore({ depot, clock })
+    const published = await store.publish(version())
+    await store.setAlias('delay', 'champion', 1)
+    expect(await modelStore({ depot }).open('delay@champion')).toMatchObject({ digest: published.digest })
+    expect(published.digest).toBe((await (await stored()).store.resolve('delay@1')).digest)
+    expect(await code(store.publish(version({ version: 1 })))).toBe('ERR_OUTRIGGER_MODEL_EXISTS')
+    expect((await store.list()).map((entry) => entry.ok)).toEqual([true])
   })
 
   it('takes a file system', async () => {

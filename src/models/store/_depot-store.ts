@@ -1,34 +1,35 @@
-/** The store in a directory: how a version gets in, is found, and is read. What it promises stands at `ModelStore`. */
-import { join } from 'node:path'
-import { systemClock, type Clock } from '../../core/clock.js'
-import { InvalidOptionError, isOutriggerError, OutriggerError } from '../../core/errors.js'
-import { numberOption, optionsObject, stringOption } from '../../core/options.js'
-import { onceBytes, syncDirectory } from '../../store/atomic-file.js'
-import { errnoOf, nodeFileSystem } from '../../store/file-system.js'
+/** The store on a depot: how a version gets in, is found, and is read. What it promises stands at `ModelStore`. */
+import type { Clock } from '../../core/clock.js'
+import { hasCode, InvalidOptionError, isOutriggerError, OutriggerError } from '../../core/errors.js'
+import { numberOption, optionsObject } from '../../core/options.js'
 import { Aliases, type ModelAlias } from './_aliases.js'
-import { Disk, corrupt } from './_disk.js'
+import { chunksOf, chunksOfFile, identify } from './_chunks.js'
+import { corrupt, notFound } from './_faults.js'
 import { draftManifest } from './_publish.js'
+import { blobKey, readBlob, readSmall } from './_read.js'
+import type { BlobId, ModelDepot } from './depot.js'
 import { sha256Hex } from '../manifest/digest.js'
 import { manifestDigest, parseManifest, serializeManifest, type ManifestFile, type ModelManifest } from '../manifest/manifest.js'
 import { ModelFiles } from './model-files.js'
-import type { FileContent, ListedVersion, ModelStore, ModelStoreOptions, ModelVersion, OpenedModel, PublishOptions, SetAliasOptions } from './model-store.js'
+import type { FileContent, ListedVersion, ModelStore, ModelVersion, OpenedModel, PublishOptions, SetAliasOptions } from './model-store.js'
 import { checkAliasName, checkModelName, isModelName, parseReference } from '../manifest/names.js'
 
 const maxManifestBytes = 16 * 1024 * 1024
 
-const notFound = (what: string, constraint: string): OutriggerError =>
-  new OutriggerError('ERR_OUTRIGGER_MODEL_NOT_FOUND', `Cannot find ${what} as ${constraint}: current value is nothing`, { reference: what })
+/** The bytes of a file to publish, in pieces, from the beginning. */
+const contentChunks = (content: FileContent): AsyncIterable<Uint8Array> => {
+  if (typeof content === 'string') return chunksOf(new TextEncoder().encode(content))
+  return content instanceof Uint8Array ? chunksOf(content) : chunksOfFile(content.from)
+}
 
-export class DirectoryStore implements ModelStore {
-  readonly #disk: Disk
+export class DepotStore implements ModelStore {
+  readonly #depot: ModelDepot
   readonly #aliases: Aliases
   readonly #clock: Clock
 
-  constructor(options: ModelStoreOptions) {
-    optionsObject('modelStore', options, ['path', 'clock', 'fileSystem'])
-    const { path, clock = systemClock, fileSystem = nodeFileSystem } = options
-    this.#disk = new Disk(stringOption('modelStore', 'path', path), fileSystem)
-    this.#aliases = new Aliases(this.#disk)
+  constructor(depot: ModelDepot, clock: Clock) {
+    this.#depot = depot
+    this.#aliases = new Aliases(depot)
     this.#clock = clock
   }
 
@@ -42,53 +43,45 @@ export class DirectoryStore implements ModelStore {
       new OutriggerError('ERR_OUTRIGGER_MODEL_EXISTS', `Cannot publish ${options.name}@${version} as a version is published once: current value is a published version`, { model: options.name, version })
     if (options.version !== undefined && await this.#manifestBytes(options.name, options.version) !== undefined) throw exists(options.version)
 
-    const blobs = await this.#disk.prepare('blobs')
     const files: ManifestFile[] = []
-    for (const [path, content] of Object.entries(options.files)) files.push({ path, ...await this.#writeContent(blobs, content) })
+    for (const [path, content] of Object.entries(options.files)) files.push({ path, ...await this.#writeContent(path, content) })
     for (let version = options.version ?? await this.#nextVersion(options.name); ; version += 1) {
-      const published = await this.#link(blobs, { ...draft, version, files })
+      const published = await this.#commit({ ...draft, version, files })
       if (published !== undefined) return published
       if (options.version !== undefined) throw exists(version)
     }
   }
 
-  async #writeContent(blobs: string, content: FileContent): Promise<{ readonly bytes: number; readonly sha256: string }> {
-    if (typeof content === 'string') return await this.#disk.writeBlob(blobs, onceBytes(new TextEncoder().encode(content)))
-    if (content instanceof Uint8Array) return await this.#disk.writeBlob(blobs, onceBytes(content))
-    const source = await this.#disk.fileChunks(content.from)
-    try {
-      return await this.#disk.writeBlob(blobs, source.next)
-    } finally {
-      await source.close()
-    }
+  /** Stores a file under its hash. It is read twice: the name must be known before it can be written. */
+  async #writeContent(path: string, content: FileContent): Promise<BlobId> {
+    const { sha256, bytes } = await identify(contentChunks(content))
+    await this.#depot.writeBlob(blobKey(sha256), { sha256, bytes }, contentChunks(content))
+      .catch((error: unknown) => {
+        if (hasCode(error, 'ERR_OUTRIGGER_MODEL_CORRUPT')) throw corrupt(`\`${path}\``, 'it must not change while it is published', 'other bytes', error)
+        throw error
+      })
+    return { sha256, bytes }
   }
 
-  /** The publish itself: a second name for the manifest's blob. `undefined` if the number is taken. */
-  async #link(blobs: string, manifest: ModelManifest): Promise<ModelVersion | undefined> {
+  /** The publish itself: the manifest gets its name. `undefined` if the number is taken. */
+  async #commit(manifest: ModelManifest): Promise<ModelVersion | undefined> {
     const { name, version } = manifest
     const bytes = serializeManifest(manifest)
-    const { sha256: digest } = await this.#disk.writeBlob(blobs, onceBytes(bytes))
-    await syncDirectory(this.#disk.fileSystem, blobs)
-    const directory = await this.#disk.prepare('models', name, 'versions', String(version))
-    try {
-      await this.#disk.fileSystem.link(join(blobs, `sha256-${digest}`), join(directory, 'manifest.json'))
-    } catch (error) {
-      if (errnoOf(error) === 'EEXIST') return undefined
-      throw error
-    }
-    await syncDirectory(this.#disk.fileSystem, directory)
+    const digest = sha256Hex(bytes)
+    await this.#depot.writeBlob(blobKey(digest), { sha256: digest, bytes: bytes.length }, chunksOf(bytes))
+    if (!await this.#depot.create(`models/${name}/versions/${version}/manifest.json`, bytes)) return undefined
     return { name, version, digest, manifest: parseManifest(bytes) }
   }
 
   async #versions(name: string): Promise<number[]> {
-    const names = await this.#disk.names('models', name, 'versions')
+    const names = await this.#depot.names(`models/${name}/versions/`)
     return names.filter((text) => /^[1-9]\d{0,14}$/.test(text)).map(Number).sort((a, b) => a - b)
   }
 
   async #latest(name: string): Promise<number | undefined> {
     for (const version of (await this.#versions(name)).reverse()) {
       // A directory without a manifest is a publish that did not end.
-      if (await this.#disk.locate('models', name, 'versions', String(version), 'manifest.json') !== undefined) return version
+      if ((await this.#depot.names(`models/${name}/versions/${version}/`)).includes('manifest.json')) return version
     }
     return undefined
   }
@@ -98,7 +91,7 @@ export class DirectoryStore implements ModelStore {
   }
 
   async #manifestBytes(name: string, version: number): Promise<Uint8Array | undefined> {
-    return await this.#disk.readSmall(maxManifestBytes, 'models', name, 'versions', String(version), 'manifest.json')
+    return await readSmall(this.#depot, `models/${name}/versions/${version}/manifest.json`, maxManifestBytes)
   }
 
   async #read(name: string, version: number): Promise<ModelVersion> {
@@ -107,7 +100,7 @@ export class DirectoryStore implements ModelStore {
     if (bytes === undefined) throw notFound(what, 'it must be published')
     const digest = sha256Hex(bytes)
     // The manifest's own blob is named by the hash it was published with, so a changed manifest finds none.
-    await this.#disk.readBlob({ sha256: digest, bytes: bytes.length }, `the manifest of ${what}`)
+    await readBlob(this.#depot, { sha256: digest, bytes: bytes.length }, `the manifest of ${what}`)
     const manifest = parseManifest(bytes, `the manifest of ${what}`)
     if (manifest.name !== name || manifest.version !== version) {
       throw corrupt(what, 'its manifest must be its own', `that of ${manifest.name}@${manifest.version}`)
@@ -116,7 +109,7 @@ export class DirectoryStore implements ModelStore {
   }
 
   async #byDigest(digest: string, name: string | undefined): Promise<ModelVersion> {
-    const bytes = await this.#disk.readSmall(maxManifestBytes, 'blobs', `sha256-${digest}`)
+    const bytes = await readSmall(this.#depot, blobKey(digest), maxManifestBytes)
     if (bytes === undefined) throw notFound(digest, 'a version with this digest must be published')
     if (sha256Hex(bytes) !== digest) throw corrupt(`the manifest ${digest}`, 'its SHA-256 must be its name', sha256Hex(bytes))
     let manifest: ModelManifest
@@ -155,12 +148,12 @@ export class DirectoryStore implements ModelStore {
     const what = `${found.name}@${found.version}`
     if (manifestDigest(found.manifest) !== found.digest) throw corrupt(what, 'its manifest must have its digest', manifestDigest(found.manifest))
     const files = new Map<string, Uint8Array>()
-    for (const file of found.manifest.files) files.set(file.path, await this.#disk.readBlob(file, `\`${file.path}\` of ${what}`))
+    for (const file of found.manifest.files) files.set(file.path, await readBlob(this.#depot, file, `\`${file.path}\` of ${what}`))
     return { name: found.name, version: found.version, digest: found.digest, manifest: found.manifest, files: new ModelFiles(what, files) }
   }
 
   async list(name?: string): Promise<ListedVersion[]> {
-    const names = name === undefined ? (await this.#disk.names('models')).filter(isModelName).sort() : [checkModelName('list versions', name)]
+    const names = name === undefined ? (await this.#depot.names('models/')).filter(isModelName).sort() : [checkModelName('list versions', name)]
     const listed: ListedVersion[] = []
     for (const model of names) {
       for (const version of await this.#versions(model)) {

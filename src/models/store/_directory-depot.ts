@@ -1,0 +1,171 @@
+/**
+ * A depot that is a directory. A file gets its name, by an exclusive link or a rename, after its bytes are flushed; so a
+ * reader sees it whole or not at all, also after a crash or a power cut.
+ */
+import { dirname, join, resolve } from 'node:path'
+import { makeDirectory, onceBytes, syncDirectory, temporaryPrefix, withTemporaryFile, type ChunkSource } from '../../store/atomic-file.js'
+import { errnoOf, readNoFollow, type FileSystem } from '../../store/file-system.js'
+import { checked, chunksOfReader, identify } from './_chunks.js'
+import { corrupt } from './_faults.js'
+import type { BlobId, DepotEntry, DepotReader, ModelDepot } from './depot.js'
+
+const isAbsent = (error: unknown): boolean => errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR'
+
+/** Calls `use` with the pull that {@link withTemporaryFile} takes, and ends the iterable when that has settled. */
+const pulling = async (chunks: AsyncIterable<Uint8Array>, use: (pull: ChunkSource) => Promise<void>): Promise<void> => {
+  const iterator = chunks[Symbol.asyncIterator]()
+  try {
+    await use(async () => {
+      const next = await iterator.next()
+      return next.done === true ? new Uint8Array() : next.value
+    })
+  } finally {
+    await iterator.return?.()
+  }
+}
+
+export class DirectoryDepot implements ModelDepot {
+  readonly #fileSystem: FileSystem
+  readonly #path: string
+  /** Directories in which a blob got its name since they were last flushed, with the count of such names. */
+  readonly #unflushed = new Map<string, number>()
+
+  constructor(path: string, fileSystem: FileSystem) {
+    this.#path = resolve(path)
+    this.#fileSystem = fileSystem
+  }
+
+  /** The real path of something below the root, which may not be reached through a symbolic link. `undefined` if it is not there. */
+  async #locate(key: string): Promise<string | undefined> {
+    try {
+      const path = join(await this.#fileSystem.realpath(this.#path), key)
+      const real = await this.#fileSystem.realpath(path)
+      if (real !== path) throw corrupt(path, 'no part of a store may be a symbolic link', real)
+      return path
+    } catch (error) {
+      if (isAbsent(error)) return undefined
+      throw error
+    }
+  }
+
+  /** Makes the directory of a file, durably, and checks that no link leads out of the root. */
+  async #prepare(key: string): Promise<{ readonly directory: string; readonly path: string }> {
+    const folders = key.split('/').slice(0, -1)
+    await makeDirectory(this.#fileSystem, await this.#makeRoot(this.#path), ...folders)
+    const directory = (await this.#locate(folders.join('/'))) as string
+    return { directory, path: join(directory, key.slice(key.lastIndexOf('/') + 1)) }
+  }
+
+  async #makeRoot(path: string): Promise<string> {
+    try {
+      return await this.#fileSystem.realpath(path)
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error
+      return await makeDirectory(this.#fileSystem, await this.#makeRoot(dirname(path)), path.slice(dirname(path).length).replace(/^[\\/]+/, ''))
+    }
+  }
+
+  async names(prefix: string): Promise<string[]> {
+    const path = await this.#locate(prefix.replace(/\/$/, ''))
+    return path === undefined ? [] : (await this.#fileSystem.readdir(path)).filter((name) => !name.startsWith(temporaryPrefix))
+  }
+
+  async *list(prefix: string): AsyncGenerator<DepotEntry> {
+    for await (const entry of this.#walk(prefix)) if (!entry.isTemporary) yield entry
+  }
+
+  async *#walk(prefix: string): AsyncGenerator<DepotEntry & { readonly isTemporary: boolean }> {
+    const path = await this.#locate(prefix.replace(/\/$/, ''))
+    if (path === undefined) return
+    for (const name of await this.#fileSystem.readdir(path)) {
+      const key = prefix + name
+      const stat = await this.#fileSystem.lstat(join(path, name)).catch((error: unknown) => {
+        if (isAbsent(error)) return undefined // removed meanwhile
+        throw error
+      })
+      if (stat === undefined) continue
+      if (stat.isDirectory()) yield* this.#walk(`${key}/`)
+      else yield { key, bytes: stat.size, modifiedMs: stat.mtimeMs, isTemporary: name.startsWith(temporaryPrefix) }
+    }
+  }
+
+  async read<T>(key: string, use: (reader: DepotReader) => Promise<T>): Promise<T | undefined> {
+    const path = await this.#locate(key)
+    if (path === undefined) return undefined
+    const handle = await this.#fileSystem.open(path, readNoFollow).catch((error: unknown) => {
+      if (isAbsent(error)) return undefined // removed meanwhile
+      throw error
+    })
+    if (handle === undefined) return undefined
+    try {
+      const stat = await handle.stat()
+      if (!stat.isFile()) throw corrupt(path, 'it must be a regular file', 'something else')
+      let position = 0
+      return await use({
+        bytes: stat.size,
+        read: async (into) => {
+          const { bytesRead } = await handle.read(into, 0, into.length, position)
+          position += bytesRead
+          return bytesRead
+        },
+      })
+    } finally {
+      await handle.close()
+    }
+  }
+
+  async create(key: string, bytes: Uint8Array): Promise<boolean> {
+    const { directory, path } = await this.#prepare(key)
+    await this.#flush()
+    const created = await withTemporaryFile(this.#fileSystem, directory, onceBytes(bytes), async (temporary) => {
+      try {
+        await this.#fileSystem.link(temporary, path)
+        return true
+      } catch (error) {
+        if (errnoOf(error) === 'EEXIST') return false
+        throw error
+      }
+    })
+    await syncDirectory(this.#fileSystem, directory)
+    return created
+  }
+
+  async writeBlob(key: string, blob: BlobId, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    const { directory, path } = await this.#prepare(key)
+    if (!await this.#isIntact(key, blob)) {
+      await pulling(checked(chunks, blob, key), (pull) =>
+        withTemporaryFile(this.#fileSystem, directory, pull, (temporary) => this.#fileSystem.rename(temporary, path)))
+    }
+    // Also where the blob was there: who wrote it may have crashed before its name was flushed.
+    this.#unflushed.set(directory, (this.#unflushed.get(directory) ?? 0) + 1)
+  }
+
+  async #isIntact(key: string, blob: BlobId): Promise<boolean> {
+    const found = await this.read(key, async (reader) =>
+      reader.bytes === blob.bytes ? await identify(chunksOfReader(reader)) : undefined).catch(() => undefined)
+    return found?.sha256 === blob.sha256
+  }
+
+  /** Makes the names of all blobs so far durable. A directory that got more of them meanwhile stays to be flushed. */
+  async #flush(): Promise<void> {
+    for (const [directory, names] of [...this.#unflushed]) {
+      await syncDirectory(this.#fileSystem, directory)
+      if (this.#unflushed.get(directory) === names) this.#unflushed.delete(directory)
+    }
+  }
+
+  async remove(key: string): Promise<void> {
+    const path = await this.#locate(key)
+    if (path === undefined) return
+    await this.#fileSystem.unlink(path).catch((error: unknown) => {
+      if (!isAbsent(error)) throw error
+    })
+  }
+
+  async sweep(beforeMs: number, dryRun: boolean): Promise<DepotEntry[]> {
+    const found: DepotEntry[] = []
+    for await (const { isTemporary, ...entry } of this.#walk('')) if (isTemporary && entry.modifiedMs < beforeMs) found.push(entry)
+    if (!dryRun) for (const { key } of found) await this.remove(key)
+    return found
+  }
+}
