@@ -25,10 +25,10 @@ const fieldsFault = (value: unknown, where: string, required: readonly string[],
   return undefined
 }
 
-const listFault = (value: unknown, where: string, each: (item: Fields, where: string) => Fault, required: readonly string[]): Fault => {
+const listFault = (value: unknown, where: string, each: (item: Fields, where: string) => Fault, required: readonly string[], optional: readonly string[] = []): Fault => {
   if (!Array.isArray(value)) return fault(`${where} must be an array`, value)
   for (const [index, item] of (value as unknown[]).entries()) {
-    const found = fieldsFault(item, `${where}[${index}]`, required) ?? each(item as Fields, `${where}[${index}]`)
+    const found = fieldsFault(item, `${where}[${index}]`, required, optional) ?? each(item as Fields, `${where}[${index}]`)
     if (found !== undefined) return found
   }
   return undefined
@@ -45,9 +45,28 @@ const tensorFault = (tensor: Fields, where: string): Fault => {
   if (typeof tensor['name'] !== 'string') return fault(`${where}.name must be a string`, tensor['name'])
   if (typeof tensor['dtype'] !== 'string') return fault(`${where}.dtype must be a string`, tensor['dtype'])
   const shape = tensor['shape']
-  return Array.isArray(shape) && shape.every((size) => size === null || isCount(size))
-    ? undefined
-    : fault(`${where}.shape must be an array of sizes or nulls`, shape)
+  if (!Array.isArray(shape) || !shape.every((size) => size === null || isCount(size))) return fault(`${where}.shape must be an array of sizes or nulls`, shape)
+  return categoriesFault(tensor, where) ?? (tensor['fields'] === undefined ? undefined : tensorFieldsFault(tensor, shape as readonly (number | null)[], where))
+}
+
+/** Fields stand along the last dimension, behind that of the batch. */
+const tensorFieldsFault = (tensor: Fields, shape: readonly (number | null)[], where: string): Fault => {
+  const fields = tensor['fields']
+  const found = listFault(fields, `${where}.fields`, fieldFault, ['name'], ['categories']) ?? twiceFault(fields as Fields[], 'name', `${where}.fields`)
+  if (found !== undefined) return found
+  const last = shape.at(-1)
+  if (shape.length < 2 || (last !== null && last !== (fields as Fields[]).length)) return fault(`${where}.fields must be as many as the last dimension has`, (fields as Fields[]).length)
+  return tensor['categories'] === undefined ? undefined : fault(`${where} must have \`categories\` in its fields, where it has fields`, tensor['categories'])
+}
+
+const fieldFault = (field: Fields, where: string): Fault =>
+  typeof field['name'] === 'string' && field['name'] !== '' ? categoriesFault(field, where) : fault(`${where}.name must be a string that is not empty`, field['name'])
+
+const categoriesFault = (owner: Fields, where: string): Fault => {
+  const { categories } = owner
+  if (categories === undefined) return undefined
+  if (!Array.isArray(categories) || categories.length === 0 || !categories.every((label) => typeof label === 'string')) return fault(`${where}.categories must be an array of strings, one at least`, categories)
+  return new Set(categories).size === categories.length ? undefined : fault(`no label may stand in ${where}.categories twice`, categories.find((label, at) => categories.indexOf(label) !== at))
 }
 
 const goldenFault = (golden: Fields, where: string): Fault => {
@@ -55,14 +74,17 @@ const goldenFault = (golden: Fields, where: string): Fault => {
   return typeof tolerance === 'number' && tolerance >= 0 ? undefined : fault(`${where}.tolerance must be a number of at least 0`, tolerance)
 }
 
-const duplicateFault = (files: readonly Fields[]): Fault => {
+const twiceFault = (items: readonly Fields[], field: string, where: string): Fault => {
   const seen = new Set<unknown>()
-  for (const { path } of files) {
-    if (seen.has(path)) return fault('no path may stand in `files` twice', path)
-    seen.add(path)
+  for (const { [field]: value } of items) {
+    if (seen.has(value)) return fault(`no ${field} may stand in ${where} twice`, value)
+    seen.add(value)
   }
   return undefined
 }
+
+const tensorsFault = (value: unknown, where: string): Fault =>
+  listFault(value, where, tensorFault, ['name', 'dtype', 'shape'], ['fields', 'categories']) ?? twiceFault(value as Fields[], 'name', where)
 
 /** The first thing that is wrong with a parsed manifest, or `undefined`. */
 export const checkManifest = (value: unknown): Fault => {
@@ -75,10 +97,10 @@ export const checkManifest = (value: unknown): Fault => {
     ?? (typeof engine === 'string' && engine !== '' ? undefined : fault('`engine` must be a string that is not empty', engine))
     ?? (typeof created === 'string' && !Number.isNaN(Date.parse(created)) ? undefined : fault('`created` must be an ISO 8601 time', created))
     ?? listFault(files, 'files', fileFault, ['path', 'bytes', 'sha256'])
-    ?? duplicateFault(files as Fields[])
+    ?? twiceFault(files as Fields[], 'path', '`files`')
     ?? (signature === undefined ? undefined : fieldsFault(signature, 'signature', ['inputs', 'outputs'])
-      ?? listFault((signature as Fields)['inputs'], 'signature.inputs', tensorFault, ['name', 'dtype', 'shape'])
-      ?? listFault((signature as Fields)['outputs'], 'signature.outputs', tensorFault, ['name', 'dtype', 'shape']))
+      ?? tensorsFault((signature as Fields)['inputs'], 'signature.inputs')
+      ?? tensorsFault((signature as Fields)['outputs'], 'signature.outputs'))
     ?? (golden === undefined ? undefined : listFault(golden, 'golden', goldenFault, ['input', 'output', 'tolerance']))
     ?? optionalFieldsFault(value, 'lineage')
     ?? optionalFieldsFault(value, 'metadata')

@@ -12,6 +12,7 @@ const manifest = (change: Record<string, unknown> = {}): ModelManifest => ({
   lineage: { commit: 'abc' }, created: '2001-02-01T00:00:00.000Z', metadata: { owner: 'ops' },
   ...change,
 }) as ModelManifest
+const inputOf = (change: Record<string, unknown>): unknown => ({ inputs: [{ name: 'x', dtype: 'float32', shape: [null, 4], ...change }], outputs: [] })
 const bytesOf = (value: unknown): Uint8Array => new TextEncoder().encode(canonicalJson(value))
 const refusal = (bytes: Uint8Array): { code?: string; message: string } => {
   try {
@@ -28,6 +29,13 @@ describe('parseManifest', () => {
     const reversed = Object.fromEntries(Object.entries(manifest()).reverse()) as unknown as ModelManifest
     expect(manifestDigest(reversed)).toBe(manifestDigest(manifest()))
     expect(manifestDigest(manifest())).toMatch(/^[0-9a-f]{64}$/)
+  })
+
+  it('reads fields and categories', () => {
+    for (const change of [{ fields: [{ name: 'a', categories: ['x', 'y'] }, { name: 'b' }, { name: 'c' }, { name: 'd' }] }, { categories: ['x'] }]) {
+      const signed = manifest({ signature: inputOf(change) })
+      expect(parseManifest(serializeManifest(signed))).toEqual(signed)
+    }
   })
 
   it.each(['/etc/passwd', '../x', 'a/../b', 'a//b', './a', 'a/', 'C:/x', 'a\\b', 'a\u0000b', '', 'x'.repeat(513), 7])('refuses the path %j', (path) => {
@@ -47,6 +55,10 @@ describe('parseManifest', () => {
     ['bytes', { files: [{ path: 'a', bytes: -1, sha256: hash }] }], ['sha256', { files: [{ path: 'a', bytes: 1, sha256: hash.toUpperCase() }] }],
     ['files[0]', { files: [{ path: 'a', bytes: 1, sha256: hash, mode: 7 }] }], ['created', { created: 'yesterday' }], ['lineage', { lineage: [] }], ['metadata', { metadata: 'x' }],
     ['signature', { signature: {} }], ['shape', { signature: { inputs: [{ name: 'x', dtype: 'f', shape: ['a'] }], outputs: [] } }],
+    ['fields', { signature: inputOf({ fields: [{ name: 'a' }] }) }], ['fields', { signature: inputOf({ fields: [1, 2, 3, 4] }) }], ['name', { signature: inputOf({ fields: ['a', 'b', 'c', 'c'].map((name) => ({ name })) }) }],
+    ['categories', { signature: inputOf({ categories: [] }) }], ['categories', { signature: inputOf({ categories: ['a', 'a'] }) }], ['categories', { signature: inputOf({ categories: [1] }) }],
+    ['categories', { signature: inputOf({ fields: [{ name: 'a', categories: 'b' }, { name: 'b' }, { name: 'c' }, { name: 'd' }] }) }], ['label', { signature: inputOf({ label: 'x' }) }],
+    ['signature.outputs', { signature: { inputs: [], outputs: [{ name: 'y', dtype: 'f', shape: [] }, { name: 'y', dtype: 'f', shape: [] }] } }],
     ['tolerance', { golden: [{ input: 1, output: 1, tolerance: -1 }] }], ['golden[0]', { golden: [{ input: 1, tolerance: 1 }] }], ['surprise', { surprise: 1 }],
   ])('refuses a wrong %s', (part, change) => {
     const found = refusal(bytesOf(manifest(change)))
