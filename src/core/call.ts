@@ -136,6 +136,8 @@ export interface ModelCall {
   remainingMs(): number
   /** Whether the answer is only compared, never used: fence off side effects. */
   readonly isShadow: boolean
+  /** Whether the model may be asked twice for the answer: false if a caller said `idempotent: false`. */
+  readonly isIdempotent: boolean
 }
 
 /** One prediction in flight. */
@@ -397,6 +399,8 @@ export interface ModelBatchCall {
   /** How long somebody still waits for a row, in milliseconds. See {@link ModelCall.remainingMs}. */
   remainingMs(): number
   readonly isShadow: boolean
+  /** Whether the run may be made twice for its answers. See {@link ModelCall.isIdempotent}. */
+  readonly isIdempotent: boolean
 }
 
 /** The calls of the rows that travel together. It has no state of its own: it is aborted when all its rows are. */

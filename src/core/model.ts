@@ -163,6 +163,7 @@ const singleRun = (runtime: Runtime, call: ModelCall): ModelBatchCall => ({
   deadline: call.deadline,
   remainingMs: () => call.remainingMs(),
   isShadow: call.isShadow,
+  isIdempotent: call.isIdempotent,
   get signal() {
     return call.signal
   },

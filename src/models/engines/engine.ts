@@ -1,5 +1,6 @@
 /** The adapter between the files of a version and something that predicts. */
 import type { ModelBatchCall, ModelCall } from '../../core/call.js'
+import type { NoticeEvent, StateEvent } from '../../core/events.js'
 import type { ModelFunction } from '../../core/model.js'
 import type { Predictor } from '../../core/predictor.js'
 import type { Row } from '../../core/rows.js'
@@ -22,7 +23,7 @@ export interface EngineDescription {
 }
 
 /** What a run may ask about the call it serves. Read only what you use: the signal is made when first read, for 2.5 µs. */
-export type TensorCall = Pick<ModelCall, 'signal' | 'remainingMs'>
+export type TensorCall = Pick<ModelCall, 'signal' | 'remainingMs' | 'isIdempotent'>
 
 /**
  * A loaded model that takes and gives tensors: the small adapter that an engine has to write. The first dimension of
@@ -69,6 +70,11 @@ export interface EngineMembers {
   /** Frees what the model holds. Called once, after its last call has ended. */
   dispose?(): void | Promise<void>
   describe?(): EngineDescription
+  /**
+   * Calls back with what happens to the loaded model beside its calls (its worker crashed, was started again, is given
+   * up), until the function that it returns is called.
+   */
+  observe?(listener: (event: StateEvent | NoticeEvent) => void): () => void
 }
 
 /** A loaded model that is an object. It has `predict`, `predictBatch`, or both. */
