@@ -24,6 +24,8 @@ export { publicKeyId, signManifest, verifySignature } from './manifest/signature
 export type { Ed25519Key, ManifestSignature, Signable } from './manifest/signature.js'
 export { checkTrust, trustPolicy } from './manifest/trust.js'
 export type { TrustEvidence, TrustPolicy, TrustPolicyOptions, TrustSubject, UntrustedReason } from './manifest/trust.js'
+export { modelDirectory } from './store/model-directory.js'
+export type { ModelDirectory } from './store/model-directory.js'
 export { ModelFiles } from './store/model-files.js'
 export { modelLoader } from './loader/model-loader.js'
 export type { BuiltLoaderOptions, LoadedBy, LoadedVersionInfo, LoaderOptions, ModelLoader, ModelLoaderOptions } from './loader/model-loader.js'

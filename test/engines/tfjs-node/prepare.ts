@@ -86,18 +86,21 @@ const compile = async (): Promise<void> => {
 }
 
 const tryIt = async (): Promise<void> => {
-  const program = `const tf = require('@tensorflow/tfjs-node'); console.log(tf.version['tfjs-node'], tf.backend().binding.TF_Version, tf.getBackend(), tf.add(1, 2).dataSync()[0])`
+  // Its kernels call a function that Node 23 removed (docs: the shim).
+  const program = `require('util').isNullOrUndefined ??= (value) => value == null; const tf = require('@tensorflow/tfjs-node'); console.log(tf.version['tfjs-node'], tf.backend().binding.TF_Version, tf.getBackend(), tf.add(1, 2).dataSync()[0])`
   const { stdout, output } = await command(process.execPath, ['-e', program], { cwd: cacheFolder })
   if (stdout.trim().split('\n').at(-1) !== `${pinned.tfjsNode} ${pinned.tensorflow} tensorflow 3`) throw new Error(`what was prepared does not run:\n${tail(output)}`)
 }
 
-/** One at a time: a second process waits for nothing, it is told. A lock whose process is gone counts for nothing. */
+/** One at a time: whoever comes second does not wait, but is told. A lock whose process is gone counts for nothing. */
 const withLock = async (run: () => Promise<void>): Promise<void> => {
   const lock = join(cacheFolder, 'lock')
-  const holder = existsSync(lock) ? Number(readFileSync(lock, 'utf8')) : 0
-  if (holder > 0 && existsSync(`/proc/${holder}`)) throw new CannotPrepare(`process ${holder} is preparing it`)
-  rmSync(lock, { force: true })
-  writeFileSync(lock, String(process.pid), { flag: 'wx' })
+  if (existsSync(lock) && !existsSync(`/proc/${readFileSync(lock, 'utf8')}`)) rmSync(lock, { force: true })
+  try {
+    writeFileSync(lock, String(process.pid), { flag: 'wx' })
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === 'EEXIST' ? new CannotPrepare(`another process is preparing it; its id is in ${lock}`) : error
+  }
   try {
     await run()
   } finally {
