@@ -36,13 +36,15 @@ export const writeAll = async (handle: FileSystemHandle, chunk: Uint8Array, posi
 
 /**
  * Writes a flushed temporary file into a directory, calls `commit` with its path, and removes it if `commit` did not
- * move it away. The name is unique, so that writers never meet; it is opened exclusively all the same.
+ * move it away. The name is unique, so that writers never meet; it is opened exclusively all the same. What need not
+ * survive a power cut is not flushed.
  */
 export const withTemporaryFile = async <T>(
   fileSystem: FileSystem,
   directory: string,
   chunks: ChunkSource,
   commit: (temporary: string) => Promise<T>,
+  durable = true,
 ): Promise<T> => {
   const temporary = join(directory, temporaryName())
   try {
@@ -53,7 +55,7 @@ export const withTemporaryFile = async <T>(
         await writeAll(handle, chunk, position)
         position += chunk.length
       }
-      await handle.sync()
+      if (durable) await handle.sync()
     } finally {
       await handle.close()
     }

@@ -3,13 +3,17 @@
  * reader sees it whole or not at all, also after a crash or a power cut.
  */
 import { dirname, join, resolve } from 'node:path'
+import { OutriggerError } from '../../core/errors.js'
 import { makeDirectory, onceBytes, syncDirectory, temporaryPrefix, withTemporaryFile, type ChunkSource } from '../../store/atomic-file.js'
 import { errnoOf, readNoFollow, type FileSystem } from '../../store/file-system.js'
 import { checked, chunksOfReader, identify } from './_chunks.js'
 import { corrupt } from './_faults.js'
-import type { BlobId, DepotEntry, DepotReader, ModelDepot } from './depot.js'
+import type { BlobId, CreateOptions, DepotEntry, DepotReader, ModelDepot } from './depot.js'
 
 const isAbsent = (error: unknown): boolean => errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR'
+
+const noLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
+const maxMade = 1000
 
 /** Calls `use` with the pull that {@link withTemporaryFile} takes, and ends the iterable when that has settled. */
 const pulling = async (chunks: AsyncIterable<Uint8Array>, use: (pull: ChunkSource) => Promise<void>): Promise<void> => {
@@ -29,6 +33,8 @@ export class DirectoryDepot implements ModelDepot {
   readonly #path: string
   /** Directories in which a blob got its name since they were last flushed, with the count of such names. */
   readonly #unflushed = new Map<string, number>()
+  /** Folders that this process has made durable. */
+  readonly #made = new Set<string>()
 
   constructor(path: string, fileSystem: FileSystem) {
     this.#path = resolve(path)
@@ -40,8 +46,10 @@ export class DirectoryDepot implements ModelDepot {
     try {
       const path = join(await this.#fileSystem.realpath(this.#path), key)
       const real = await this.#fileSystem.realpath(path)
-      if (real !== path) throw corrupt(path, 'no part of a store may be a symbolic link', real)
-      return path
+      if (real === path) return path
+      // A file system that takes `Delay` for `delay` has no file of this name.
+      if (real.toLowerCase() === path.toLowerCase()) return undefined
+      throw corrupt(path, 'no part of a store may be a symbolic link', real)
     } catch (error) {
       if (isAbsent(error)) return undefined
       throw error
@@ -50,10 +58,18 @@ export class DirectoryDepot implements ModelDepot {
 
   /** Makes the directory of a file, durably, and checks that no link leads out of the root. */
   async #prepare(key: string): Promise<{ readonly directory: string; readonly path: string }> {
-    const folders = key.split('/').slice(0, -1)
-    await makeDirectory(this.#fileSystem, await this.#makeRoot(this.#path), ...folders)
-    const directory = (await this.#locate(folders.join('/'))) as string
-    return { directory, path: join(directory, key.slice(key.lastIndexOf('/') + 1)) }
+    const slash = key.lastIndexOf('/')
+    const folder = key.slice(0, slash)
+    // What was made durable once is so; but it is looked for again, as somebody may have taken it away or put a link there.
+    let directory = this.#made.has(folder) ? await this.#locate(folder) : undefined
+    if (directory === undefined) {
+      await makeDirectory(this.#fileSystem, await this.#makeRoot(this.#path), ...folder.split('/'))
+      directory = await this.#locate(folder)
+      if (directory === undefined) throw corrupt(folder, 'no name may differ from another one by case alone in this file system', 'taken')
+      if (this.#made.size >= maxMade) this.#made.clear()
+      this.#made.add(folder)
+    }
+    return { directory, path: join(directory, key.slice(slash + 1)) }
   }
 
   async #makeRoot(path: string): Promise<string> {
@@ -114,19 +130,22 @@ export class DirectoryDepot implements ModelDepot {
     }
   }
 
-  async create(key: string, bytes: Uint8Array): Promise<boolean> {
+  async create(key: string, bytes: Uint8Array, { durable = true }: CreateOptions = {}): Promise<boolean> {
     const { directory, path } = await this.#prepare(key)
-    await this.#flush()
+    if (durable) await this.#flush()
     const created = await withTemporaryFile(this.#fileSystem, directory, onceBytes(bytes), async (temporary) => {
       try {
         await this.#fileSystem.link(temporary, path)
         return true
       } catch (error) {
         if (errnoOf(error) === 'EEXIST') return false
-        throw error
+        throw noLinks.has(errnoOf(error) ?? '')
+          // A rename replaces and an exclusive open can be torn: without links there is no name that only one gets, whole.
+          ? new OutriggerError('ERR_OUTRIGGER_STORE_FAILED', `Cannot write ${key} as the file system of a store must have hard links (exFAT and some network mounts have none): current value is ${errnoOf(error)}`, { cause: error })
+          : error
       }
-    })
-    await syncDirectory(this.#fileSystem, directory)
+    }, durable)
+    if (durable) await syncDirectory(this.#fileSystem, directory)
     return created
   }
 

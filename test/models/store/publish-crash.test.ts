@@ -8,17 +8,14 @@ const second: PublishOptions = { name: 'delay', version: 2, engine: 'function', 
 const digest = async (store: ModelStore, reference: string): Promise<string> =>
   await store.open(reference).then((opened) => opened.digest, (error: unknown) => String((error as { code?: unknown }).code))
 
-/** The steps of one undisturbed publish and one alias move. */
+/** The steps of one undisturbed publish and one alias move, each by a store that has just been opened. */
 const countSteps = async (): Promise<{ publish: number; alias: number }> => {
   const path = await temporaryFolder()
-  const fileSystem = failingFileSystem(Infinity, false)
-  const store = modelStore({ path, fileSystem })
-  await store.publish({ ...second, version: 1, files: { 'b.txt': 'shared' } })
-  const start = fileSystem.steps.length
-  await store.publish(second)
-  const middle = fileSystem.steps.length
-  await store.setAlias('delay', 'champion', 2)
-  return { publish: middle - start, alias: fileSystem.steps.length - middle }
+  await modelStore({ path }).publish({ ...second, version: 1, files: { 'b.txt': 'shared' } })
+  const [publishing, moving] = [failingFileSystem(Infinity, false), failingFileSystem(Infinity, false)]
+  await modelStore({ path, fileSystem: publishing }).publish(second)
+  await modelStore({ path, fileSystem: moving }).setAlias('delay', 'champion', 2)
+  return { publish: publishing.steps.length, alias: moving.steps.length }
 }
 
 describe.each([['a failure', false], ['a crash', true]])('%s at any step', (_, crash) => {
