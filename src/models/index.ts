@@ -10,6 +10,8 @@
 export type { Engine, EngineDescription, EngineMembers, EngineModel, EngineObject, EngineOrigin, TensorCall, TensorEngine, TensorModel } from './engines/engine.js'
 export { functionEngine } from './engines/function.js'
 export type { FunctionEngineOptions, LoadModel } from './engines/function.js'
+export { tensorEngine } from './engines/tensor-rows.js'
+export type { FieldValues, OutputValue, TensorRow, TensorRowOptions, TensorValue } from './engines/tensor-rows.js'
 export { tfjs, tfjsFiles, tfjsSignature } from './engines/tfjs.js'
 export type { NumericRow, Tfjs, TfjsModel, TfjsOptions, TfjsRow, TfjsSavable } from './engines/tfjs.js'
 export type { RefusalStage } from './loader/gate.js'
