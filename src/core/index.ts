@@ -25,8 +25,6 @@ export type { Layer, LayerDefinition, LayerHost, NeutralLayer, Next, NextBatch }
 export { guardedTags, maskBy } from './masking.js'
 export type { MaskableSchema, Masked } from './masking.js'
 export type { ModelFunction, ModelObject } from './model.js'
-export { orderWarnings } from './order-warnings.js'
-export type { OrderWarning } from './order-warnings.js'
 export { pipe } from './pipe.js'
 export { isPredictor, owned, predictor } from './predictor.js'
 export type { Model, Predictor, PredictorOptions } from './predictor.js'

@@ -11,7 +11,7 @@ import { membersOption, optionsObject, requiredFunction, stringOption } from './
 import type { Random } from './random.js'
 import type { Prediction, RowResult } from './results.js'
 import { runtimeOf, systemRuntime, type Runtime } from './runtime.js'
-import { STAGE, type AnyStage, type Stage } from './stage.js'
+import { STAGE, type Stage } from './stage.js'
 import { describeStage } from './describe.js'
 
 /**
@@ -101,7 +101,7 @@ export function predictor<I, O>(model: Model<I, O>, options: PredictorOptions = 
 }
 
 /** Whether a value is a predictor of outrigger. */
-export const isPredictor = (value: unknown): value is Predictor<never, unknown> & { readonly [STAGE]: AnyStage } =>
+export const isPredictor = (value: unknown): value is Predictor<never, unknown> =>
   typeof value === 'function' && STAGE in value
 
 const stageOfModel = <I, O>(model: ModelFunction<I, O> | ModelObject<I, O>, options: PredictorOptions, inherited?: Runtime): Stage<I, O> => {

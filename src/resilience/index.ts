@@ -28,6 +28,7 @@ export type { NeutralRateLimitLayer, RateLimitCounts, RateLimitLayer, RateLimitO
 export type { RateLimitRequest, RateLimitStore } from './rate-limit-store.js'
 export { redisRateLimit } from './redis-rate-limit.js'
 export type { RedisRateLimitOptions } from './redis-rate-limit.js'
+export type { IoredisClient, NodeRedisClient, RedisClient } from '../store/redis.js'
 export { retry } from './retry.js'
 export type { RetryOptions } from './retry.js'
 export { timeout } from './timeout.js'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { orderWarnings } from 'outrigger/core'
+import { orderWarnings } from '../../src/core/order-warnings.js'
 import type { AnyStage, StageTraits } from '../../src/core/stage.js'
 
 const stage = (kind: string, traits: StageTraits, branches: Record<string, AnyStage> = {}): AnyStage =>

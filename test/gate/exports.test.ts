@@ -14,6 +14,6 @@ test('exportProblems finds a folder that is not exported, one that is gone, and 
 })
 
 test('exportProblems finds a file that was not built', () => {
-  const problems = exportProblems(exportsFor(['core']), ['core'], (path) => path !== './dist/cjs/core/index.d.ts')
-  expect(problems).toEqual([expect.stringMatching(/dist\/cjs\/core\/index\.d\.ts, which the build did not make/)])
+  const problems = exportProblems(exportsFor(['core']), ['core'], (path) => path !== './dist/types/core/index.d.ts')
+  expect(problems).toEqual([expect.stringMatching(/dist\/types\/core\/index\.d\.ts, which the build did not make/)])
 })

@@ -18,7 +18,7 @@ export const publicFolders = (root: string): string[] =>
 // package then fails (ERR_REQUIRE_ESM_RACE_CONDITION on Node 24 and 26, an internal error on 20 and 22; tried in 2026).
 const target = (stem: string): Record<string, unknown> => ({
   import: { types: `./dist/esm/${stem}.d.ts`, default: `./dist/esm/${stem}.js` },
-  require: { types: `./dist/cjs/${stem}.d.ts`, default: `./dist/cjs/${stem}.js` },
+  require: { types: `./dist/types/${stem}.d.ts`, default: `./dist/cjs/${stem}.js` },
 })
 
 /** The `exports` that these folders call for. */

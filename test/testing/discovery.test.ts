@@ -124,7 +124,7 @@ const notLayers: Readonly<Record<string, string>> = {
   'cache/contentKey': 'a key',
   ...of('cache', 'a store; test/cache/stores.test.ts puts each through the conformance suite', 'memoryStore', 'redisStore', 'tieredStore'),
   ...of('core', 'a class of the contract', 'BatchCall', 'Call', 'InvalidOptionError', 'OptionRangeError', 'OutriggerError', 'BatchPredictionError', 'RowFailure'),
-  ...of('core', 'a question', 'hasCode', 'isOutriggerError', 'isPredictor', 'isRowFailure', 'ready', 'outcomeOf', 'orderWarnings', 'showIdentity'),
+  ...of('core', 'a question', 'hasCode', 'isOutriggerError', 'isPredictor', 'isRowFailure', 'ready', 'outcomeOf', 'showIdentity'),
   ...of('core', 'makes or closes predictors', 'owned', 'pipe', 'predictor', 'shutdown'),
   ...of('core', 'machinery of layers', 'failRows', 'labelJoin', 'maskBy', 'murmur3', 'seededRandom', 'systemRandom', 'uuid7'),
   ...of('drift', 'profiles and verdicts', 'driftVerdict', 'parseReferenceProfile', 'referenceProfile', 'LiveProfile', 'ReferenceProfile'),

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { fallback, isOutriggerError, pipe, retry, timeout } from 'outrigger'
 import type { Layer, Predictor } from 'outrigger'
+import type { Call } from 'outrigger/core'
+import type { Call as RequiredCall } from 'outrigger/core' with { 'resolution-mode': 'require' }
 import * as testing from 'outrigger/testing'
 
 interface Flight {
@@ -28,3 +30,8 @@ void wrong
 // @ts-expect-error: milliseconds are a number
 const alsoWrong = (): unknown => timeout({ ms: '200' })
 void alsoWrong
+
+// A class with private fields is one type, whether an import or a require names it, and wherever another subpath does.
+const sameCall = (call: Call): RequiredCall => call
+const sameCallBack = (call: RequiredCall): Call => call
+void [sameCall, sameCallBack]
