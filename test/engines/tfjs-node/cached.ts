@@ -27,7 +27,7 @@ export const isPrepared = (): boolean => {
 /** tfjs-node: TensorFlow.js with what only its native part can do. */
 export type TfjsNode = typeof tfjs & {
   readonly node: {
-    loadSavedModel(path: string, tags?: string[], signature?: string): Promise<tfjs.InferenceModel & { dispose(): void }>
+    loadSavedModel(path: string, tags?: string[], signature?: string): Promise<{ predict(inputs: tfjs.NamedTensorMap): tfjs.Tensor | tfjs.Tensor[] | tfjs.NamedTensorMap; dispose(): void }>
     getMetaGraphsFromSavedModel(path: string): Promise<tfjs.MetaGraph[]>
     getNumOfSavedModels(): number
   }
