@@ -138,7 +138,7 @@ export const loadSavedModel = async (tf: TfjsMaybeNode, files: ModelFiles, { sig
   try {
     const graphs = await node.getMetaGraphsFromSavedModel(directory.path)
     const graph = graphs.find((one) => [...one.tags].sort().join() === [...tags].sort().join())
-    if (graph === undefined) throw failed(`it must have the tags ${tags.join(', ')}`, graphs.map((one) => one.tags.join(', ')).join(' or '))
+    if (graph === undefined) throw failed(`it must have the tags ${tags.join(', ')}`, graphs.map((one) => one.tags.join(', ')).join(' or ') || 'none')
     const entry = Object.hasOwn(graph.signatureDefs, signature) ? graph.signatureDefs[signature] : undefined
     if (entry === undefined) throw failed(`it must have the signature \`${signature}\``, Object.keys(graph.signatureDefs).join(', ') || 'none')
     const inputs = specsOf(entry.inputs, 'input', inputTypes)

@@ -44,7 +44,7 @@ const withoutShim = ({ version, path }: OtherNode): Promise<Check> =>
     const source = `const tf = require('@tensorflow/tfjs-node'); try { console.log('computes', tf.add(1, 2).dataSync()[0]) } catch (error) { console.log(error.message) }`
     const seen = execFileSync(path, ['-e', source], { cwd: cacheFolder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim().split('\n').at(-1) ?? ''
     const needed = Number(version.split('.')[0]) >= 23
-    if (needed !== seen.includes('isNullOrUndefined is not a function') || (!needed && seen !== 'computes 3')) throw new Error(seen)
+    if (needed !== /isNullOrUndefined\)? is not a function/.test(seen) || (!needed && seen !== 'computes 3')) throw new Error(seen)
     return seen
   })
 
