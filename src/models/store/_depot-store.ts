@@ -33,6 +33,10 @@ export class DepotStore implements ModelStore {
     this.#clock = clock
   }
 
+  get depot(): ModelDepot {
+    return this.#depot
+  }
+
   #now(): string {
     return new Date(this.#clock.wall()).toISOString()
   }

@@ -88,6 +88,8 @@ export interface ModelSource {
 
 /** A store of model versions. */
 export interface ModelStore extends ModelSource {
+  /** The place that it lies in. */
+  readonly depot: ModelDepot
   /**
    * Publishes a version. It becomes visible whole, by one exclusive link, after all its bytes are flushed; a crash
    * before that leaves no version. A published version never changes.
