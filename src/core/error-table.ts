@@ -116,8 +116,12 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorHelp>> = {
     fix: 'Publish the version again; find out who changed the store.',
   },
   ERR_OUTRIGGER_MODEL_REFUSED: {
-    when: 'A version did not pass the gate of the loader: it did not load, its golden predictions differ, or it answers with NaN. The live version stays.',
-    fix: 'Read `reason`; repair and publish a new version.',
+    when: 'A version did not pass the gate of the loader: it does not load, does not fit, its golden predictions differ, or it answers with NaN. The live version stays, and this one is in quarantine: it is not tried again by itself.',
+    fix: 'Read `stage` and `reason`; repair and publish a new version. `loader.release(digest)`, `use()` or `refresh({ again: true })` try the same one again.',
+  },
+  ERR_OUTRIGGER_MODEL_UNAVAILABLE: {
+    when: 'A call came while no version of the model was live: before the first one, or during a frugal swap. Or a version could not be loaded for a reason that may pass, which is in `cause`, however often it was tried.',
+    fix: 'Await `whenReady()` before the first calls; let a `fallback` answer, or calls wait (`unavailable`). A watch tries again by itself.',
   },
   ERR_OUTRIGGER_ALIAS_CONFLICT: {
     when: 'An alias was to be moved from one version to another, but it pointed elsewhere by then.',

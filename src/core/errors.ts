@@ -49,6 +49,7 @@ export type ErrorCode =
   | 'ERR_OUTRIGGER_MODEL_EXISTS'
   | 'ERR_OUTRIGGER_MODEL_CORRUPT'
   | 'ERR_OUTRIGGER_MODEL_REFUSED'
+  | 'ERR_OUTRIGGER_MODEL_UNAVAILABLE'
   | 'ERR_OUTRIGGER_ALIAS_CONFLICT'
   | 'ERR_OUTRIGGER_MODEL_UNTRUSTED'
   | 'ERR_OUTRIGGER_MODEL_TOO_LARGE'
@@ -89,6 +90,7 @@ export const errorSpecs: Readonly<Record<ErrorCode, ErrorSpec>> = {
   ERR_OUTRIGGER_MODEL_EXISTS: spec('ModelExistsError'),
   ERR_OUTRIGGER_MODEL_CORRUPT: spec('ModelCorruptError'),
   ERR_OUTRIGGER_MODEL_REFUSED: spec('ModelRefusedError'),
+  ERR_OUTRIGGER_MODEL_UNAVAILABLE: spec('ModelUnavailableError', 'rejected'),
   ERR_OUTRIGGER_ALIAS_CONFLICT: spec('AliasConflictError'),
   ERR_OUTRIGGER_MODEL_UNTRUSTED: spec('ModelUntrustedError'),
   ERR_OUTRIGGER_MODEL_TOO_LARGE: spec('ModelTooLargeError'),

@@ -6,16 +6,27 @@ import { showIdentity } from '../../core/identity.js'
 import { failRows, type Row } from '../../core/rows.js'
 import type { Stage } from '../../core/stage.js'
 import { isStream, untilEnd } from '../../core/streams.js'
-import { Leases } from './lease.js'
+import type { EngineDescription } from '../engines/engine.js'
 import type { ModelVersion } from '../store/model-store.js'
+import type { VersionLife } from './_version-life.js'
+import { Leases } from './lease.js'
 
-/** Where a loaded version stands. */
-export type VersionState = 'ready' | 'live' | 'draining' | 'disposed'
+/** What a loaded version is made of. */
+export interface LoadedParts<I, O> {
+  /** What the bindings of its loader carry. */
+  readonly owner: object
+  readonly life: VersionLife
+  readonly identity: ModelIdentity
+  readonly stage: Stage<I, O>
+  /** What to close when it goes. */
+  readonly closers: readonly (() => unknown)[]
+  readonly description: EngineDescription
+}
 
-/** What the loader wants to hear of a version on its way out. */
+/** What somebody wants to hear of a version on its way out. */
 export interface VersionWatcher {
-  /** Leases were still held at the drain deadline. */
-  onOverdue(leases: number): void
+  /** At the drain deadline leases were still held, and so many calls and runs were in the model. */
+  onOverdue(leases: number, inModel: number): void
   /** What closes it threw. */
   onCloseError(error: unknown): void
 }
@@ -30,9 +41,12 @@ export interface VersionWatcher {
 export class LoadedVersion<I, O> implements Binding {
   readonly owner: object
   readonly version: ModelVersion
+  readonly life: VersionLife
   readonly identity: ModelIdentity
   readonly stage: Stage<I, O>
-  state: VersionState = 'ready'
+  readonly description: EngineDescription
+  /** What it holds in memory: as its engine measured, else as large as its files. */
+  readonly bytes: number
   readonly #closers: readonly (() => unknown)[]
   readonly #leases = new Leases()
   /** Calls and runs that are in the model now. */
@@ -40,12 +54,16 @@ export class LoadedVersion<I, O> implements Binding {
   #sealed = false
   #hurried = false
   #onIdle: (() => void) | undefined
+  #onRevived: (() => void) | undefined
 
-  constructor(owner: object, version: ModelVersion, identity: ModelIdentity, stage: Stage<I, O>, closers: readonly (() => unknown)[]) {
+  constructor({ owner, life, identity, stage, closers, description }: LoadedParts<I, O>) {
     this.owner = owner
-    this.version = version
+    this.life = life
+    this.version = life.version
     this.identity = identity
     this.stage = stage
+    this.description = description
+    this.bytes = description.bytes ?? fileBytesOf(life.version)
     this.#closers = closers
   }
 
@@ -96,20 +114,42 @@ export class LoadedVersion<I, O> implements Binding {
   }
 
   /**
-   * Takes it out of service: waits for the leases or the deadline, then disposes it.
+   * Waits for its leases or the deadline, then disposes it. It must be `draining` already.
    *
    * @param deadline - resolves at the drain deadline
+   * @returns whether it was disposed; not if it was revived meanwhile
    */
-  async retire(deadline: Promise<void>, watcher: VersionWatcher): Promise<void> {
-    this.state = 'draining'
-    const drained = this.#leases.retire()
-    await Promise.race([drained, deadline])
+  async retire(deadline: Promise<void>, watcher: VersionWatcher): Promise<boolean> {
+    let isRevived = false
+    const revived = new Promise<void>((resolve) => {
+      this.#onRevived = () => {
+        isRevived = true
+        resolve()
+      }
+    })
+    await Promise.race([this.#leases.retire(), deadline, revived])
+    // Also if the deadline came first and it was taken back before this line.
+    if (isRevived) return false
+    this.#onRevived = undefined
     if (!this.#leases.isOver) {
-      watcher.onOverdue(this.#leases.held)
+      watcher.onOverdue(this.#leases.held, this.#running)
       this.#sealed = true
       if (this.#running > 0 && !this.#hurried) await new Promise<void>((resolve) => { this.#onIdle = resolve })
     }
     await this.dispose(watcher)
+    return true
+  }
+
+  /** Whether it drains, and may still be taken back. */
+  get isRevivable(): boolean {
+    return this.#onRevived !== undefined && !this.#leases.isOver
+  }
+
+  /** Takes it back while it drains: it takes leases as before. Only while {@link isRevivable}. */
+  revive(): void {
+    this.#leases.resume()
+    this.#onRevived?.()
+    this.#onRevived = undefined
   }
 
   /** The loader itself closes: nobody waits past the deadline, not even for what is in the model. */
@@ -121,13 +161,20 @@ export class LoadedVersion<I, O> implements Binding {
   /** Closes what was made for it, once, whatever one of them throws. */
   async dispose(watcher: Pick<VersionWatcher, 'onCloseError'>): Promise<void> {
     this.#sealed = true
-    this.state = 'disposed'
-    for (const close of this.#closers) {
-      try {
-        await close()
-      } catch (error) {
-        watcher.onCloseError(error)
-      }
+    await closeAll(this.#closers, watcher)
+  }
+}
+
+/** Closes what was made for a version, whatever one of them throws. */
+export const closeAll = async (closers: readonly (() => unknown)[], { onCloseError }: Pick<VersionWatcher, 'onCloseError'>): Promise<void> => {
+  for (const close of closers) {
+    try {
+      await close()
+    } catch (error) {
+      onCloseError(error)
     }
   }
 }
+
+/** How large the files of a version are: an estimate of what it holds before its engine has said more. */
+export const fileBytesOf = ({ manifest }: ModelVersion): number => manifest.files.reduce((sum, { bytes }) => sum + bytes, 0)

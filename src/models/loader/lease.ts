@@ -2,7 +2,7 @@
 
 /**
  * Counts leases. After {@link retire} it waits for the last lease to end; what is leased may go on handing its lease
- * to others until then (a call that forks).
+ * to others until then (a call that forks). Until then {@link resume} can take the retirement back.
  *
  * @example
  * ```ts
@@ -56,5 +56,16 @@ export class Leases {
       }
       if (this.#held === 0) this.#drain()
     }))
+  }
+
+  /**
+   * Takes a retirement back; its promise never resolves then.
+   *
+   * @throws `Error` when the last lease has ended already
+   */
+  resume(): void {
+    if (this.#over) throw new Error('Cannot take a retirement back as the last lease of what was retired has ended')
+    this.#drain = undefined
+    this.#drained = undefined
   }
 }

@@ -1,104 +1,84 @@
 /** A predictor that follows an alias: loads, tries and swaps versions while calls go on. */
-import type { Clock } from '../../core/clock.js'
 import type { ModelIdentity } from '../../core/identity.js'
-import type { MaskableSchema } from '../../core/masking.js'
-import { functionOption, numberOption, optionsObject, stringOption } from '../../core/options.js'
-import { InvalidOptionError } from '../../core/errors.js'
+import { numberOption, optionsObject } from '../../core/options.js'
 import { predictorOver, type Predictor } from '../../core/predictor.js'
-import type { Random } from '../../core/random.js'
-import { runtimeOf, systemRuntime } from '../../core/runtime.js'
-import type { VersionState } from './_loaded-version.js'
+import type { EngineDescription } from '../engines/engine.js'
 import { Loader } from './_loader.js'
 import { loaderStage } from './_loader-stage.js'
-import type { Engine } from '../engines/engine.js'
-import type { LoadModel } from '../engines/function.js'
-import type { ModelSource, ModelVersion, OpenedModel } from '../store/model-store.js'
-import { checkModelName, checkTarget } from '../manifest/names.js'
-
-/** Options of a loader, whatever its rows. */
-export interface LoaderOptions<I, O> {
-  /** Where versions come from: a `modelStore`. */
-  readonly store: ModelSource
-  /** The model's name in the store. */
-  readonly name: string
-  /** What to follow: an alias, `latest`, or a version that it stays with. @default 'latest' */
-  readonly follow?: string | number
-  /** Rows to predict before a version goes live, so that no caller pays for the first run. @default none */
-  readonly warmup?: readonly I[]
-  /** A check of the user's before a version goes live; it refuses the version by throwing. */
-  readonly check?: (candidate: Predictor<I, O>, version: ModelVersion) => unknown
-  /** How long calls may hold on to a version that was replaced, in milliseconds. @default 30_000 */
-  readonly drainMs?: number
-  /** The time source of the stack. @default the machine's */
-  readonly clock?: Clock
-  /** The randomness of the stack. @default seeded by the operating system */
-  readonly random?: Random
-  /** Declares the fields of the input; allowed ones enter records. */
-  readonly input?: MaskableSchema
-  /** Declares the fields of the output; allowed ones enter records. */
-  readonly output?: MaskableSchema
-}
-
-/** Who turns files into a model: engines, chosen by the manifest's `engine`, or one function for all versions. */
-export type LoadedBy<I, O> =
-  | { readonly engines: readonly Engine<I, O>[]; readonly load?: undefined }
-  | { readonly load: LoadModel<I, O>; readonly engines?: undefined }
-
-/** Options of {@link modelLoader}. */
-export type ModelLoaderOptions<I, O> = LoaderOptions<I, O> & LoadedBy<I, O> & { readonly build?: undefined }
-
-/** Options of {@link modelLoader} with what belongs to each version around its engine. */
-export type BuiltLoaderOptions<EI, EO, I, O> = LoaderOptions<I, O> & LoadedBy<EI, EO> & {
-  /**
-   * Puts around the engine what belongs to the version: pre- and post-processing, fitted values from its files. What it
-   * returns is closed with the version.
-   */
-  readonly build: (engine: Predictor<EI, EO>, version: OpenedModel) => Predictor<I, O> | Promise<Predictor<I, O>>
-}
+import { settingsOf, type BuiltLoaderOptions, type ModelLoaderOptions } from './loader-options.js'
+import type { QuarantinedVersion } from './quarantine.js'
+import type { VersionState } from './version-state.js'
 
 /** A version that is in memory. */
 export interface LoadedVersionInfo {
   readonly identity: ModelIdentity
-  readonly state: VersionState
+  /** `ready` is a previous version that is kept warm. */
+  readonly state: Extract<VersionState, 'ready' | 'live' | 'draining'>
+  /** When it came to its state, in milliseconds since 1970. */
+  readonly since: number
   /** Calls that hold it now. */
   readonly leases: number
+  /** What it holds in memory: as its engine measured, else as large as its files. */
+  readonly bytes: number
+  /** What its engine says of it; empty if it says nothing. */
+  readonly description: EngineDescription
+}
+
+/** Options of {@link ModelLoader.watch}. */
+export interface WatchOptions {
+  /** The pause between two looks, in milliseconds. */
+  readonly everyMs: number
+  /** While looks fail the pauses grow up to this, in milliseconds. @default 5 minutes, or `everyMs` if that is more */
+  readonly maxMs?: number
 }
 
 /** A predictor that follows a model in a store. */
 export interface ModelLoader<I, O> extends Predictor<I, O> {
   /**
-   * Loads the first version unless one is live; calls before that are refused. Concurrent calls share the load, and
+   * Loads the first version unless one is live; calls before that fail, or wait (`unavailable`). Concurrent calls share the load, and
    * after a failure the next call tries again.
    *
    * @throws what {@link ModelLoader.refresh} throws
    */
   whenReady(): Promise<ModelIdentity>
   /**
-   * Looks where the followed alias points, and if it is another version, loads it beside the live one, puts it through
-   * the gate, and swaps. Resolves with what is live then.
+   * Looks where the followed alias points, and if it is another version, loads it, puts it through the gate, and swaps.
+   * Resolves with what is live then. A version that is in memory is live at once, also while another one is being loaded.
    *
-   * @throws `ERR_OUTRIGGER_MODEL_REFUSED` (with `reason`, `stage`, `cause`) if it did not pass; the live one stays.
-   * `ERR_OUTRIGGER_MODEL_NOT_FOUND` or `ERR_OUTRIGGER_MODEL_CORRUPT` if the reference cannot be resolved
+   * @param options - `again: true` tries a version in quarantine again
+   * @throws `ERR_OUTRIGGER_MODEL_REFUSED` (with `stage`, `reason`, `cause`, and what exactly differed) if it did not pass: it
+   * is in quarantine, and the live one stays; `ERR_OUTRIGGER_MODEL_UNAVAILABLE` if it failed for reasons that may pass,
+   * however often it was tried; `ERR_OUTRIGGER_MODEL_NOT_FOUND`, `ERR_OUTRIGGER_MODEL_CORRUPT` or what the store throws if the
+   * reference cannot be resolved; `ERR_OUTRIGGER_ABORTED` if a change that was asked for later came first
    */
-  refresh(): Promise<ModelIdentity>
+  refresh(options?: { readonly again?: boolean }): Promise<ModelIdentity>
   /**
-   * Follows something else from now on (a number stays where it is, an alias moves) and swaps to it. What is followed
-   * changes only if the swap succeeds.
+   * Follows something else from now on (a number stays where it is, an alias moves) and swaps to it, quarantine or not.
+   * What is followed changes only if the swap succeeds. A version that is in memory is live at once, without the
+   * store being asked, also while another one is being loaded: that one will not go live.
    *
    * @throws as {@link ModelLoader.refresh}
    */
   use(target: string | number): Promise<ModelIdentity>
   /**
-   * Refreshes from time to time, until the returned function is called or the loader closes. A version that was refused
-   * is not tried again by the watch; failures are events. The timer does not keep the process alive.
+   * Refreshes from time to time, until the returned function is called or the loader closes. Failures are events, and make
+   * the pauses grow. The timer does not keep the process alive.
    */
-  watch(options: { readonly everyMs: number }): () => void
-  /** The versions that are in memory: the live one, and those that drain. */
+  watch(options: WatchOptions): () => void
+  /** Says that something may have moved, as a webhook does: it looks now, and failures are events. */
+  notify(): void
+  /**
+   * Takes the live version out of memory, and what is kept warm: they drain. `whenReady`, `refresh`, `use`, or a call that
+   * may wait, load one again; a watch does not.
+   */
+  unload(): Promise<void>
+  /** The versions that are in memory: the live one, those kept warm, and those that drain. */
   readonly loaded: readonly LoadedVersionInfo[]
+  /** The versions that were refused for what they are, and are not tried again by themselves; at most 100. Plain data, which another loader takes as its option `quarantined`. */
+  readonly quarantined: readonly QuarantinedVersion[]
+  /** Lets a version out of quarantine, so that the next look tries it. Says whether it was there. */
+  release(digest: string): boolean
 }
-
-const owner = 'modelLoader'
-const known = ['store', 'name', 'follow', 'warmup', 'check', 'drainMs', 'clock', 'random', 'input', 'output', 'engines', 'load', 'build']
 
 /**
  * A predictor that follows an alias of a model in a store, and is swapped while calls go on.
@@ -150,37 +130,23 @@ const known = ['store', 'name', 'follow', 'warmup', 'check', 'drainMs', 'clock',
 export function modelLoader<I, O>(options: ModelLoaderOptions<I, O>): ModelLoader<I, O>
 export function modelLoader<EI, EO, I, O>(options: BuiltLoaderOptions<EI, EO, I, O>): ModelLoader<I, O>
 export function modelLoader<I, O>(options: ModelLoaderOptions<I, O> | BuiltLoaderOptions<unknown, unknown, I, O>): ModelLoader<I, O> {
-  optionsObject(owner, options, known)
-  const { store, name, follow = 'latest', warmup, check, drainMs = 30_000, clock, random, input, output, engines, load, build } = options
-  checkModelName('create modelLoader', name)
-  functionOption(owner, 'store.resolve', (store as ModelSource | undefined)?.resolve)
-  functionOption(owner, 'store.open', (store as ModelSource | undefined)?.open)
-  if (store?.resolve === undefined || store.open === undefined) throw new InvalidOptionError('Cannot create modelLoader as `store` must have `resolve` and `open`: current value has not')
-  if ((engines === undefined) === (load === undefined)) throw new InvalidOptionError(`Cannot create modelLoader as it needs either \`engines\` or \`load\`: current value has ${load === undefined ? 'neither' : 'both'}`)
-  if (engines !== undefined && !Array.isArray(engines)) throw new InvalidOptionError(`Cannot create modelLoader as \`engines\` must be an array: current value is ${typeof engines}`)
-  for (const engine of engines ?? []) stringOption(owner, 'engines[].name', engine.name)
-  functionOption(owner, 'load', load)
-  functionOption(owner, 'build', build)
-  functionOption(owner, 'check', check)
-  numberOption(owner, 'drainMs', drainMs, { min: 0 })
-  const loader = new Loader<I, O>({
-    store,
-    name,
-    follow: checkTarget(follow),
-    engines: engines as readonly Engine<unknown, unknown>[] | undefined,
-    load: load as LoadModel<unknown, unknown> | undefined,
-    build: build as BuiltLoaderOptions<unknown, unknown, I, O>['build'] | undefined,
-    gate: { warmup, check },
-    drainMs,
-    schema: { input, output },
-    runtime: clock === undefined && random === undefined ? systemRuntime() : runtimeOf({ clock, random }),
-  })
+  const loader = new Loader<I, O>(settingsOf(options))
   const face = predictorOver(loaderStage<I, O>(loader.owner, loader), [() => loader.close()])
   const members = {
     whenReady: () => loader.whenReady(),
-    refresh: () => loader.refresh(),
+    refresh: ({ again = false }: { readonly again?: boolean } = {}) => loader.refresh(again),
     use: (target: string | number) => loader.use(target),
-    watch: (watched: { readonly everyMs: number }) => loader.watch(watched),
+    watch: (options: WatchOptions) => {
+      optionsObject('a watch', options, ['everyMs', 'maxMs'])
+      const everyMs = numberOption('a watch', 'everyMs', options.everyMs, { min: 1 })
+      return loader.watch({ everyMs, maxMs: numberOption('a watch', 'maxMs', options.maxMs ?? Math.max(everyMs, 300_000), { min: everyMs }) })
+    },
+    notify: () => loader.notify(),
+    unload: () => loader.unload(),
+    release: (digest: string) => loader.release(digest),
   }
-  return Object.defineProperty(Object.assign(face, members), 'loaded', { get: () => loader.loaded, enumerable: true }) as ModelLoader<I, O>
+  return Object.defineProperties(Object.assign(face, members), {
+    loaded: { get: () => loader.loaded, enumerable: true },
+    quarantined: { get: () => loader.quarantined, enumerable: true },
+  }) as ModelLoader<I, O>
 }

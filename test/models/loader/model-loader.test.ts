@@ -8,8 +8,8 @@ import { predictor } from '../../../src/core/predictor.js'
 import { functionEngine } from '../../../src/models/engines/function.js'
 import { modelLoader, type ModelLoader } from '../../../src/models/loader/model-loader.js'
 import { modelStore, type ModelSource, type ModelStore } from '../../../src/models/store/model-store.js'
-import { fakeClock } from '../../../src/testing/fake-clock.js'
-import { eventsOf, storeOf, turn } from './_loader-kit.js'
+import type { fakeClock } from '../../../src/testing/fake-clock.js'
+import { eventsOf, steps, storeOf, throughTheGate, turn } from './_loader-kit.js'
 import { temporaryFolder } from '../temporary.js'
 
 const numbered = (store: ModelSource, options: { readonly follow?: string | number; readonly clock?: ReturnType<typeof fakeClock>; readonly drainMs?: number } = {}): ModelLoader<number, string> =>
@@ -25,7 +25,7 @@ describe('modelLoader', () => {
     const loader = numbered(store, { follow: 'champion' })
     const heard = eventsOf(loader)
     expect([loader.ready(), loader.identity.version, loader.describe()]).toEqual([false, '0', 'model-loader delay@champion (nothing live)'])
-    expect(await failure(loader(1))).toMatchObject({ code: 'ERR_OUTRIGGER_MODEL_NOT_FOUND' })
+    expect(await failure(loader(1))).toMatchObject({ code: 'ERR_OUTRIGGER_MODEL_UNAVAILABLE' })
     const [one, two] = await Promise.all([loader.whenReady(), loader.whenReady()])
     expect(one).toBe(two)
     expect(loader.ready()).toBe(true)
@@ -33,10 +33,12 @@ describe('modelLoader', () => {
     expect(await loader.batch([1, 2])).toEqual(['1:1', '1:2'])
     const { record } = await loader.detailed(7)
     expect(record.identity).toEqual({ name: 'delay', version: '1', digest: (await store.resolve('delay@1')).digest })
-    expect(heard).toEqual(['delay@1 loading', 'delay@1 ready', 'delay@1 live'])
+    const [notice] = heard.splice(5, 1)
+    expect(notice).toBe('Nothing was checked of delay@1 but its files: it has no golden predictions, and the loader has neither warm-up rows nor a check.')
+    expect(heard).toEqual(steps('delay@1', ...throughTheGate, 'live'))
     expect(loader.describe()).toContain('model-loader delay@champion → delay@1')
     await loader.close()
-    expect(heard.slice(3)).toEqual(['delay@1 draining', 'delay@1 disposed'])
+    expect(heard.slice(7)).toEqual(['delay@1 draining', 'delay@1 disposed'])
     expect(await failure(loader(1))).toMatchObject({ code: 'ERR_OUTRIGGER_CLOSED' })
     expect(await failure(loader.refresh())).toMatchObject({ code: 'ERR_OUTRIGGER_CLOSED' })
   })
@@ -155,7 +157,7 @@ describe('modelLoader refuses, and the old version stays live', () => {
     await loader.whenReady()
     expect(await failure(loader.use(2))).toMatchObject({ code: 'ERR_OUTRIGGER_MODEL_REFUSED', stage, reason: expect.stringContaining(reason), version: 2 })
     expect([loader.identity.version, await loader(4)]).toEqual(['1', 8])
-    expect(heard.slice(3)).toEqual(['delay@2 loading', 'delay@2 refused'])
+    expect(heard.slice(7)).toEqual(steps('delay@2', 'discovered', 'verified', 'loading', 'warming', ...(heard.includes('delay@2 checking') ? ['checking'] : []), 'quarantined'))
     expect(loader.loaded).toHaveLength(1)
     await loader.close()
   })
@@ -198,58 +200,6 @@ describe('modelLoader refuses, and the old version stays live', () => {
     const loader = modelLoader({ store: await storeOf(1), name: 'delay', load: (): ((row: number) => number) => { throw new Error('broken') } })
     expect(await failure(loader.whenReady())).toMatchObject({ code: 'ERR_OUTRIGGER_MODEL_REFUSED' })
     expect([loader.ready(), loader.identity.version]).toEqual([false, '0'])
-    await loader.close()
-  })
-})
-
-describe('modelLoader watch', () => {
-  it('follows the alias by poll, does not try a refused version twice, and goes on after errors', async () => {
-    const clock = fakeClock()
-    const real = await storeOf(3)
-    await real.setAlias('delay', 'champion', 1)
-    let outage = false
-    let loads = 0
-    const store: ModelSource = { resolve: async (reference) => { if (outage) throw new Error('no store'); return await real.resolve(reference) }, open: (version) => real.open(version) }
-    const loader = modelLoader({ store, name: 'delay', follow: 'champion', clock, load: (files) => { loads += 1; if (files.text('number.json') === '2') throw new Error('bad'); return (row: number) => row } })
-    const heard = eventsOf(loader)
-    await loader.whenReady()
-    loader.watch({ everyMs: 1_000 })
-    expect([clock.pending, clock.holding]).toEqual([1, 0]) // unref'ed
-    const tick = async (): Promise<void> => {
-      await clock.advance(1_000)
-      await expect.poll(() => clock.pending, { interval: 1 }).toBe(1) // the look ended: the next one is set
-    }
-    await tick()
-    expect(loads).toBe(1)
-    await real.setAlias('delay', 'champion', 2)
-    await tick()
-    await tick()
-    await tick()
-    expect([loads, loader.identity.version]).toEqual([2, '1'])
-    outage = true
-    await tick()
-    outage = false
-    await real.setAlias('delay', 'champion', 3)
-    await tick()
-    expect([loads, loader.identity.version]).toEqual([3, '3'])
-    expect(heard.filter((text) => text.includes('refused') || text.startsWith('Looking'))).toEqual(['delay@2 refused', 'Looking for a new version of delay@champion failed.'])
-    await loader.close()
-    expect(clock.pending).toBe(0)
-  })
-
-  it('stops when told, and a pinned version is not swapped away', async () => {
-    const clock = fakeClock()
-    const store = await storeOf(2)
-    const loader = numbered(store, { clock, follow: 'latest' })
-    await loader.whenReady()
-    await loader.use(1)
-    const stop = loader.watch({ everyMs: 10 })
-    await clock.advance(10)
-    await expect.poll(() => clock.pending, { interval: 1 }).toBe(1)
-    expect(loader.identity.version).toBe('1')
-    stop()
-    expect(clock.pending).toBe(0)
-    expect(() => loader.watch({ everyMs: 0 })).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
     await loader.close()
   })
 })
