@@ -4,7 +4,10 @@
 export interface TfjsTensor {
   readonly shape: readonly number[]
   readonly dtype: string
-  data(): Promise<ArrayLike<number>>
+  /** Whether `tf.keep` was called for it, as for the weights of a graph model. */
+  readonly kept?: boolean
+  /** Numbers, or strings. (Its real type depends on that of the tensor.) */
+  data(): Promise<object>
   dispose(): void
 }
 
@@ -12,23 +15,41 @@ export interface TfjsTensor {
 export interface TfjsTensorInfo {
   readonly name: string
   readonly shape?: readonly (number | null)[] | object
-  readonly dtype: string
+  readonly dtype?: string
+  /** The layer that it comes from; only layers models have it. */
+  readonly sourceLayer?: { readonly name: string }
 }
 
-/** A `LayersModel` or a `GraphModel`. */
+/** A `LayersModel` or a `GraphModel`, or what else predicts like them. */
 export interface TfjsModel {
   readonly inputs: readonly TfjsTensorInfo[]
   readonly outputs: readonly TfjsTensorInfo[]
-  /** The names of its input layers; only layers models have them. */
-  readonly inputNames?: readonly string[]
-  readonly outputNames?: readonly string[]
+  /** The names by which a graph model is run. */
+  readonly inputNodes?: readonly string[]
+  readonly outputNodes?: readonly string[]
+  /** What a graph model says of its inputs and outputs. */
+  readonly modelSignature?: object
+  /** How a graph model with structured outputs calls them. */
+  readonly modelStructuredOutputKeys?: object
   /** Takes one tensor, or one per input. (Its real parameter names the classes of TensorFlow.js.) */
-  predict(inputs: object): TfjsTensor | TfjsTensor[] | { readonly [name: string]: TfjsTensor }
+  predict(inputs: object): object
+  /** Only graph models have it. */
+  executeAsync?(inputs: object, outputs: string[]): Promise<object>
   dispose(): unknown
 }
 
+/** A layers model whose weights are set after it is built. */
+export interface TfjsLayersModel extends TfjsModel {
+  loadWeights(weights: object): void
+}
+
 /** One weight: its name, type and shape. */
-export interface TfjsWeightSpec { name: string; shape: number[]; dtype: 'float32' | 'int32' | 'bool' | 'string' | 'complex64' }
+export interface TfjsWeightSpec {
+  name: string
+  shape: number[]
+  dtype: 'float32' | 'int32' | 'bool' | 'string' | 'complex64'
+  quantization?: { dtype: 'uint8' | 'uint16' | 'float16'; scale?: number; min?: number; original_dtype?: 'float32' | 'int32' }
+}
 
 /** What a model is loaded from: the parsed `model.json` and the bytes of its weights. */
 export interface TfjsArtifacts {
@@ -44,16 +65,18 @@ export interface TfjsArtifacts {
   initializerSignature?: object
 }
 
-/** Gives the artifacts to `loadLayersModel` and `loadGraphModel`. */
-export interface TfjsLoadHandler { load(): Promise<TfjsArtifacts> }
-
 /** TensorFlow.js: `@tensorflow/tfjs`, `@tensorflow/tfjs-node`, or a package with these methods. */
 export interface Tfjs {
-  loadLayersModel(handler: TfjsLoadHandler): Promise<TfjsModel>
-  loadGraphModel(handler: TfjsLoadHandler): Promise<TfjsModel>
-  tensor(values: Float32Array | Int32Array | Uint8Array, shape: number[], dtype: 'float32' | 'int32' | 'bool'): TfjsTensor
+  loadLayersModel(handler: { load(): Promise<TfjsArtifacts> }): Promise<TfjsLayersModel>
+  loadGraphModelSync(artifacts: TfjsArtifacts & { modelTopology: object; weightSpecs: TfjsWeightSpec[]; weightData: ArrayBuffer }): TfjsModel & { readonly weights: object }
+  tensor(values: Float32Array | Int32Array | Uint8Array | string[], shape: number[], dtype: 'float32' | 'int32' | 'bool' | 'string'): TfjsTensor
   /** Gives back what `run` gives. (`void` is the only type that fits its real parameter and ours.) */
   tidy(run: () => void): unknown
+  keep(tensor: never): unknown
+  getBackend(): string
+  ready(): Promise<void>
+  readonly io: { decodeWeights(data: ArrayBuffer, specs: TfjsWeightSpec[]): object }
+  readonly serialization: { readonly SerializationMap: { getMap(): { readonly classNameMap: object } } }
 }
 
 /** A model that can be saved. */

@@ -46,7 +46,7 @@ export interface TensorEngine {
   /** What a manifest's `engine` says. */
   readonly name: string
   /** How to make it again elsewhere; without it, it can only run in this thread. */
-  readonly origin?: EngineOrigin
+  readonly origin?: EngineOrigin | undefined
   /**
    * Whether its models take the buffers of the inputs for good, as one that transfers them to a worker does. They are
    * packed for it then; otherwise a lone row's typed array may go to it as the caller passed it. @default false
@@ -59,7 +59,7 @@ export interface TensorEngine {
 export interface EngineOrigin {
   /** `outrigger:<name>` for an engine of ours, else a `file:` URL or the name of a package. */
   readonly module: string
-  /** The name of the export that makes the engine. */
+  /** The name of the export that makes the {@link TensorEngine}, or a promise of one. */
   readonly export: string
   /** Its argument: what structured cloning can carry. */
   readonly options: unknown

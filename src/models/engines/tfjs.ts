@@ -1,19 +1,31 @@
 /** TensorFlow.js: layers models and graph models, with a `tf` that is passed in. */
-import { InvalidOptionError } from '../../core/errors.js'
-import { functionOption, optionsObject } from '../../core/options.js'
-import { artifactsOf, filesOf } from './_tfjs-artifacts.js'
-import { TfjsRows, type TfjsRow } from './_tfjs-rows.js'
+import { InvalidOptionError, OutriggerError } from '../../core/errors.js'
+import { membersOption, optionsObject } from '../../core/options.js'
+import { filesOf } from './_tfjs-artifacts.js'
+import { loadTfjs } from './_tfjs-load.js'
+import { TfjsTensors } from './_tfjs-model.js'
 import type { Tfjs, TfjsArtifacts, TfjsSavable } from './_tfjs-types.js'
-import type { Engine } from './engine.js'
+import type { Engine, EngineOrigin, TensorEngine } from './engine.js'
+import { tensorEngine, type OutputValue, type TensorRow, type TensorRowOptions } from './tensor-rows.js'
+
+/** How a worker or a process gets a `tf` of its own. */
+export interface TfjsElsewhere {
+  /**
+   * What it imports, in order: the first gives `tf`, the others register what it needs (a backend, layers of yours).
+   * Names of packages, or `file:` URLs, as `import.meta.resolve` gives them.
+   */
+  readonly packages: readonly string[]
+  /** For `tf.setBackend`; without it, TensorFlow.js chooses. */
+  readonly backend?: string
+}
 
 /** Options of {@link tfjs}. */
-export interface TfjsOptions<O> {
+export interface TfjsOptions<O, V extends OutputValue = number> extends TensorRowOptions<O, V> {
   /**
-   * Makes the output of a row. `values` are those of the model's first output, flat in row-major order; `outputs` are
-   * those of all its outputs by name. The arrays are the caller's to keep.
-   * @default the values of the only output, as `number[]`
+   * How a worker or a process gets a `tf` of its own, where the model is `isolated`.
+   * @default the published package of the backend that `tf` uses: `cpu`, `wasm` or `tensorflow`
    */
-  readonly output?: (values: number[], outputs: Readonly<Record<string, number[]>>) => O
+  readonly elsewhere?: TfjsElsewhere
 }
 
 /**
@@ -41,18 +53,55 @@ export const tfjsFiles = async (model: TfjsSavable): Promise<Record<string, Uint
   return filesOf(saved)
 }
 
+const published: Readonly<Record<string, readonly string[]>> = {
+  cpu: ['@tensorflow/tfjs'],
+  wasm: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm'],
+  tensorflow: ['@tensorflow/tfjs-node'],
+}
+
+const adapter = (tf: Tfjs, elsewhere: TfjsElsewhere | undefined): TensorEngine => ({
+  name: 'tfjs',
+  // Read when the model is to go elsewhere: by then `tf` has a backend.
+  get origin(): EngineOrigin | undefined {
+    const backend = tf.getBackend()
+    const options = elsewhere ?? (published[backend] && { packages: published[backend], backend })
+    return options && { module: 'outrigger:tfjs', export: 'tfjsElsewhere', options }
+  },
+  load: async (files) => new TfjsTensors(tf, await loadTfjs(tf, files)),
+})
+
+/** Makes the adapter in a worker or a process. @internal */
+export const tfjsElsewhere = async ({ packages, backend }: TfjsElsewhere): Promise<TensorEngine> => {
+  const modules: unknown[] = []
+  for (const name of packages) {
+    try {
+      modules.push(await import(name))
+    } catch (error) {
+      throw new OutriggerError('ERR_OUTRIGGER_PEER_MISSING', `Cannot load TensorFlow.js elsewhere as \`${name}\` must be installed, and found from outrigger (or be a file: URL): current value is not`, { cause: error })
+    }
+  }
+  const [first] = modules as [Partial<Tfjs> & { readonly default?: unknown; setBackend?(name: string): Promise<boolean> }]
+  const tf = (typeof first.tidy === 'function' ? first : first.default) as typeof first
+  if (backend !== undefined && !(await tf.setBackend?.(backend))) {
+    throw new InvalidOptionError(`Cannot load TensorFlow.js elsewhere as \`backend\` must be one that ${packages.join(', ')} register: current value is ${backend}`)
+  }
+  return adapter(tfjsOf(tf), { packages, ...(backend === undefined ? {} : { backend }) })
+}
+
+const tfjsOf = (tf: unknown): Tfjs => membersOption('tfjs', 'tf', tf as Tfjs, ['loadLayersModel', 'loadGraphModelSync', 'tensor', 'tidy', 'keep', 'getBackend', 'ready'])
+
 /**
  * The engine of TensorFlow.js models: `model.json` with `format` `layers-model` or `graph-model`, and its weights.
  *
  * Rows come without the batch dimension; the rows of a batch are packed into one tensor per input and go through the
  * model in one run. Outputs are plain arrays, and no tensor is left behind. TensorFlow.js computes on the calling
- * thread: the event loop waits while a run lasts. Graph models with control flow (which need `executeAsync`) are not
- * supported yet.
- *
- * A row of the wrong shape fails alone, with `ERR_OUTRIGGER_INVALID_INPUT`.
+ * thread: the event loop waits while a run lasts. Graph models with control flow, or with outputs whose size only a run
+ * can tell, are run by `executeAsync`; if such a run fails half-way, TensorFlow.js itself leaves tensors behind.
  *
  * @param tf - `@tensorflow/tfjs`, `@tensorflow/tfjs-node`, or any package with its methods, with the backend set
- * @throws `ERR_OUTRIGGER_INVALID_OPTION`; while loading, `ERR_OUTRIGGER_MODEL_CORRUPT` if the files are no such model
+ * @throws `ERR_OUTRIGGER_INVALID_OPTION`; while loading, `ERR_OUTRIGGER_MODEL_CORRUPT` if the files are no such model,
+ * `ERR_OUTRIGGER_ENGINE_FAILED` if TensorFlow.js refuses it
+ * @see {@link tensorEngine} for what a row may be
  * @example
  * ```ts
  * import * as tf from '@tensorflow/tfjs'
@@ -70,32 +119,15 @@ export const tfjsFiles = async (model: TfjsSavable): Promise<Record<string, Uint
  * await sum.close()
  * ```
  */
-export const tfjs = <O = number[]>(tf: Tfjs, options: TfjsOptions<O> = {}): Engine<TfjsRow, O> => {
-  optionsObject('tfjs', options, ['output'])
-  for (const method of ['loadLayersModel', 'loadGraphModel', 'tensor', 'tidy'] as const) {
-    if (typeof (tf as Partial<Tfjs> | undefined)?.[method] !== 'function') throw new InvalidOptionError(`Cannot create tfjs as \`tf\` must have the method \`${method}\`: current value has none`)
+export const tfjs = <O = number[], V extends OutputValue = number>(tf: Tfjs, options: TfjsOptions<O, V> = {}): Engine<TensorRow, O> => {
+  optionsObject('tfjs', options, ['output', 'elsewhere'])
+  const { elsewhere, ...rows } = options
+  if (elsewhere !== undefined && !(Array.isArray(elsewhere.packages) && elsewhere.packages.length > 0)) {
+    throw new InvalidOptionError(`Cannot create tfjs as \`elsewhere\` must name its \`packages\`, one at least: current value is ${JSON.stringify(elsewhere)}`)
   }
-  const output = functionOption('tfjs', 'output', options.output)
-  return {
-    name: 'tfjs',
-    load: async (files) => {
-      const { kind, artifacts } = artifactsOf(files)
-      const handler = { load: async () => artifacts }
-      const model = kind === 'graph' ? await tf.loadGraphModel(handler) : await tf.loadLayersModel(handler)
-      try {
-        if (output === undefined && model.outputs.length !== 1) {
-          throw new InvalidOptionError(`Cannot load the TensorFlow.js model as tfjs needs the option \`output\` for several outputs: current value is ${model.outputs.length} outputs`)
-        }
-        return new TfjsRows(tf, model, output ?? ((values) => values as O))
-      } catch (error) {
-        model.dispose()
-        throw error
-      }
-    },
-  }
+  return tensorEngine<O, V>(adapter(tfjsOf(tf), elsewhere), rows)
 }
 
-export { tfjsSignature } from './_tfjs-rows.js'
-export type { TfjsRow } from './_tfjs-rows.js'
-export type { NumericRow } from './_pack-rows.js'
-export type { Tfjs, TfjsModel, TfjsSavable } from './_tfjs-types.js'
+export { tfjsSignature } from './_tfjs-signature.js'
+export type { TfjsSigned } from './_tfjs-signature.js'
+export type { Tfjs, TfjsLayersModel, TfjsModel, TfjsSavable } from './_tfjs-types.js'

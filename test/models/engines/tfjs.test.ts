@@ -2,15 +2,16 @@ import * as tf from '@tensorflow/tfjs'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { RowFailure } from '../../../src/core/rows.js'
 import type { EngineObject } from '../../../src/models/engines/engine.js'
-import { tfjs, tfjsFiles, tfjsSignature, type TfjsRow } from '../../../src/models/engines/tfjs.js'
+import { tfjs, tfjsFiles, tfjsSignature } from '../../../src/models/engines/tfjs.js'
+import type { TensorRow } from '../../../src/models/engines/tensor-rows.js'
 import { ModelFiles } from '../../../src/models/store/model-files.js'
 import type { ModelVersion } from '../../../src/models/store/model-store.js'
+import { call } from './_echo-engine.js'
 import { graphModelFiles } from './_graph-model.js'
 
-type Loaded<O = number[]> = Required<Pick<EngineObject<TfjsRow, O>, 'predict' | 'predictBatch' | 'dispose' | 'describe'>>
+type Loaded<O = number[]> = Required<Pick<EngineObject<TensorRow, O>, 'predict' | 'predictBatch' | 'dispose' | 'describe'>>
 
 const version = {} as ModelVersion
-const call = {} as never
 const asFiles = (files: Readonly<Record<string, Uint8Array | string>>): ModelFiles =>
   new ModelFiles('m@1', new Map(Object.entries(files).map(([path, content]) => [path, typeof content === 'string' ? new TextEncoder().encode(content) : content])))
 const load = async <O = number[]>(files: ModelFiles, engine = tfjs<O>(tf)): Promise<Loaded<O>> => (await engine.load(files, version)) as Loaded<O>
@@ -34,7 +35,7 @@ describe('tfjs, layers models', () => {
     const expected = tf.tidy(() => (original.predict(tf.tensor2d(rows)) as tf.Tensor).arraySync()) as number[][]
     expect(await model.predictBatch(rows, call)).toEqual(expected)
     for (const [index, row] of rows.entries()) expect(await model.predict(new Float32Array(row), call)).toEqual(expected[index])
-    expect(model.describe()).toEqual({ batchable: true, signature: tfjsSignature(original) })
+    expect(model.describe()).toEqual({ batchable: true, signature: tfjsSignature(original), bytes: 32, device: 'cpu' })
     expect(tfjsSignature(original).inputs[0]).toMatchObject({ dtype: 'float32', shape: [null, 3] })
     model.dispose()
     original.dispose()
@@ -154,7 +155,7 @@ describe('tfjs, graph models', () => {
     }
     expect(await model.predict([0, 0, 0], call)).toEqual([0.5, -0.5])
     expect(await model.predict({ x: [0, 0, 0] }, call)).toEqual([0.5, -0.5])
-    expect(model.describe()).toEqual({ batchable: true, signature: { inputs: [{ name: 'x', dtype: 'float32', shape: [null, 3] }], outputs: [{ name: 'y', dtype: 'float32', shape: expect.anything() }] } })
+    expect(model.describe()).toEqual({ batchable: true, signature: { inputs: [{ name: 'x', dtype: 'float32', shape: [null, 3] }], outputs: [{ name: 'y', dtype: 'float32', shape: [null, 2] }] }, bytes: 32, device: 'cpu' })
     expect(tf.memory().numTensors).toBe(loaded)
     model.dispose()
     expect(tf.memory().numTensors).toBe(before)
