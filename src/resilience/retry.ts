@@ -25,8 +25,8 @@ export interface RetryOptions {
   readonly jitter?: Jitter
   /**
    * Whether an error may pass when asked again.
-   * @default errors and timeouts may; what a caller aborted, what was rejected (an open circuit, a full bulkhead), and
-   * invalid inputs may not
+   * @default errors and timeouts may; what a caller aborted, what was rejected (an open circuit, a full bulkhead),
+   * invalid inputs, and errors with `retryable: false` may not
    */
   readonly retryIf?: (error: unknown) => boolean
   /**
@@ -215,7 +215,7 @@ const unpack = (failed: unknown): never => {
 
 const mayPass = (error: unknown): boolean => {
   const outcome = outcomeOf(error)
-  return (outcome === 'error' || outcome === 'timeout') && !hasCode(error, 'ERR_OUTRIGGER_INVALID_INPUT')
+  return (outcome === 'error' || outcome === 'timeout') && !hasCode(error, 'ERR_OUTRIGGER_INVALID_INPUT') && (error as { readonly retryable?: unknown } | null | undefined)?.retryable !== false
 }
 
 /** Waits on the clock; ends early when every call was aborted. The timer is awaited, so it keeps the process alive. */

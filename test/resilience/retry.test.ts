@@ -341,6 +341,17 @@ describe('what is not retried', () => {
     expect([second.code, model.arrivals.length, clock.pending]).toEqual(['ERR_OUTRIGGER_BULKHEAD_FULL', 2, 0])
   })
 
+  test('retry does not ask again for what says of itself that it will not pass', async () => {
+    const { clock, model, inner } = rig()
+    for (const [retryable, arrivals] of [[false, 1], [true, 3], [undefined, 3]] as const) {
+      const before = model.arrivals.length
+      model.fails(Object.assign(new Error('refused'), { retryable }))
+      fateOf(pipe(inner, retry({ retries: 2, minDelayMs: 0 }))(1))
+      await clock.advance(10)
+      expect(model.arrivals.length - before).toBe(arrivals)
+    }
+  })
+
   test('retry takes its own filter, which sees the error of each attempt', async () => {
     const { clock, model, inner } = rig()
     const seen: unknown[] = []
