@@ -11,7 +11,7 @@ export type { Engine, EngineDescription, EngineMembers, EngineModel, EngineObjec
 export { functionEngine } from './engines/function.js'
 export type { FunctionEngineOptions, LoadModel } from './engines/function.js'
 export { http } from './engines/http.js'
-export type { HttpOptions } from './engines/http.js'
+export type { HttpEngineOptions } from './engines/http.js'
 export { onnx } from './engines/onnx.js'
 export type { Onnxruntime, OnnxOptions, OnnxSessionOptions } from './engines/onnx.js'
 export { tensorEngine } from './engines/tensor-rows.js'

@@ -13,7 +13,7 @@ import type { Engine, EngineDescription, TensorCall, TensorEngine, TensorModel }
 import { tensorEngine, type OutputValue, type TensorRow, type TensorRowOptions } from './tensor-rows.js'
 
 /** Options of {@link http}. */
-export interface HttpOptions<O = number[], V extends OutputValue = number> extends TensorRowOptions<O, V> {
+export interface HttpEngineOptions<O = number[], V extends OutputValue = number> extends TensorRowOptions<O, V> {
   /** The server of all versions: `https://models.example/prefix/`. A version then names no URL of its own. */
   readonly baseUrl?: string
   /** The servers that a version may name, each as `https://models.example:8080`. Either this or `baseUrl` must be given. */
@@ -127,7 +127,7 @@ const isRefusal = (error: unknown): boolean => {
  * server.closeAllConnections()
  * ```
  */
-export const http = <O = number[], V extends OutputValue = number>(options: HttpOptions<O, V>): Engine<TensorRow, O> => {
+export const http = <O = number[], V extends OutputValue = number>(options: HttpEngineOptions<O, V>): Engine<TensorRow, O> => {
   const owner = 'an HTTP engine'
   optionsObject(owner, options, known)
   const { baseUrl, origins, file = 'endpoint.json', headers = {}, timeoutMs = 30_000, maxResponseBytes = 64 * 2 ** 20, clock = systemClock, output } = options

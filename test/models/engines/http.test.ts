@@ -1,7 +1,7 @@
 import { getEventListeners, once } from 'node:events'
 import { pipe, retry } from 'outrigger'
 import { hasCode } from 'outrigger/core'
-import { http, ModelFiles, type EngineObject, type HttpOptions, type ModelSignature, type ModelVersion, type TensorCall, type TensorModel, type TensorRow } from 'outrigger/models'
+import { http, ModelFiles, type EngineObject, type HttpEngineOptions, type ModelSignature, type ModelVersion, type TensorCall, type TensorModel, type TensorRow } from 'outrigger/models'
 import type { Tensor, Tensors } from 'outrigger/schema'
 import { fakeClock } from 'outrigger/testing'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -24,12 +24,12 @@ const versionOf = (signature?: ModelSignature): ModelVersion => ({
   manifest: { format: 'outrigger-model', formatVersion: 1, name: 'm', version: 1, engine: 'http', files: [], created: '2026-01-01T00:00:00.000Z', ...(signature === undefined ? {} : { signature }) },
 })
 /** The adapter, without rows. */
-const tensorsOf = async (options: HttpOptions, endpoint: unknown, signature?: ModelSignature): Promise<TensorModel> => {
+const tensorsOf = async (options: HttpEngineOptions, endpoint: unknown, signature?: ModelSignature): Promise<TensorModel> => {
   const { tensors } = http(options)
   if (tensors === undefined) throw new Error('no adapter')
   return tensors.load(filesOf(endpoint), versionOf(signature))
 }
-const rowsOf = async <O = number[]>(options: HttpOptions<O>, endpoint: unknown, signature?: ModelSignature): Promise<Required<EngineObject<TensorRow, O>>> =>
+const rowsOf = async <O = number[]>(options: HttpEngineOptions<O>, endpoint: unknown, signature?: ModelSignature): Promise<Required<EngineObject<TensorRow, O>>> =>
   (await http(options).load(filesOf(endpoint), versionOf(signature))) as Required<EngineObject<TensorRow, O>>
 const float32 = (data: readonly number[], shape: readonly number[]): Tensor => ({ dtype: 'float32', shape, data: Float32Array.from(data) })
 const sum = { protocol: 'v2', model: 'sum', version: '3' }
@@ -243,12 +243,12 @@ describe('http goes only where code allows', () => {
     [{}], [{ baseUrl: 'http://a', origins: ['http://a'] }], [{ baseUrl: 'ftp://a' }], [{ baseUrl: 'http://user:secret@a' }], [{ origins: [] }], [{ origins: ['http://a/path'] }], [{ origins: ['a'] }],
     [{ baseUrl: 'http://a', timeoutMs: 0 }], [{ baseUrl: 'http://a', maxResponseBytes: 0 }], [{ baseUrl: 'http://a', fetch: 7 }], [{ baseUrl: 'http://a', hosts: [] }], [{ baseUrl: 'http://a', file: '' }], [{ baseUrl: 'http://a', headers: 'x' }],
   ])('is not made of %j', (options) => {
-    expect(() => http(options as HttpOptions)).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
+    expect(() => http(options as HttpEngineOptions)).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
   })
 })
 
 describe('http when the server does not answer well', () => {
-  const ready = async (options: Partial<HttpOptions> = {}): Promise<{ server: ModelServer; model: TensorModel }> => {
+  const ready = async (options: Partial<HttpEngineOptions> = {}): Promise<{ server: ModelServer; model: TensorModel }> => {
     const server = await started(openInferenceServer())
     return { server, model: await tensorsOf({ baseUrl: server.url, ...options }, sum) }
   }
