@@ -66,10 +66,12 @@ export const readInto = async (reader: DepotReader, bytes: Uint8Array, what: str
 
 /** A file's bytes in pieces that are the receiver's own. */
 export async function* chunksOfReader(reader: DepotReader): AsyncGenerator<Uint8Array> {
-  for (;;) {
-    const buffer = new Uint8Array(chunkBytes)
+  for (let position = 0; ;) {
+    // One byte more than is left, so that a file that grows meanwhile is seen to.
+    const buffer = new Uint8Array(Math.min(chunkBytes, Math.max(0, reader.bytes - position) + 1))
     const count = await reader.read(buffer)
     if (count === 0) return
+    position += count
     yield buffer.subarray(0, count)
   }
 }

@@ -181,7 +181,11 @@ export class DepotStore implements ModelStore {
     if (options.expect !== undefined && options.expect !== null && !Number.isInteger(options.expect)) {
       throw new InvalidOptionError(`Cannot ${action} as \`expect\` must be a version or null: current value is ${String(options.expect)}`)
     }
-    return await this.#aliases.move(name, alias, await this.#read(name, version), () => this.#now(), options.expect)
+    const target = await this.#read(name, version)
+    // Who publishes it may not have flushed its name yet: a power cut could keep the alias and take the version, whose
+    // number would then go to another one.
+    await this.#depot.settle?.(`models/${name}/versions/${version}/manifest.json`)
+    return await this.#aliases.move(name, alias, target, () => this.#now(), options.expect)
   }
 
   async aliases(name: string): Promise<ModelAlias[]> {

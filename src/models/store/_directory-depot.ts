@@ -35,6 +35,8 @@ export class DirectoryDepot implements ModelDepot {
   readonly #unflushed = new Map<string, number>()
   /** Folders that this process has made durable. */
   readonly #made = new Set<string>()
+  /** Whether the directory itself, or the first of those above that was there, is durable. */
+  #isRooted = false
 
   constructor(path: string, fileSystem: FileSystem) {
     this.#path = resolve(path)
@@ -74,7 +76,11 @@ export class DirectoryDepot implements ModelDepot {
 
   async #makeRoot(path: string): Promise<string> {
     try {
-      return await this.#fileSystem.realpath(path)
+      const real = await this.#fileSystem.realpath(path)
+      // Who made it may not have flushed it yet. Where it was given to us, its parent may be none of our business.
+      if (!this.#isRooted) await syncDirectory(this.#fileSystem, dirname(real)).catch((error: unknown) => { if (errnoOf(error) !== 'EACCES') throw error })
+      this.#isRooted = true
+      return real
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT') throw error
       return await makeDirectory(this.#fileSystem, await this.#makeRoot(dirname(path)), path.slice(dirname(path).length).replace(/^[\\/]+/, ''))
@@ -171,6 +177,11 @@ export class DirectoryDepot implements ModelDepot {
       await syncDirectory(this.#fileSystem, directory)
       if (this.#unflushed.get(directory) === names) this.#unflushed.delete(directory)
     }
+  }
+
+  async settle(key: string): Promise<void> {
+    // Its bytes and the folders above were flushed before it got its name.
+    await syncDirectory(this.#fileSystem, dirname(await this.#locate(key) ?? this.#path))
   }
 
   async remove(key: string): Promise<void> {

@@ -63,6 +63,11 @@ export interface ModelDepot {
    * @throws `ERR_OUTRIGGER_MODEL_CORRUPT`, and writes nothing, if the chunks are not what `blob` says
    */
   writeBlob(key: string, blob: BlobId, chunks: AsyncIterable<Uint8Array>): Promise<void>
+  /**
+   * Sees to it that a file that is there survives a power cut: who made it may not have come to that yet. To be done before
+   * something durable refers to it. Left out by a medium that keeps whatever it shows.
+   */
+  settle?(key: string): Promise<void>
   /** Removes a file; nothing to do if there is none. */
   remove(key: string): Promise<void>
   /**

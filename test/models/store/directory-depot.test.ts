@@ -79,6 +79,33 @@ describe('the depot in a directory', () => {
     expect(fileSystem.steps.some((step) => step.startsWith('rename'))).toBe(false)
   })
 
+  it('is durable in its parent before anything in it is, also where somebody else has just made it', async () => {
+    const path = join(await temporaryFolder(), 'store')
+    await mkdir(path)
+    const fileSystem = failingFileSystem(Infinity, false)
+    await new DirectoryDepot(path, fileSystem).create('models/1.json', bytes('{}'))
+    expect(fileSystem.steps.indexOf(`sync ${dirname(path)}`)).toBeGreaterThan(-1)
+    expect(fileSystem.steps.indexOf(`sync ${dirname(path)}`)).toBeLessThan(fileSystem.steps.findIndex((step) => step.startsWith('link ')))
+  })
+
+  it('may lie in a directory that it cannot read', async () => {
+    const parent = await temporaryFolder()
+    const depot = new DirectoryDepot(join(parent, 'store'), { ...nodeFileSystem, open: async (file, flags) => {
+      if (file === parent) throw Object.assign(new Error('denied'), { code: 'EACCES' })
+      return await nodeFileSystem.open(file, flags)
+    } })
+    await mkdir(join(parent, 'store'))
+    expect(await depot.create('models/1.json', bytes('{}'))).toBe(true)
+  })
+
+  it('settles a file by flushing the folder that it is in', async () => {
+    const path = await temporaryFolder()
+    await new DirectoryDepot(path, nodeFileSystem).create('models/1.json', bytes('{}'), { durable: false })
+    const fileSystem = failingFileSystem(Infinity, false)
+    await new DirectoryDepot(path, fileSystem).settle('models/1.json')
+    expect(fileSystem.steps).toContain(`sync ${join(path, 'models')}`)
+  })
+
   it('replaces a damaged blob, of the right size or not', async () => {
     const path = await temporaryFolder()
     const depot = new DirectoryDepot(path, nodeFileSystem)

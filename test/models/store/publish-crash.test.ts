@@ -82,4 +82,14 @@ describe('the last step', () => {
     expect(fileSystem.steps.slice(link).filter((step) => /^(write|rename|mkdir) /.test(step))).toEqual([])
     expect(fileSystem.steps.slice(link)).toContain(`sync ${join(path, 'models/delay/versions/2')}`)
   })
+
+  it('of setAlias comes after the version is durable, which its publisher may not have seen to yet', async () => {
+    const path = await temporaryFolder()
+    await modelStore({ path }).publish(second)
+    const fileSystem = failingFileSystem(Infinity, false)
+    await modelStore({ path, fileSystem }).setAlias('delay', 'champion', 2)
+    const flushed = fileSystem.steps.indexOf(`sync ${join(path, 'models/delay/versions/2')}`)
+    expect(flushed).toBeGreaterThan(-1)
+    expect(flushed).toBeLessThan(fileSystem.steps.findIndex((step) => step.startsWith('link ')))
+  })
 })

@@ -1,0 +1,341 @@
+/**
+ * One run of a store among publishers, alias movers, pollers and a partial copy, with kills and power cuts, all drawn from
+ * one seed. It throws at the first load that is not exactly what somebody published, and when something that a store
+ * promised is not there.
+ */
+import { isOutriggerError } from '../../../../src/core/errors.js'
+import { seededRandom, type Random } from '../../../../src/core/random.js'
+import { canonicalJson } from '../../../../src/models/manifest/canonical-json.js'
+import { manifestDigest } from '../../../../src/models/manifest/manifest.js'
+import { modelStore, type ModelAlias, type ModelStore, type ModelVersion, type OpenedModel } from '../../../../src/models/store/model-store.js'
+import { writeAll } from '../../../../src/store/atomic-file.js'
+import type { FileSystem } from '../../../../src/store/file-system.js'
+import { fakeClock, type FakeClock } from '../../../../src/testing/fake-clock.js'
+import { Scheduler } from './_scheduler.js'
+
+/** What happened in a run. */
+export interface WorldReport {
+  readonly steps: number
+  readonly kills: number
+  readonly cuts: number
+  /** Versions that were opened and compared byte by byte. */
+  readonly loads: number
+  /** Resolves and opens that were refused, by code. */
+  readonly refusals: Readonly<Record<string, number>>
+  readonly publishes: number
+}
+
+/** A broken store: how it differs from ours. */
+export interface WorldOptions {
+  readonly breakFileSystem?: (fileSystem: FileSystem) => FileSystem
+  /** Whether errors say where they were made. @default false */
+  readonly stacks?: boolean
+}
+
+const name = 'm'
+const alias = 'champion'
+
+class Broken extends Error {
+  override readonly name = 'Broken'
+}
+
+/** What the store has promised so far, and what it may give. */
+class Truth {
+  /** Files by the id of the publish, which is one of them. */
+  readonly #attempts = new Map<string, ReadonlyMap<string, string>>()
+  /** Versions whose publish has returned: they must stay. */
+  readonly published = new Map<number, string>()
+  /** What a version was seen to be since the power was last cut. */
+  #seen = new Map<number, string>()
+  #moves = new Map<number, string>()
+  lastMove: ModelAlias | undefined
+  loads = 0
+  publishes = 0
+  readonly refusals: Record<string, number> = {}
+
+  attempt(files: Readonly<Record<string, string>>): void {
+    this.#attempts.set(files['id.txt'] ?? '', new Map(Object.entries(files)))
+  }
+
+  acknowledge({ version, digest }: ModelVersion): void {
+    this.publishes += 1
+    const other = this.published.get(version)
+    if (other !== undefined) throw new Broken(`version ${version} was published twice: ${other} and ${digest}`)
+    this.published.set(version, digest)
+    this.see(version, digest)
+  }
+
+  see(version: number, digest: string): void {
+    const before = this.#seen.get(version) ?? this.published.get(version)
+    if (before !== undefined && before !== digest) throw new Broken(`version ${version} was ${before} and is ${digest}`)
+    this.#seen.set(version, digest)
+  }
+
+  moved(move: ModelAlias): void {
+    const text = canonicalJson(move)
+    const other = this.#moves.get(move.revision)
+    if (other !== undefined && other !== text) throw new Broken(`revision ${move.revision} of the alias was written twice: ${other} and ${text}`)
+    this.#moves.set(move.revision, text)
+    if (move.revision > (this.lastMove?.revision ?? 0)) this.lastMove = move
+  }
+
+  powerCut(): void {
+    this.#seen = new Map()
+  }
+
+  /** Refuses what is not, byte by byte, what somebody wanted to publish. */
+  check(opened: OpenedModel): void {
+    this.loads += 1
+    const files = this.#attempts.get(opened.files.has('id.txt') ? opened.files.text('id.txt') : '')
+    if (files === undefined) throw new Broken(`nobody published what ${opened.name}@${opened.version} holds`)
+    const wrong = opened.files.paths.length !== files.size || [...files].some(([path, text]) => !opened.files.has(path) || opened.files.text(path) !== text)
+    if (wrong) throw new Broken(`${opened.name}@${opened.version} holds other files than were published`)
+    const { manifest } = opened
+    if (manifest.name !== name || manifest.version !== opened.version || manifest.metadata?.['id'] !== files.get('id.txt')) throw new Broken(`${opened.name}@${opened.version} has the manifest of another`)
+    if (manifestDigest(manifest) !== opened.digest) throw new Broken(`${opened.name}@${opened.version} has another digest than its manifest`)
+  }
+
+  /** Refuses any error that says less than that nothing is there or that it is damaged. */
+  refused(error: unknown, ...codes: readonly string[]): void {
+    if (error instanceof Broken || !isOutriggerError(error) || !codes.includes(error.code)) throw error
+    this.refusals[error.code] = (this.refusals[error.code] ?? 0) + 1
+  }
+}
+
+const absent = 'ERR_OUTRIGGER_MODEL_NOT_FOUND'
+const damaged = 'ERR_OUTRIGGER_MODEL_CORRUPT'
+
+class World {
+  readonly truth = new Truth()
+  readonly scheduler: Scheduler
+  readonly #random: Random
+  readonly #clock: FakeClock
+  readonly #options: WorldOptions
+  #ids = 0
+  cuts = 0
+
+  constructor(seed: string, options: WorldOptions) {
+    this.#random = seededRandom(seed)
+    this.#clock = fakeClock()
+    this.#options = options
+    this.scheduler = new Scheduler(this.#random.substream('schedule'), this.#clock)
+  }
+
+  #chance(probability: number): boolean {
+    return this.#random.next() < probability
+  }
+
+  #store(fileSystem: FileSystem, path = '/store'): ModelStore {
+    return modelStore({ path, fileSystem, clock: this.#clock })
+  }
+
+  #broken(fileSystem: FileSystem): FileSystem {
+    return this.#options.breakFileSystem?.(fileSystem) ?? fileSystem
+  }
+
+  /** Starts a program, some time from now. */
+  #spawn(who: string, program: (fileSystem: FileSystem, pause: () => Promise<void>) => Promise<void>, longestPause = 0): void {
+    this.scheduler.spawn(who, async (fileSystem, steps) => {
+      const pause = (): Promise<void> => steps(this.#random.integer(longestPause + 1))
+      await pause()
+      await program(this.#broken(fileSystem), pause)
+    })
+  }
+
+  async #alone(who: string, program: (fileSystem: FileSystem) => Promise<void>): Promise<void> {
+    await this.scheduler.alone(who, (fileSystem) => program(this.#broken(fileSystem)))
+  }
+
+  /** A version of its own, with files that others may have too. */
+  #files(): Record<string, string> {
+    this.#ids += 1
+    const files: Record<string, string> = { 'id.txt': `version ${this.#ids}` }
+    if (this.#chance(0.5)) files['shared.bin'] = 'weights that many have'
+    this.truth.attempt(files)
+    return files
+  }
+
+  async #publish(store: ModelStore, version?: number): Promise<ModelVersion | undefined> {
+    const files = this.#files()
+    return await store.publish({ name, engine: 'function', files, metadata: { id: files['id.txt'] ?? '' }, ...(version === undefined ? {} : { version }) }).catch((error: unknown) => {
+      this.truth.refused(error, version === undefined ? '' : 'ERR_OUTRIGGER_MODEL_EXISTS')
+      return undefined
+    })
+  }
+
+  #publisher(who: string): void {
+    const times = this.#chance(0.3) ? 2 : 1
+    const versions = Array.from({ length: times }, () => (this.#chance(0.3) ? 1 + this.#random.integer(3) : undefined))
+    this.#spawn(who, async (fileSystem) => {
+      const store = this.#store(fileSystem)
+      for (const version of versions) {
+        const published = await this.#publish(store, version)
+        if (published !== undefined) this.truth.acknowledge(published)
+      }
+    }, 20)
+  }
+
+  #mover(who: string): void {
+    this.#spawn(who, async (fileSystem, pause) => {
+      const store = this.#store(fileSystem)
+      for (let move = 0; move < 2; move += 1) {
+        await pause()
+        const [current] = await store.aliases(name)
+        const expect = this.#chance(0.7) ? { expect: current?.version ?? null } : {}
+        const target = 1 + this.#random.integer(3)
+        const mustBeThere = this.truth.published.has(target)
+        await store.setAlias(name, alias, target, expect).then((moved) => this.truth.moved(moved), (error: unknown) =>
+          this.truth.refused(error, 'ERR_OUTRIGGER_ALIAS_CONFLICT', mustBeThere ? '' : absent))
+      }
+    }, 80)
+  }
+
+  /** Opens a version of the store itself, where nothing is ever damaged and what was promised is there. */
+  async #poll(store: ModelStore): Promise<void> {
+    const version = 1 + this.#random.integer(4)
+    const reference = [`${name}@latest`, `${name}@${alias}`, `${name}@${version}`][this.#random.integer(3)] ?? ''
+    const latest = Math.max(0, ...this.truth.published.keys())
+    const { lastMove } = this.truth
+    const mustBeThere = reference.endsWith('latest') ? latest > 0 : reference.endsWith(alias) ? lastMove !== undefined : this.truth.published.has(version)
+    try {
+      const opened = await store.open(reference)
+      this.truth.check(opened)
+      this.truth.see(opened.version, opened.digest)
+      if (reference.endsWith('latest') && opened.version < latest) throw new Broken(`the latest version is ${opened.version} after ${latest} was published`)
+      if (reference === `${name}@${version}` && opened.version !== version) throw new Broken(`${reference} gave version ${opened.version}`)
+    } catch (error) {
+      this.truth.refused(error, mustBeThere ? '' : absent)
+    }
+  }
+
+  #poller(who: string): void {
+    this.#spawn(who, async (fileSystem, pause) => {
+      for (let poll = 0; poll < 2; poll += 1) {
+        await pause()
+        await this.#poll(this.#store(fileSystem))
+      }
+    }, 60)
+  }
+
+  /** Opens what is in a copy: exactly what was published, or refused as absent or damaged. */
+  async #pollCopy(store: ModelStore, pause?: () => Promise<void>): Promise<void> {
+    for (const reference of [`${name}@latest`, `${name}@${alias}`, `${name}@1`, `${name}@2`]) {
+      await pause?.()
+      await store.open(reference).then((opened) => this.truth.check(opened), (error: unknown) => this.truth.refused(error, absent, damaged))
+    }
+  }
+
+  /** Somebody copies the directory of the store, file by file, as it is. */
+  #copier(to: string): void {
+    this.#spawn('copy', async (fileSystem) => {
+      const copyFolder = async (path: string): Promise<void> => {
+        await fileSystem.mkdir(to + path)
+        const entries = await fileSystem.readdir(`/store${path}`)
+        if (this.#chance(0.5)) entries.reverse()
+        for (const entry of entries) {
+          const child = `${path}/${entry}`
+          await copyNode(child).catch((error: unknown) => {
+            if ((error as { code?: unknown }).code !== 'ENOENT') throw error
+          })
+        }
+      }
+      const copyNode = async (path: string): Promise<void> => {
+        if ((await fileSystem.lstat(`/store${path}`)).isDirectory()) return await copyFolder(path)
+        const from = await fileSystem.open(`/store${path}`, 'r')
+        const into = await fileSystem.open(to + path, 'wx')
+        const pieces: [number, Uint8Array][] = []
+        for (let position = 0; ;) {
+          const buffer = new Uint8Array(150)
+          const { bytesRead } = await from.read(buffer, 0, buffer.length, position)
+          if (bytesRead === 0) break
+          pieces.push([position, buffer.subarray(0, bytesRead)])
+          position += bytesRead
+        }
+        if (this.#chance(0.3)) pieces.reverse() // the size is there before the front, as where several connections load one file
+        for (const [position, piece] of pieces) await writeAll(into, piece, position)
+      }
+      await copyFolder('').catch((error: unknown) => {
+        if ((error as { code?: unknown }).code !== 'ENOENT') throw error
+      })
+    }, 80)
+    this.#spawn('poller of the copy', async (fileSystem, pause) => { await this.#pollCopy(this.#store(fileSystem, to), pause) }, 60)
+  }
+
+  /** Processes that live until the power is cut or their work is done. */
+  async #era(index: number, isLast: boolean): Promise<void> {
+    const publishers = this.#chance(0.6) ? 2 : 1
+    for (let count = 0; count < publishers; count += 1) this.#publisher(`publisher ${count + 1}`)
+    if (this.#chance(0.5)) this.#mover('mover 1')
+    if (this.#chance(0.2)) this.#mover('mover 2')
+    this.#poller('poller')
+    const copy = `/copy-${index}`
+    const isCopied = this.#chance(0.3)
+    if (isCopied) this.#copier(copy)
+    const ended = await this.scheduler.run({ kill: this.#chance(0.5) ? 0.005 : 0, cut: isLast ? 0 : 0.01 })
+    if (ended === 'cut') {
+      this.cuts += 1
+      this.truth.powerCut()
+    }
+    if (isCopied && this.#chance(0.5)) {
+      // Somebody goes on working with the copy, however far it got, and publishes what it holds in part.
+      await this.#alone('successor', async (fileSystem) => {
+        const store = this.#store(fileSystem, copy)
+        await this.#pollCopy(store)
+        const published = await this.#publish(store, 9)
+        if (published === undefined) throw new Broken('the copy takes no version')
+        this.truth.check(await store.open(`${name}@9`))
+      })
+    }
+  }
+
+  /** In the end everything that was promised is there, everything that is listed opens, and the store goes on working. */
+  async #end(): Promise<void> {
+    await this.#alone('the end', async (fileSystem) => {
+      const store = this.#store(fileSystem)
+      for (const listed of await store.list()) {
+        if (!listed.ok) throw listed.error
+        const opened = await store.open(listed)
+        this.truth.check(opened)
+        this.truth.see(opened.version, opened.digest)
+      }
+      for (const [version, digest] of this.truth.published) {
+        const found = await store.resolve(digest)
+        if (found.version !== version) throw new Broken(`the digest of version ${version} leads to ${found.version}`)
+      }
+      const [found] = await store.aliases(name)
+      const { lastMove } = this.truth
+      if (lastMove !== undefined && (found === undefined || found.revision < lastMove.revision)) throw new Broken(`the alias has forgotten revision ${lastMove.revision}`)
+      const published = await this.#publish(store)
+      if (published === undefined) throw new Broken('the store takes no version')
+      this.truth.acknowledge(published)
+      this.truth.moved(await store.setAlias(name, alias, published.version))
+      const opened = await this.#store(fileSystem).open(`${name}@${alias}`)
+      this.truth.check(opened)
+      if (opened.digest !== published.digest) throw new Broken('the alias does not lead to what was just published')
+    })
+  }
+
+  async run(): Promise<void> {
+    const eras = this.#chance(0.5) ? 1 : this.#chance(0.8) ? 2 : 3
+    for (let era = 0; era < eras; era += 1) await this.#era(era, era === eras - 1)
+    await this.#end()
+  }
+}
+
+/** Runs one world. What it throws says the seed, and how it came about. */
+export const runWorld = async (seed: string, options: WorldOptions = {}): Promise<WorldReport> => {
+  const world = new World(seed, options)
+  const { truth, scheduler } = world
+  const { stackTraceLimit } = Error
+  try {
+    // A run meets hundreds of errors that are part of it, and stacks are most of what they cost.
+    if (options.stacks !== true) Error.stackTraceLimit = 0
+    await world.run()
+  } catch (error) {
+    Error.stackTraceLimit = stackTraceLimit
+    throw new Error(`world ${JSON.stringify(seed)}: ${String(error)}\nits last steps:\n  ${scheduler.trace.slice(-60).join('\n  ')}`, { cause: error })
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
+  return { steps: scheduler.steps, kills: scheduler.kills, cuts: world.cuts, loads: truth.loads, refusals: truth.refusals, publishes: truth.publishes }
+}
