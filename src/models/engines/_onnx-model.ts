@@ -3,6 +3,7 @@ import { OutriggerError } from '../../core/errors.js'
 import type { DType, Tensor, Tensors } from '../../schema/tensor.js'
 import type { TensorSpec } from '../manifest/manifest.js'
 import { batchOf } from './_batch-of.js'
+import { Runs } from './_runs.js'
 import type { OnnxSession, Onnxruntime, OnnxTensor, OnnxValueMetadata } from './_onnx-types.js'
 import type { EngineDescription, TensorModel } from './engine.js'
 
@@ -33,9 +34,7 @@ export class OnnxModel implements TensorModel {
   readonly #ort: Onnxruntime
   readonly #session: OnnxSession
   readonly #description: EngineDescription
-  #running = 0
-  #whenIdle: (() => void) | undefined
-  #disposal: Promise<void> | undefined
+  readonly #runs = new Runs('the ONNX model')
 
   /** @throws `ERR_OUTRIGGER_ENGINE_FAILED` if something that goes in or out is no tensor of a type that we have */
   constructor(ort: Onnxruntime, session: OnnxSession, about: Pick<EngineDescription, 'bytes' | 'device'>) {
@@ -50,22 +49,7 @@ export class OnnxModel implements TensorModel {
   }
 
   async run(inputs: Tensors): Promise<Tensors> {
-    if (this.#disposal !== undefined) throw new OutriggerError('ERR_OUTRIGGER_CLOSED', 'Cannot run the ONNX model as it must not be disposed: current value is disposed')
-    const feeds: Record<string, object> = {}
-    let results: Readonly<Record<string, object>>
-    this.#running += 1
-    try {
-      for (const name of Object.keys(inputs)) {
-        const { dtype, data, shape } = inputs[name] as Tensor
-        feeds[name] = new this.#ort.Tensor(dtype, data, shape)
-      }
-      results = await this.#session.run(feeds)
-    } catch (error) {
-      throw onnxFailed('run the ONNX model', error)
-    } finally {
-      this.#running -= 1
-      if (this.#running === 0) this.#whenIdle?.()
-    }
+    const results = await this.#runs.during(() => this.#run(inputs))
     const outputs: Record<string, Tensor> = {}
     for (const name of Object.keys(results)) {
       const result = results[name] as OnnxTensor
@@ -76,11 +60,19 @@ export class OnnxModel implements TensorModel {
 
   /** onnxruntime would free the session at once, and a run that has not begun would find nothing. */
   dispose(): Promise<void> {
-    return (this.#disposal ??= this.#dispose())
+    return this.#runs.end(() => this.#session.release())
   }
 
-  async #dispose(): Promise<void> {
-    if (this.#running > 0) await new Promise<void>((resolve) => (this.#whenIdle = resolve))
-    await this.#session.release()
+  async #run(inputs: Tensors): Promise<Readonly<Record<string, object>>> {
+    try {
+      const feeds: Record<string, object> = {}
+      for (const name of Object.keys(inputs)) {
+        const { dtype, data, shape } = inputs[name] as Tensor
+        feeds[name] = new this.#ort.Tensor(dtype, data, shape)
+      }
+      return await this.#session.run(feeds)
+    } catch (error) {
+      throw onnxFailed('run the ONNX model', error)
+    }
   }
 }

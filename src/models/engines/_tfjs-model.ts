@@ -3,6 +3,7 @@ import { OutriggerError } from '../../core/errors.js'
 import type { Tensor, Tensors } from '../../schema/tensor.js'
 import type { EngineDescription, TensorModel } from './engine.js'
 import { engineError } from './engine-error.js'
+import { Runs } from './_runs.js'
 import { tfjsSignature } from './_tfjs-signature.js'
 import type { Tfjs, TfjsModel, TfjsTensor } from './_tfjs-types.js'
 
@@ -29,9 +30,7 @@ export class TfjsTensors implements TensorModel {
   readonly #description: EngineDescription
   readonly #inputs: readonly string[]
   readonly #outputs: readonly string[]
-  #running = 0
-  #disposed: Promise<void> | undefined
-  #idle: (() => void) | undefined
+  readonly #runs = new Runs('the TensorFlow.js model')
 
   constructor(tf: Tfjs, loaded: LoadedTfjs) {
     this.#tf = tf
@@ -49,33 +48,24 @@ export class TfjsTensors implements TensorModel {
     return this.#description
   }
 
-  async run(inputs: Tensors): Promise<Tensors> {
-    if (this.#disposed !== undefined) throw new OutriggerError('ERR_OUTRIGGER_CLOSED', 'Cannot run the TensorFlow.js model as it is disposed')
-    this.#running += 1
-    try {
-      const outputs = this.#loaded.isAsync ? await this.#executeAsync(inputs) : this.#predict(inputs)
+  run(inputs: Tensors): Promise<Tensors> {
+    return this.#runs.during(async () => {
       try {
-        return Object.fromEntries(await Promise.all(Object.entries(outputs).map(async ([name, tensor]) => [name, await plain(tensor)] as const)))
-      } finally {
-        free(Object.values(outputs))
+        const outputs = this.#loaded.isAsync ? await this.#executeAsync(inputs) : this.#predict(inputs)
+        try {
+          return Object.fromEntries(await Promise.all(Object.entries(outputs).map(async ([name, tensor]) => [name, await plain(tensor)] as const)))
+        } finally {
+          free(Object.values(outputs))
+        }
+      } catch (error) {
+        throw engineError('run the TensorFlow.js model', error)
       }
-    } catch (error) {
-      throw engineError('run the TensorFlow.js model', error)
-    } finally {
-      this.#running -= 1
-      if (this.#running === 0) this.#idle?.()
-    }
+    })
   }
 
   /** Waits for the runs that are under way: they use the weights. */
   dispose(): Promise<void> {
-    this.#disposed ??= this.#free()
-    return this.#disposed
-  }
-
-  async #free(): Promise<void> {
-    if (this.#running > 0) await new Promise<void>((resolve) => (this.#idle = resolve))
-    this.#loaded.model.dispose()
+    return this.#runs.end(() => void this.#loaded.model.dispose())
   }
 
   #predict(inputs: Tensors): Record<string, TfjsTensor> {
