@@ -65,6 +65,28 @@ export interface TfjsArtifacts {
   initializerSignature?: object
 }
 
+/** An input or output of a SavedModel: `tfDtype` is its type in the graph, `dtype` the one that TensorFlow.js takes it for. */
+export interface TfjsSavedTensor {
+  readonly dtype: string
+  readonly tfDtype?: string
+  readonly shape?: unknown
+}
+
+/** What `tf.node.loadSavedModel` gives. */
+export interface TfjsSavedModel {
+  predict(inputs: object): object
+  dispose(): unknown
+}
+
+/** What only `@tensorflow/tfjs-node` has. */
+export interface TfjsNodePart {
+  getMetaGraphsFromSavedModel(path: string): Promise<readonly {
+    readonly tags: readonly string[]
+    readonly signatureDefs: Readonly<Record<string, { readonly inputs: Readonly<Record<string, TfjsSavedTensor>>; readonly outputs: Readonly<Record<string, TfjsSavedTensor>> }>>
+  }[]>
+  loadSavedModel(path: string, tags?: string[], signature?: string): Promise<TfjsSavedModel>
+}
+
 /** TensorFlow.js: `@tensorflow/tfjs`, `@tensorflow/tfjs-node`, or a package with these methods. */
 export interface Tfjs {
   loadLayersModel(handler: { load(): Promise<TfjsArtifacts> }): Promise<TfjsLayersModel>
@@ -76,6 +98,8 @@ export interface Tfjs {
   getBackend(): string
   ready(): Promise<void>
   readonly io: { decodeWeights(data: ArrayBuffer, specs: TfjsWeightSpec[]): object }
+  /** Only `@tensorflow/tfjs-node` has it. */
+  readonly node?: TfjsNodePart
   readonly serialization: { readonly SerializationMap: { getMap(): { readonly classNameMap: object } } }
 }
 

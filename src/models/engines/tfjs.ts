@@ -1,11 +1,13 @@
 /** TensorFlow.js: layers models and graph models, with a `tf` that is passed in. */
 import { InvalidOptionError, OutriggerError } from '../../core/errors.js'
-import { membersOption, optionsObject } from '../../core/options.js'
+import { membersOption, optionsObject, stringOption } from '../../core/options.js'
 import { filesOf } from './_tfjs-artifacts.js'
 import { loadTfjs } from './_tfjs-load.js'
 import { TfjsTensors } from './_tfjs-model.js'
+import { loadSavedModel, savedModelFile, type SavedModelOptions } from './_tfjs-saved-model.js'
 import type { Tfjs, TfjsArtifacts, TfjsSavable } from './_tfjs-types.js'
 import type { Engine, EngineOrigin, TensorEngine } from './engine.js'
+import { tfjsNodeShim } from './tfjs-node-shim.js'
 import { tensorEngine, type OutputValue, type TensorRow, type TensorRowOptions } from './tensor-rows.js'
 
 /** How a worker or a process gets a `tf` of its own. */
@@ -26,6 +28,8 @@ export interface TfjsOptions<O, V extends OutputValue = number> extends TensorRo
    * @default the published package of the backend that `tf` uses: `cpu`, `wasm` or `tensorflow`
    */
   readonly elsewhere?: TfjsElsewhere
+  /** Which part of a SavedModel is served. @default the signature `serving_default` of the graph with the tag `serve` */
+  readonly savedModel?: SavedModelOptions
 }
 
 /**
@@ -59,19 +63,30 @@ const published: Readonly<Record<string, readonly string[]>> = {
   tensorflow: ['@tensorflow/tfjs-node'],
 }
 
-const adapter = (tf: Tfjs, elsewhere: TfjsElsewhere | undefined): TensorEngine => ({
+/** What both sides of an isolation need to know. */
+interface Made {
+  readonly elsewhere?: TfjsElsewhere | undefined
+  readonly savedModel?: SavedModelOptions | undefined
+}
+
+const adapter = (tf: Tfjs, { elsewhere, savedModel }: Made): TensorEngine => ({
   name: 'tfjs',
   // Read when the model is to go elsewhere: by then `tf` has a backend.
   get origin(): EngineOrigin | undefined {
     const backend = tf.getBackend()
-    const options = elsewhere ?? (published[backend] && { packages: published[backend], backend })
-    return options && { module: 'outrigger:tfjs', export: 'tfjsElsewhere', options }
+    const packages = published[backend]
+    const place = elsewhere ?? (packages && { packages, backend })
+    return place && { module: 'outrigger:tfjs', export: 'tfjsElsewhere', options: { elsewhere: place, ...(savedModel === undefined ? {} : { savedModel }) } }
   },
-  load: async (files) => new TfjsTensors(tf, await loadTfjs(tf, files)),
+  load: async (files) => {
+    const isSavedModel = files.has(savedModelFile) && !files.has('model.json')
+    return isSavedModel ? await loadSavedModel(tf, files, savedModel) : new TfjsTensors(tf, await loadTfjs(tf, files))
+  },
 })
 
 /** Makes the adapter in a worker or a process. @internal */
-export const tfjsElsewhere = async ({ packages, backend }: TfjsElsewhere): Promise<TensorEngine> => {
+export const tfjsElsewhere = async ({ elsewhere, savedModel }: Made & { readonly elsewhere: TfjsElsewhere }): Promise<TensorEngine> => {
+  const { packages, backend } = elsewhere
   const modules: unknown[] = []
   for (const name of packages) {
     try {
@@ -82,10 +97,12 @@ export const tfjsElsewhere = async ({ packages, backend }: TfjsElsewhere): Promi
   }
   const [first] = modules as [Partial<Tfjs> & { readonly default?: unknown; setBackend?(name: string): Promise<boolean> }]
   const tf = (typeof first.tidy === 'function' ? first : first.default) as typeof first
+  // The thread or the process is ours, and the model's alone.
+  if (tf.node !== undefined) tfjsNodeShim()
   if (backend !== undefined && !(await tf.setBackend?.(backend))) {
     throw new InvalidOptionError(`Cannot load TensorFlow.js elsewhere as \`backend\` must be one that ${packages.join(', ')} register: current value is ${backend}`)
   }
-  return adapter(tfjsOf(tf), { packages, ...(backend === undefined ? {} : { backend }) })
+  return adapter(tfjsOf(tf), { elsewhere, savedModel })
 }
 
 const tfjsOf = (tf: unknown): Tfjs => membersOption('tfjs', 'tf', tf as Tfjs, ['loadLayersModel', 'loadGraphModelSync', 'tensor', 'tidy', 'keep', 'getBackend', 'ready'])
@@ -97,6 +114,11 @@ const tfjsOf = (tf: unknown): Tfjs => membersOption('tfjs', 'tf', tf as Tfjs, ['
  * model in one run. Outputs are plain arrays, and no tensor is left behind. TensorFlow.js computes on the calling
  * thread: the event loop waits while a run lasts. Graph models with control flow, or with outputs whose size only a run
  * can tell, are run by `executeAsync`; if such a run fails half-way, TensorFlow.js itself leaves tensors behind.
+ *
+ * With `@tensorflow/tfjs-node` it also loads SavedModels (`saved_model.pb`, `variables/`, `assets/`), which TensorFlow
+ * reads from a private directory that is written for it. Of their types, tfjs-node takes 64-bit integers from 0 to
+ * 4294967295 only (so the signature says `uint32`), and cannot read outputs of 8-bit integers. On Node 23 and later it
+ * needs {@link tfjsNodeShim}.
  *
  * @param tf - `@tensorflow/tfjs`, `@tensorflow/tfjs-node`, or any package with its methods, with the backend set
  * @throws `ERR_OUTRIGGER_INVALID_OPTION`; while loading, `ERR_OUTRIGGER_MODEL_CORRUPT` if the files are no such model,
@@ -120,14 +142,21 @@ const tfjsOf = (tf: unknown): Tfjs => membersOption('tfjs', 'tf', tf as Tfjs, ['
  * ```
  */
 export const tfjs = <O = number[], V extends OutputValue = number>(tf: Tfjs, options: TfjsOptions<O, V> = {}): Engine<TensorRow, O> => {
-  optionsObject('tfjs', options, ['output', 'elsewhere'])
-  const { elsewhere, ...rows } = options
+  optionsObject('tfjs', options, ['output', 'elsewhere', 'savedModel'])
+  const { elsewhere, savedModel, ...rows } = options
   if (elsewhere !== undefined && !(Array.isArray(elsewhere.packages) && elsewhere.packages.length > 0)) {
     throw new InvalidOptionError(`Cannot create tfjs as \`elsewhere\` must name its \`packages\`, one at least: current value is ${JSON.stringify(elsewhere)}`)
   }
-  return tensorEngine<O, V>(adapter(tfjsOf(tf), elsewhere), rows)
+  if (savedModel !== undefined) {
+    optionsObject('tfjs', savedModel, ['signature', 'tags'])
+    const { signature, tags } = savedModel
+    if (signature !== undefined) stringOption('tfjs', 'savedModel.signature', signature)
+    if (tags !== undefined && !Array.isArray(tags)) throw new InvalidOptionError(`Cannot create tfjs as \`savedModel.tags\` must be a list of names: current value is ${JSON.stringify(tags)}`)
+  }
+  return tensorEngine<O, V>(adapter(tfjsOf(tf), { elsewhere, savedModel }), rows)
 }
 
 export { tfjsSignature } from './_tfjs-signature.js'
+export type { SavedModelOptions } from './_tfjs-saved-model.js'
 export type { TfjsSigned } from './_tfjs-signature.js'
-export type { Tfjs, TfjsLayersModel, TfjsModel, TfjsSavable } from './_tfjs-types.js'
+export type { Tfjs, TfjsLayersModel, TfjsModel, TfjsNodePart, TfjsSavable, TfjsSavedModel, TfjsSavedTensor } from './_tfjs-types.js'

@@ -11,7 +11,6 @@ import { Changes, type Change } from './_changes.js'
 import type { LoadedVersion } from './_loaded-version.js'
 import type { LoaderStageHost } from './_loader-stage.js'
 import type { LoaderSettings } from './_loader-settings.js'
-import type { Resident, Tenant } from './_pool.js'
 import { Reporter, subjectOf } from './_reporter.js'
 import { Shelf } from './_shelf.js'
 import { withinLimit } from './_time-limit.js'
@@ -23,7 +22,7 @@ import type { LoadedVersionInfo } from './model-loader.js'
 import { persistenceOf } from './persistence.js'
 import { Quarantine, type QuarantinedVersion } from './quarantine.js'
 
-export class Loader<I, O> implements LoaderStageHost<I, O>, Tenant {
+export class Loader<I, O> implements LoaderStageHost<I, O> {
   readonly owner: object = {}
   readonly events: EventHub = new EventHub()
   readonly unloaded: ModelIdentity
@@ -41,8 +40,6 @@ export class Loader<I, O> implements LoaderStageHost<I, O>, Tenant {
   #lastLive: ModelVersion | undefined
   /** It was unloaded, and nobody has wanted it since. */
   #isAsleep = false
-  /** The pool took the live version's room: the next call loads it again. */
-  #isEvicted = false
   #queued: Promise<ModelIdentity> | undefined
   #isPeeking = false
   #first: Promise<ModelIdentity> | undefined
@@ -60,7 +57,6 @@ export class Loader<I, O> implements LoaderStageHost<I, O>, Tenant {
     this.#quarantine = new Quarantine('modelLoader', settings.quarantined)
     this.room = unavailable === undefined ? undefined : new WaitingRoom(runtime.clock, unavailable)
     this.#loads = new VersionLoader({ owner: this.owner, settings, reporter: this.#reporter, shelf: this.#shelf, changes: this.#changes, quarantine: this.#quarantine, random: this.#random, signal: this.#closing.signal })
-    settings.pool?.enter(this)
   }
 
   // ---- what it is
@@ -93,17 +89,6 @@ export class Loader<I, O> implements LoaderStageHost<I, O>, Tenant {
     return this.#shelf.all.map(({ identity, life, leases, bytes, description }) => ({ identity, state: life.state as LoadedVersionInfo['state'], since: life.since, leases, bytes, description }))
   }
 
-  /** What the pool may ask for: not what a change is about to replace. */
-  get residents(): readonly LoadedVersion<I, O>[] {
-    const isIdle = this.#changes.current === undefined && !this.#changes.isPressed
-    return isIdle && this.live !== undefined ? [this.live, ...this.#shelf.warm] : this.#shelf.warm
-  }
-
-  /** Whether nothing is live only until somebody calls. */
-  get isOnDemand(): boolean {
-    return this.#isEvicted && this.live === undefined && !this.isClosed
-  }
-
   get quarantined(): readonly QuarantinedVersion[] {
     return this.#quarantine.all
   }
@@ -134,16 +119,10 @@ export class Loader<I, O> implements LoaderStageHost<I, O>, Tenant {
     await this.#run(change, async () => {
       this.#changes.takeEffect(change, `unload ${this.#settings.name}`)
       this.#isAsleep = true
-      this.#isEvicted = false
       this.#shelf.takeDown('it was unloaded')
       this.#shelf.evict(this.#shelf.warm.length, 'all was unloaded')
       await this.#shelf.drained()
     })
-  }
-
-  async letGo(resident: Resident, reason: string): Promise<void> {
-    if (resident === this.live) this.#isAsleep = this.#isEvicted = true
-    await this.#shelf.letGo(resident as LoadedVersion<I, O>, reason)
   }
 
   release(digest: string): boolean {
@@ -172,7 +151,7 @@ export class Loader<I, O> implements LoaderStageHost<I, O>, Tenant {
   }
 
   async #run<T>(change: Change, work: () => Promise<T>): Promise<T> {
-    const result = this.#changes.run(change, async () => {
+    return await this.#changes.run(change, async () => {
       this.#refuseClosed()
       try {
         return await work()
@@ -182,11 +161,6 @@ export class Loader<I, O> implements LoaderStageHost<I, O>, Tenant {
         throw error
       }
     })
-    try {
-      return await result
-    } finally {
-      this.#settings.pool?.changed() // no change is under way: its live version may go
-    }
   }
 
   #refuseClosed(): void {
@@ -270,7 +244,6 @@ export class Loader<I, O> implements LoaderStageHost<I, O>, Tenant {
     if (change.kind === 'use') this.#target = target
     if (this.live !== version) this.#shelf.makeLive(version)
     this.#lastLive = version.version
-    this.#isAsleep = this.#isEvicted = false
     this.room?.empty({ how: 'live' })
     return version.identity
   }
@@ -327,7 +300,6 @@ export class Loader<I, O> implements LoaderStageHost<I, O>, Tenant {
     this.#watch?.stop()
     this.room?.close(error)
     await this.#changes.close()
-    this.#settings.pool?.leave(this)
     await this.#shelf.close()
   }
 }

@@ -3,6 +3,7 @@
  * of them on each Node and commits what was seen.
  */
 import type { TfjsNode } from './cached.js'
+import { figureChecks } from './figure-checks.js'
 import { lifetimeChecks } from './lifetime-checks.js'
 import { modelChecks } from './model-checks.js'
 import { savedModelChecks } from './saved-model-checks.js'
@@ -15,4 +16,4 @@ export interface ContractCheck {
   run(tf: TfjsNode): Promise<string>
 }
 
-export const contract: readonly ContractCheck[] = [...modelChecks, ...savedModelChecks, ...lifetimeChecks]
+export const contract: readonly ContractCheck[] = [...modelChecks, ...savedModelChecks, ...lifetimeChecks, ...figureChecks]

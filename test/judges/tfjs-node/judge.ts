@@ -1,5 +1,7 @@
 /** Our engine on a real `@tensorflow/tfjs-node`, on every Node: the whole contract of `test/engines/tfjs-node`. */
 import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { command } from '../../gate/command.js'
 import { cacheFolder, pinned } from '../../engines/tfjs-node/cached.js'
@@ -48,10 +50,25 @@ const withoutShim = ({ version, path }: OtherNode): Promise<Check> =>
     return seen
   })
 
+/** Whether its own declarations fit what our engine takes. */
+const types = (): Promise<Check> =>
+  check('the declarations of tfjs-node fit `tfjs(tf)`', async () => {
+    const folder = join(cacheFolder, 'types')
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(join(folder, 'check.ts'), `import * as tf from '@tensorflow/tfjs-node'\nimport { tfjs } from 'outrigger/models'\nexport const engine = tfjs(tf)\n`)
+    const { compilerOptions } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')) as { readonly compilerOptions: object }
+    const options = { ...compilerOptions, paths: { 'outrigger/*': [join(root, 'src/*/index.ts')] }, typeRoots: [join(root, 'node_modules/@types')] }
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: ['check.ts'] }))
+    const { ok, output } = await command(join(root, 'node_modules/.bin/tsc'), ['-p', folder], { timeoutMs: 5 * 60_000 })
+    if (!ok) throw new Error(output.trim().split('\n').slice(0, 4).join(' '))
+    return 'a program that passes it compiles, strictly'
+  })
+
 export const judge: Judge = async () => {
   const checks = [await check('the package without its install script, libtensorflow from the wheel, the addon compiled', prepare)]
   const nodes = nodesOf(majors)
   if (checks.every(({ ok }) => ok)) {
+    checks.push(await types())
     for (const node of nodes) checks.push(...(await contractOn(node)))
     for (const node of nodes) checks.push(await withoutShim(node))
   }

@@ -2,7 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { loadSavedModel, type TfjsMaybeNode, type TfjsSavedSignature } from '../../../src/models/engines/_tfjs-saved-model.js'
+import { loadSavedModel, type TfjsForSavedModels } from '../../../src/models/engines/_tfjs-saved-model.js'
+import type { TfjsSavedTensor } from '../../../src/models/engines/_tfjs-types.js'
 import { ModelFiles } from '../../../src/models/store/model-files.js'
 import type { Tensors } from '../../../src/schema/tensor.js'
 import { temporaryFolder } from '../temporary.js'
@@ -12,19 +13,21 @@ const dim = (size: number): { getSize(): number } => ({ getSize: () => size })
 const files = (extra: Readonly<Record<string, string>> = {}): ModelFiles =>
   new ModelFiles('m@1', new Map(Object.entries({ 'saved_model.pb': 'graph', 'variables/variables.index': 'abc', ...extra }).map(([path, text]) => [path, new TextEncoder().encode(text)])))
 
-const serving: TfjsSavedSignature = {
+interface Signature { readonly inputs: Readonly<Record<string, TfjsSavedTensor>>; readonly outputs: Readonly<Record<string, TfjsSavedTensor>> }
+
+const serving: Signature = {
   inputs: { x: { dtype: 'float32', tfDtype: 'DT_FLOAT', shape: [dim(-1), dim(3)] }, id: { dtype: 'int32', tfDtype: 'DT_INT64', shape: [dim(-1)] } },
   outputs: { y: { dtype: 'float32', tfDtype: 'DT_FLOAT', shape: [dim(-1), dim(1)] }, n: { dtype: 'int32', tfDtype: 'DT_INT64', shape: [] } },
 }
 
-interface Fake extends TfjsMaybeNode {
+interface Fake extends TfjsForSavedModels {
   readonly seen: { path: string; tags: string[]; signature: string; content: string }[]
   readonly alive: Set<object>
   disposed: number
 }
 
 /** `fail` is thrown by the step of that name. */
-const fake = ({ signatures = { serving_default: serving }, fail = '' }: { signatures?: Readonly<Record<string, TfjsSavedSignature>>; fail?: string } = {}): Fake => {
+const fake = ({ signatures = { serving_default: serving }, fail = '' }: { signatures?: Readonly<Record<string, Signature>>; fail?: string } = {}): Fake => {
   const alive = new Set<object>()
   const made = (data: unknown, shape: readonly number[], dtype: string): object => {
     const tensor = { dtype, shape, data: async () => { if (fail === 'data') throw new Error('no data'); return data }, dispose: () => void alive.delete(tensor) }
@@ -88,6 +91,7 @@ describe('loadSavedModel', () => {
         inputs: [{ name: 'x', dtype: 'float32', shape: [null, 3] }, { name: 'id', dtype: 'uint32', shape: [null] }],
         outputs: [{ name: 'y', dtype: 'float32', shape: [null, 1] }, { name: 'n', dtype: 'int64', shape: [null] }],
       },
+      batchable: true,
       bytes: 8,
       device: 'tensorflow',
     })
@@ -135,7 +139,7 @@ describe('loadSavedModel', () => {
 
   it('refuses plain TensorFlow.js, and says who can', async () => {
     const { node: _, ...plain } = fake()
-    await expect(loadSavedModel(plain as TfjsMaybeNode, files())).rejects.toThrow('Cannot load the SavedModel as `tf` must be @tensorflow/tfjs-node, which alone has `tf.node`: current value is a `tf` with the backend tensorflow')
+    await expect(loadSavedModel(plain as TfjsForSavedModels, files())).rejects.toThrow('Cannot load the SavedModel as `tf` must be @tensorflow/tfjs-node, which alone has `tf.node`: current value is a `tf` with the backend tensorflow')
     expect(left()).toEqual([])
   })
 
@@ -143,7 +147,7 @@ describe('loadSavedModel', () => {
     ['a signature that is not there', { signature: 'predict' }, {}, 'it must have the signature `predict`: current value is serving_default'],
     ['a name that every object has', { signature: 'constructor' }, {}, 'it must have the signature `constructor`: current value is serving_default'],
     ['tags that are not there', { tags: ['serve', 'tpu'] }, {}, 'it must have the tags serve, tpu: current value is train or serve, gpu or serve'],
-    ['an output that tfjs-node cannot read', {}, { serving_default: { ...serving, outputs: { bytes: { dtype: 'int32', tfDtype: 'DT_UINT8', shape: [dim(-1)] } } } }, 'tfjs-node must be able to read output `bytes`, which needs one of DT_FLOAT, DT_INT32, DT_INT64, DT_BOOL, DT_STRING: current value is DT_UINT8'],
+    ['an output that tfjs-node cannot read', {}, { serving_default: { ...serving, outputs: { bytes: { dtype: 'int32', tfDtype: 'DT_UINT8', shape: [dim(-1)] } } } }, 'tfjs-node must be able to read output `bytes`, which takes one of DT_FLOAT, DT_INT32, DT_INT64, DT_BOOL, DT_STRING: current value is DT_UINT8'],
     ['an input that it cannot pass', {}, { serving_default: { ...serving, inputs: { z: { dtype: 'complex64', tfDtype: 'DT_COMPLEX64', shape: [dim(-1)] } } } }, 'tfjs-node must be able to pass input `z`'],
   ])('refuses %s', async (_what, options, signatures, message) => {
     await expect(loadSavedModel(fake('serving_default' in signatures ? { signatures: signatures as never } : {}), files(), options)).rejects.toThrow(message)
