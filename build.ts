@@ -40,6 +40,9 @@ const subpaths = ['index', ...readdirSync(source, { withFileTypes: true })
 const entriesIn = (folder: string, suffix: string): Record<string, string> =>
   Object.fromEntries(subpaths.map((name) => [name, join(folder, `${name}${suffix}`)]))
 
+/** Files that are started, not imported: the program of isolated engines. */
+const programs = ['models/isolation/entry']
+
 const isOurs = (id: string): boolean => id.startsWith('.') || id.startsWith('/')
 const fail = ({ message }: RollupLog): never => {
   throw new Error(message)
@@ -63,7 +66,7 @@ const packages: Plugin = {
 }
 
 const graph = async (plugins: Plugin[], external: (id: string) => boolean): Promise<RollupBuild> =>
-  await rollup({ input: entriesIn(source, '.ts'), plugins, external, treeshake: { moduleSideEffects: false }, onwarn: fail })
+  await rollup({ input: { ...entriesIn(source, '.ts'), ...Object.fromEntries(programs.map((name) => [name, join(source, `${name}.ts`)])) }, plugins, external, treeshake: { moduleSideEffects: false }, onwarn: fail })
 
 /**
  * Which chunk a file of src goes into. What the same subpaths need is together, so that nobody loads what they did not ask for;
@@ -76,7 +79,7 @@ const divide = async (build: RollupBuild): Promise<Map<string, string>> => {
   for (const { moduleIds, modules } of output.filter((file): file is OutputChunk => file.type === 'chunk')) {
     let bytes = Infinity
     let name = ''
-    for (const id of moduleIds.filter((module) => !module.endsWith('/index.ts'))) {
+    for (const id of moduleIds.filter((module) => !/\/(index|entry)\.ts$/.test(module))) {
       bytes += modules[id]?.renderedLength ?? 0
       if (bytes > chunkBytes) {
         const folder = relative(source, dirname(id)).replaceAll(/[/\\]/g, '-')
