@@ -7,6 +7,8 @@
 export { seededRandom } from '../core/random.js'
 export { cacheStoreConformance } from './cache-store-conformance.js'
 export type { CacheStoreCheck, CacheStoreCheckName, CacheStoreConformanceOptions } from './cache-store-conformance.js'
+export { engineConformance } from './engine-conformance.js'
+export type { EngineCheck, EngineCheckName, EngineConformanceOptions, EngineTestModels, TestModelFiles } from './engine-conformance.js'
 export { fakeClock } from './fake-clock.js'
 export type { FakeClock } from './fake-clock.js'
 export { faults } from './faults.js'

@@ -129,7 +129,7 @@ const notLayers: Readonly<Record<string, string>> = {
   ...of('core', 'machinery of layers', 'failRows', 'labelJoin', 'maskBy', 'murmur3', 'seededRandom', 'systemRandom', 'uuid7'),
   ...of('drift', 'profiles and verdicts', 'driftVerdict', 'parseReferenceProfile', 'referenceProfile', 'LiveProfile', 'ReferenceProfile'),
   ...of('resilience', 'parts of a circuit breaker', 'answerChecks', 'breakerControl', 'goldenProbe', 'slowCalls', 'timeWindow'),
-  ...of('testing', 'for tests', 'cacheStoreConformance', 'fakeClock', 'layerConformance', 'mockModel', 'modelDepotConformance', 'modelSourceConformance', 'seededRandom'),
+  ...of('testing', 'for tests', 'cacheStoreConformance', 'engineConformance', 'fakeClock', 'layerConformance', 'mockModel', 'modelDepotConformance', 'modelSourceConformance', 'seededRandom'),
   ...of('testing', 'makes a model file', 'mlpLayers', 'mlpPredict', 'onnxAffine', 'onnxIdentity', 'onnxLarge', 'onnxMlp', 'onnxModel', 'onnxSlow'),
   ...of('route', 'assignment of units, pure', 'assign', 'isSampled', 'layOut'),
   'resilience/eventLoopMonitor': 'a measurement',

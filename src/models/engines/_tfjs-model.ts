@@ -1,7 +1,9 @@
 /** A loaded TensorFlow.js model as an engine's model: no tensor of a run outlives it. */
 import { OutriggerError } from '../../core/errors.js'
 import type { Tensor, Tensors } from '../../schema/tensor.js'
+import type { TensorSpec } from '../manifest/manifest.js'
 import type { EngineDescription, TensorModel } from './engine.js'
+import { checkTensors } from './check-tensors.js'
 import { engineError } from './engine-error.js'
 import { Runs } from './_runs.js'
 import { tfjsSignature } from './_tfjs-signature.js'
@@ -28,6 +30,7 @@ export class TfjsTensors implements TensorModel {
   readonly #tf: Tfjs
   readonly #loaded: LoadedTfjs
   readonly #description: EngineDescription
+  readonly #specs: readonly TensorSpec[]
   readonly #inputs: readonly string[]
   readonly #outputs: readonly string[]
   readonly #runs = new Runs('the TensorFlow.js model')
@@ -36,6 +39,7 @@ export class TfjsTensors implements TensorModel {
     this.#tf = tf
     this.#loaded = loaded
     const signature = tfjsSignature(loaded.model)
+    this.#specs = signature.inputs
     this.#inputs = signature.inputs.map(({ name }) => name)
     this.#outputs = signature.outputs.map(({ name }) => name)
     const batchSize = signature.inputs[0]?.shape[0] ?? undefined
@@ -51,6 +55,8 @@ export class TfjsTensors implements TensorModel {
   run(inputs: Tensors): Promise<Tensors> {
     return this.#runs.during(async () => {
       try {
+        // Layers models take a batch of any size, whatever they say.
+        checkTensors(this.#specs, inputs)
         const outputs = this.#loaded.isAsync ? await this.#executeAsync(inputs) : this.#predict(inputs)
         try {
           return Object.fromEntries(await Promise.all(Object.entries(outputs).map(async ([name, tensor]) => [name, await plain(tensor)] as const)))
@@ -93,10 +99,7 @@ export class TfjsTensors implements TensorModel {
   }
 
   #tensor(inputs: Tensors, name: string): TfjsTensor {
-    const input = inputs[name]
-    if (input === undefined) throw new OutriggerError('ERR_OUTRIGGER_INVALID_INPUT', `Cannot run the TensorFlow.js model as it must be given the input \`${name}\`: current value is ${Object.keys(inputs).join(', ') || 'nothing'}`, { input: name })
-    const { data, shape, dtype } = input
-    if (!tensorTypes.has(dtype)) throw new OutriggerError('ERR_OUTRIGGER_INVALID_INPUT', `Cannot run the TensorFlow.js model as input \`${name}\` must be float32, int32, bool or string: current value is ${dtype}`, { input: name })
+    const { data, shape, dtype } = inputs[name] as Tensor
     return this.#tf.tensor(data as Float32Array, [...shape], dtype as 'float32')
   }
 
