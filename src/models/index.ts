@@ -27,6 +27,8 @@ export type { Isolation, IsolationOptions } from './isolation/isolation-options.
 export type { IsolateStats, IsolationStats } from './isolation/isolation-stats.js'
 export { Leases } from './loader/lease.js'
 export type { BuiltLoaderOptions, LoadedBy, LoaderOptions, ModelLoaderOptions } from './loader/loader-options.js'
+export { modelPool } from './loader/model-pool.js'
+export type { ModelPool, ModelPoolOptions, PooledModel } from './loader/model-pool.js'
 export { modelLoader } from './loader/model-loader.js'
 export type { LoadedVersionInfo, ModelLoader, WatchOptions } from './loader/model-loader.js'
 export type { QuarantinedVersion } from './loader/quarantine.js'

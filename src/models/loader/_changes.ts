@@ -6,9 +6,9 @@ import { OutriggerError } from '../../core/errors.js'
 export interface Change {
   /** `follow`: look where the reference points; `use`: follow something else; `unload`: have nothing in memory. */
   readonly kind: 'follow' | 'use' | 'unload'
-  readonly order: number
+  order: number
   /** Whether somebody waits for it: its timers keep the process alive. */
-  readonly isAwaited: boolean
+  isAwaited: boolean
 }
 
 /**
@@ -45,6 +45,12 @@ export class Changes {
   ask(kind: Change['kind'], isAwaited: boolean): Change {
     this.#asked += 1
     return { kind, order: this.#asked, isAwaited }
+  }
+
+  /** Lets one that has not begun stand for a later one too. */
+  join(change: Change, later: Change): void {
+    change.order = later.order
+    change.isAwaited ||= later.isAwaited
   }
 
   /** Does the change when those before it have ended. */

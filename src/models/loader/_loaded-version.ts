@@ -8,8 +8,13 @@ import type { Stage } from '../../core/stage.js'
 import { isStream, untilEnd } from '../../core/streams.js'
 import type { EngineDescription } from '../engines/engine.js'
 import type { ModelVersion } from '../store/model-store.js'
+import type { Resident } from './_pool.js'
+import { subjectOf } from './_reporter.js'
 import type { VersionLife } from './_version-life.js'
 import { Leases } from './lease.js'
+
+/** Leases that were ever taken, of all versions: an order in time that costs no clock. */
+let uses = 0
 
 /** What a loaded version is made of. */
 export interface LoadedParts<I, O> {
@@ -38,7 +43,7 @@ export interface VersionWatcher {
  * the model gets an error from then on, and it is disposed as soon as nobody is in the model. So no call ever meets a
  * disposed model.
  */
-export class LoadedVersion<I, O> implements Binding {
+export class LoadedVersion<I, O> implements Binding, Resident {
   readonly owner: object
   readonly version: ModelVersion
   readonly life: VersionLife
@@ -47,6 +52,8 @@ export class LoadedVersion<I, O> implements Binding {
   readonly description: EngineDescription
   /** What it holds in memory: as its engine measured, else as large as its files. */
   readonly bytes: number
+  /** Grows with every lease of any version: what was used longest ago has the smallest. */
+  lastUse: number
   readonly #closers: readonly (() => unknown)[]
   readonly #leases = new Leases()
   /** Calls and runs that are in the model now. */
@@ -65,6 +72,15 @@ export class LoadedVersion<I, O> implements Binding {
     this.description = description
     this.bytes = description.bytes ?? fileBytesOf(life.version)
     this.#closers = closers
+    this.lastUse = uses += 1
+  }
+
+  get subject(): string {
+    return subjectOf(this.version)
+  }
+
+  get isLive(): boolean {
+    return this.life.state === 'live'
   }
 
   get leases(): number {
@@ -73,6 +89,7 @@ export class LoadedVersion<I, O> implements Binding {
 
   retain(): void {
     this.#leases.acquire()
+    this.lastUse = uses += 1
   }
 
   release(): void {

@@ -17,6 +17,8 @@ export interface LoaderStageHost<I, O> {
   /** The version that new calls are bound to. */
   readonly live: LoadedVersion<I, O> | undefined
   readonly isClosed: boolean
+  /** Nothing is live, but the next call loads it. */
+  readonly isOnDemand: boolean
   /** Where calls wait while nothing is live, if they do. */
   readonly room: WaitingRoom | undefined
   /** A call waits. */
@@ -155,7 +157,7 @@ export const loaderStage = <I, O>(owner: object, host: LoaderStageHost<I, O>): S
       const inside = version.stage.scope(call)
       return inside === version.version.digest ? inside : `${version.version.digest} ${inside}`
     },
-    ready: () => host.live?.stage.ready() === true,
+    ready: () => host.live?.stage.ready() ?? host.isOnDemand,
     close: () => {},
   }
 }

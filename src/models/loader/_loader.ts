@@ -11,6 +11,7 @@ import { Changes, type Change } from './_changes.js'
 import type { LoadedVersion } from './_loaded-version.js'
 import type { LoaderStageHost } from './_loader-stage.js'
 import type { LoaderSettings } from './_loader-settings.js'
+import type { Resident, Tenant } from './_pool.js'
 import { Reporter, subjectOf } from './_reporter.js'
 import { Shelf } from './_shelf.js'
 import { withinLimit } from './_time-limit.js'
@@ -22,7 +23,7 @@ import type { LoadedVersionInfo } from './model-loader.js'
 import { persistenceOf } from './persistence.js'
 import { Quarantine, type QuarantinedVersion } from './quarantine.js'
 
-export class Loader<I, O> implements LoaderStageHost<I, O> {
+export class Loader<I, O> implements LoaderStageHost<I, O>, Tenant {
   readonly owner: object = {}
   readonly events: EventHub = new EventHub()
   readonly unloaded: ModelIdentity
@@ -40,7 +41,9 @@ export class Loader<I, O> implements LoaderStageHost<I, O> {
   #lastLive: ModelVersion | undefined
   /** It was unloaded, and nobody has wanted it since. */
   #isAsleep = false
-  #queued: Promise<ModelIdentity> | undefined
+  /** The pool took the live version's room: the next call loads it again. */
+  #isEvicted = false
+  #queued: { readonly change: Change; readonly done: Promise<ModelIdentity> } | undefined
   #isPeeking = false
   #first: Promise<ModelIdentity> | undefined
   #watch: Watch | undefined
@@ -57,6 +60,7 @@ export class Loader<I, O> implements LoaderStageHost<I, O> {
     this.#quarantine = new Quarantine('modelLoader', settings.quarantined)
     this.room = unavailable === undefined ? undefined : new WaitingRoom(runtime.clock, unavailable)
     this.#loads = new VersionLoader({ owner: this.owner, settings, reporter: this.#reporter, shelf: this.#shelf, changes: this.#changes, quarantine: this.#quarantine, random: this.#random, signal: this.#closing.signal })
+    settings.pool?.enter(this)
   }
 
   // ---- what it is
@@ -89,6 +93,17 @@ export class Loader<I, O> implements LoaderStageHost<I, O> {
     return this.#shelf.all.map(({ identity, life, leases, bytes, description }) => ({ identity, state: life.state as LoadedVersionInfo['state'], since: life.since, leases, bytes, description }))
   }
 
+  /** What the pool may ask for: not what a change is about to replace. */
+  get residents(): readonly LoadedVersion<I, O>[] {
+    const isIdle = this.#changes.current === undefined && !this.#changes.isPressed
+    return isIdle && this.live !== undefined ? [this.live, ...this.#shelf.warm] : this.#shelf.warm
+  }
+
+  /** Whether nothing is live only until somebody calls. */
+  get isOnDemand(): boolean {
+    return this.#isEvicted && this.live === undefined && !this.isClosed
+  }
+
   get quarantined(): readonly QuarantinedVersion[] {
     return this.#quarantine.all
   }
@@ -119,10 +134,16 @@ export class Loader<I, O> implements LoaderStageHost<I, O> {
     await this.#run(change, async () => {
       this.#changes.takeEffect(change, `unload ${this.#settings.name}`)
       this.#isAsleep = true
+      this.#isEvicted = false
       this.#shelf.takeDown('it was unloaded')
       this.#shelf.evict(this.#shelf.warm.length, 'all was unloaded')
       await this.#shelf.drained()
     })
+  }
+
+  async letGo(resident: Resident, reason: string): Promise<void> {
+    if (resident === this.live) this.#isAsleep = this.#isEvicted = true
+    await this.#shelf.letGo(resident as LoadedVersion<I, O>, reason)
   }
 
   release(digest: string): boolean {
@@ -144,14 +165,17 @@ export class Loader<I, O> implements LoaderStageHost<I, O> {
       if (applied !== undefined) return applied
     }
     if (again) return await this.#run(change, () => this.#go(change, this.#target, true))
-    return await (this.#queued ??= this.#run(change, () => {
-      this.#queued = undefined
-      return this.#go(change, this.#target, false)
-    }))
+    if (this.#queued === undefined) {
+      this.#queued = { change, done: this.#run(change, () => {
+        this.#queued = undefined
+        return this.#go(change, this.#target, false)
+      }) }
+    } else this.#changes.join(this.#queued.change, change)
+    return await this.#queued.done
   }
 
   async #run<T>(change: Change, work: () => Promise<T>): Promise<T> {
-    return await this.#changes.run(change, async () => {
+    const result = this.#changes.run(change, async () => {
       this.#refuseClosed()
       try {
         return await work()
@@ -161,6 +185,11 @@ export class Loader<I, O> implements LoaderStageHost<I, O> {
         throw error
       }
     })
+    try {
+      return await result
+    } finally {
+      this.#settings.pool?.changed() // no change is under way: its live version may go
+    }
   }
 
   #refuseClosed(): void {
@@ -244,6 +273,7 @@ export class Loader<I, O> implements LoaderStageHost<I, O> {
     if (change.kind === 'use') this.#target = target
     if (this.live !== version) this.#shelf.makeLive(version)
     this.#lastLive = version.version
+    this.#isAsleep = this.#isEvicted = false
     this.room?.empty({ how: 'live' })
     return version.identity
   }
@@ -300,6 +330,7 @@ export class Loader<I, O> implements LoaderStageHost<I, O> {
     this.#watch?.stop()
     this.room?.close(error)
     await this.#changes.close()
+    this.#settings.pool?.leave(this)
     await this.#shelf.close()
   }
 }

@@ -91,6 +91,16 @@ export class Shelf<I, O> {
     if (live !== undefined) this.#retire(live, reason)
   }
 
+  /** Lets one go that is live or warm. Ends when it is disposed, or was taken back. */
+  async letGo(version: LoadedVersion<I, O>, reason: string): Promise<void> {
+    if (version === this.live) this.takeDown(reason)
+    else if (this.#warm.includes(version)) {
+      this.#warm = this.#warm.filter((other) => other !== version)
+      this.#retire(version, reason)
+    }
+    await this.#draining.get(version)?.work
+  }
+
   /** Lets warm versions go, the least recently live first. */
   evict(count: number, reason: string): void {
     for (const version of this.#warm.slice(0, Math.max(0, count))) this.#retire(version, reason)

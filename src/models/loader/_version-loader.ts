@@ -5,19 +5,22 @@ import type { ModelVersion } from '../store/model-store.js'
 import type { Change, Changes } from './_changes.js'
 import { loadVersion, verifyVersion, type LoadAttempt, type LoadSettings } from './_load-version.js'
 import { closeAll, fileBytesOf, type LoadedVersion } from './_loaded-version.js'
+import type { Pool, Room } from './_pool.js'
 import { subjectOf, type Reporter } from './_reporter.js'
 import type { Shelf } from './_shelf.js'
 import { Tries, type TriesRule } from './_tries.js'
 import { VersionLife } from './_version-life.js'
 import { persistenceOf } from './persistence.js'
 import type { Quarantine, QuarantinedVersion } from './quarantine.js'
-import { Refusal } from './refusal.js'
+import { atStage, Refusal } from './refusal.js'
 import { planSwap, type SwapStrategy } from './swap-plan.js'
 
 /** How room is made for a version. */
 export interface RoomRule {
   readonly strategy: SwapStrategy
   readonly memoryBudgetBytes: number
+  /** Shared with other loaders. */
+  readonly pool: Pool | undefined
 }
 
 /** The parts of a loader that bringing a version into memory needs. */
@@ -61,7 +64,11 @@ export class VersionLoader<I, O> {
       try {
         const opened = await verifyVersion(settings, attempt)
         isGap = await this.#makeRoom(version)
+        const room = await this.#reserve(version, () => { isGap = true })
+        // Made first, closed last: what it holds is free when the model is gone.
+        if (room !== undefined) attempt.closers.push(() => room.close())
         const loaded = await loadVersion(settings, owner, opened, attempt)
+        room?.settle(loaded.bytes)
         quarantine.release(version.digest)
         return loaded
       } catch (error) {
@@ -99,6 +106,21 @@ export class VersionLoader<I, O> {
     this.#parts.signal.throwIfAborted()
     this.#parts.changes.refuseLate(change, `make ${subjectOf(life.version)} live`)
     return new OutriggerError('ERR_OUTRIGGER_MODEL_UNAVAILABLE', `Cannot make ${subjectOf(life.version)} live for now (${stage}): ${reason}`, { model: name, version, digest, stage, reason, cause })
+  }
+
+  /** Room in the pool, if there is one. `onGap` hears that the live version had to go for it. */
+  async #reserve(version: ModelVersion, onGap: () => void): Promise<Room | undefined> {
+    const { shelf, settings: { pool, strategy }, signal } = this.#parts
+    if (pool === undefined) return undefined
+    const bytes = estimateOf(version, shelf.live)
+    if (bytes > pool.maxBytes) throw new Refusal('load', `it needs about ${bytes} bytes, and the pool has ${pool.maxBytes}`, { expected: pool.maxBytes, actual: bytes })
+    const subject = subjectOf(version)
+    const { live } = shelf
+    const lastResort = strategy !== 'auto' || live === undefined ? undefined : async (): Promise<void> => {
+      onGap()
+      await shelf.letGo(live, `${subject} needs its room`)
+    }
+    return await atStage('load', () => pool.reserve({ subject, bytes, signal, lastResort }))
   }
 
   /** Lets go what has to, and waits for it, but not longer than calls may hold on. Says whether nothing is live any more. */

@@ -14,6 +14,7 @@ import type { ModelSource, ModelVersion, OpenedModel } from '../store/model-stor
 import type { LoaderSettings } from './_loader-settings.js'
 import type { WaitingRule } from './_waiting-room.js'
 import type { WarmUp } from './gate.js'
+import { poolOf, type ModelPool } from './model-pool.js'
 import type { QuarantinedVersion } from './quarantine.js'
 import type { SwapStrategy } from './swap-plan.js'
 
@@ -42,9 +43,11 @@ export interface LoaderOptions<I, O> {
   /** Whether a version without golden predictions is refused. @default false */
   readonly requireGolden?: boolean
 
-  /** How a new version makes room: see {@link SwapStrategy}. @default 'available' */
+  /** A memory budget shared with other loaders. Without a place in it the model is loaded by the next call. @default none */
+  readonly pool?: ModelPool
+  /** How a new version makes room: see {@link SwapStrategy}. @default 'available'; 'auto' with a `pool` */
   readonly strategy?: SwapStrategy
-  /** What its versions may hold together, in bytes. Needed for `auto`, which decides by it. */
+  /** What its versions may hold together, in bytes. Needed for `auto`, which decides by it, or by the `pool`. */
   readonly memoryBudgetBytes?: number
   /** So many previous versions stay loaded, so that going back to them loads nothing. @default 0 */
   readonly keepWarm?: number
@@ -54,7 +57,7 @@ export interface LoaderOptions<I, O> {
    * What happens to calls while no version is live: before the first one, and while a frugal swap is under way. They `fail`,
    * or wait for `waitMs` (at most `max` rows, 1000 if not said), and the first of them loads the version if nobody does.
    *
-   * @default 'fail'
+   * @default 'fail'; with a `pool` they wait for 30 s
    */
   readonly unavailable?: 'fail' | { readonly waitMs: number; readonly max?: number }
 
@@ -98,14 +101,14 @@ export type BuiltLoaderOptions<EI, EO, I, O> = LoaderOptions<I, O> & LoadedBy<EI
 
 const owner = 'modelLoader'
 const known: readonly (keyof BuiltLoaderOptions<unknown, unknown, unknown, unknown>)[] = [
-  'store', 'name', 'follow', 'engines', 'load', 'build', 'trust', 'compatibility', 'warmup', 'check', 'requireGolden', 'strategy', 'memoryBudgetBytes', 'keepWarm', 'drainMs', 'unavailable',
+  'store', 'name', 'follow', 'engines', 'load', 'build', 'trust', 'compatibility', 'warmup', 'check', 'requireGolden', 'pool', 'strategy', 'memoryBudgetBytes', 'keepWarm', 'drainMs', 'unavailable',
   'retries', 'retryDelayMs', 'loadTimeoutMs', 'gateTimeoutMs', 'quarantined', 'clock', 'random', 'input', 'output',
 ]
 
 /** The options, checked and complete. @throws `ERR_OUTRIGGER_INVALID_OPTION` */
 export const settingsOf = <I, O>(options: ModelLoaderOptions<I, O> | BuiltLoaderOptions<unknown, unknown, I, O>): LoaderSettings<I, O> => {
   optionsObject(owner, options, known)
-  const { store, name, follow = 'latest', engines, load, build, trust = { require: 'digest' }, compatibility = options.build === undefined ? 'callers' : 'off', warmup, check, requireGolden = false, strategy = 'available', memoryBudgetBytes, keepWarm = 0, drainMs = 30_000, unavailable = 'fail', retries = 5, retryDelayMs = 500, loadTimeoutMs = 120_000, gateTimeoutMs = 60_000, quarantined, clock, random, input, output } = options
+  const { store, name, follow = 'latest', engines, load, build, trust = { require: 'digest' }, compatibility = options.build === undefined ? 'callers' : 'off', warmup, check, requireGolden = false, pool, strategy = pool === undefined ? 'available' : 'auto', memoryBudgetBytes, keepWarm = 0, drainMs = 30_000, unavailable = pool === undefined ? 'fail' : { waitMs: 30_000 }, retries = 5, retryDelayMs = 500, loadTimeoutMs = 120_000, gateTimeoutMs = 60_000, quarantined, clock, random, input, output } = options
   checkModelName('create modelLoader', name)
   if (store === undefined || store === null) throw new InvalidOptionError(`Cannot create ${owner} as \`store\` must have \`resolve\` and \`open\`: current value is ${String(store)}`)
   membersOption(owner, 'store', store, ['resolve', 'open'])
@@ -124,7 +127,9 @@ export const settingsOf = <I, O>(options: ModelLoaderOptions<I, O> | BuiltLoader
   numberOption(owner, 'loadTimeoutMs', loadTimeoutMs, { min: 1 })
   numberOption(owner, 'gateTimeoutMs', gateTimeoutMs, { min: 1 })
   if (strategy !== 'available' && strategy !== 'frugal' && strategy !== 'auto') throw new InvalidOptionError(`Cannot create ${owner} as \`strategy\` must be 'available', 'frugal' or 'auto': current value is ${JSON.stringify(strategy)}`)
-  if ((strategy === 'auto') !== (memoryBudgetBytes !== undefined)) throw new InvalidOptionError(`Cannot create ${owner} as \`memoryBudgetBytes\` goes with the strategy 'auto' and only with it: current value is ${String(memoryBudgetBytes)} with '${strategy}'`)
+  const shared = poolOf(pool)
+  if (pool !== undefined && shared === undefined) throw new InvalidOptionError(`Cannot create ${owner} as \`pool\` must be a \`modelPool\`: current value is of type ${typeof pool}`)
+  if (pool === undefined ? (strategy === 'auto') !== (memoryBudgetBytes !== undefined) : memoryBudgetBytes !== undefined && strategy !== 'auto') throw new InvalidOptionError(`Cannot create ${owner} as \`memoryBudgetBytes\` goes with the strategy 'auto' and only with it (or there is a \`pool\`): current value is ${String(memoryBudgetBytes)} with '${strategy}'`)
   if (strategy === 'frugal' && keepWarm > 0) throw new InvalidOptionError(`Cannot create ${owner} as a frugal loader holds one version at a time: current value of \`keepWarm\` is ${keepWarm}`)
   return {
     store,
@@ -139,6 +144,7 @@ export const settingsOf = <I, O>(options: ModelLoaderOptions<I, O> | BuiltLoader
     check,
     requireGolden,
     strategy,
+    pool: shared,
     memoryBudgetBytes: memoryBudgetBytes === undefined ? Infinity : numberOption(owner, 'memoryBudgetBytes', memoryBudgetBytes, { min: 1 }),
     keepWarm,
     drainMs,
