@@ -55,8 +55,11 @@ export const nodeFileSystem: FileSystem = {
   lstat: (path) => node.lstat(path),
 }
 
-/** Flags that open a file for reading and fail on a symbolic link (where the platform knows such a flag). */
-export const readNoFollow: number = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)
+/**
+ * Flags that open a file for reading, fail on a symbolic link and do not wait for a writer where there is a pipe (where the
+ * platform knows such flags).
+ */
+export const readNoFollow: number = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
 
 /** The `code` of a system error, or `undefined`. */
 export const errnoOf = (error: unknown): string | undefined =>

@@ -1,6 +1,6 @@
 /** What must hold of a parsed manifest. Pure: the first fault, or nothing. */
 import { isSha256Hex } from './digest.js'
-import { isModelName, pathFault } from './names.js'
+import { isModelName, pathClash, pathFault } from './names.js'
 
 /** Something wrong with a manifest: what must hold, and what is there instead. */
 export interface ManifestFault { readonly constraint: string; readonly value: string }
@@ -83,6 +83,11 @@ const twiceFault = (items: readonly Fields[], field: string, where: string): Fau
   return undefined
 }
 
+const clashFault = (files: readonly Fields[]): Fault => {
+  const clash = pathClash(files.map(({ path }) => path as string))
+  return clash === undefined ? undefined : fault('no path of `files` may be another one, but for case and Unicode composition, or lie below it', `${clash.path} beside ${clash.other}`)
+}
+
 const tensorsFault = (value: unknown, where: string): Fault =>
   listFault(value, where, tensorFault, ['name', 'dtype', 'shape'], ['fields', 'categories']) ?? twiceFault(value as Fields[], 'name', where)
 
@@ -97,7 +102,7 @@ export const checkManifest = (value: unknown): Fault => {
     ?? (typeof engine === 'string' && engine !== '' ? undefined : fault('`engine` must be a string that is not empty', engine))
     ?? (typeof created === 'string' && !Number.isNaN(Date.parse(created)) ? undefined : fault('`created` must be an ISO 8601 time', created))
     ?? listFault(files, 'files', fileFault, ['path', 'bytes', 'sha256'])
-    ?? twiceFault(files as Fields[], 'path', '`files`')
+    ?? clashFault(files as Fields[])
     ?? (signature === undefined ? undefined : fieldsFault(signature, 'signature', ['inputs', 'outputs'])
       ?? tensorsFault((signature as Fields)['inputs'], 'signature.inputs')
       ?? tensorsFault((signature as Fields)['outputs'], 'signature.outputs'))

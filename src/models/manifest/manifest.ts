@@ -98,7 +98,8 @@ export const manifestDigest = (manifest: ModelManifest): string => sha256Hex(ser
  * Reads a manifest from its bytes.
  *
  * @throws `ERR_OUTRIGGER_MODEL_CORRUPT` if it is no JSON in the one spelling, a field is missing, unknown or of the
- * wrong type, or a path is absolute, leaves its directory, or stands there twice.
+ * wrong type, or a path is absolute, leaves its directory, is no file's name on every system, or is that of two files on
+ * some.
  */
 export const parseManifest = (bytes: Uint8Array, where = 'the manifest'): ModelManifest => {
   const corrupt = (constraint: string, value: unknown, cause?: unknown): OutriggerError =>

@@ -24,15 +24,58 @@ export const checkAliasName = (action: string, alias: unknown): string => {
   throw new InvalidOptionError(`Cannot ${action} as \`alias\` must be a name that is neither "latest" nor a number nor a digest: current value is ${JSON.stringify(alias)}`)
 }
 
-/** What is wrong with the path of a file, or `undefined`. Paths are relative and stay inside whatever they are put in. */
+// Windows has these names in every folder, with any ending.
+const devicePart = /^(?:con|prn|aux|nul|(?:com|lpt)[\d¹²³]|conin\$|conout\$) *(?:\.|$)/i
+const utf8 = new TextEncoder()
+
+const partFault = (part: string): string | undefined => {
+  if (part === '' || part === '.' || part === '..') return 'must not contain empty parts, "." or ".."'
+  if (/[. ]$/.test(part)) return 'must not contain a part that ends with a dot or a space, which Windows takes away'
+  if (devicePart.test(part)) return 'must not contain the name of a device of Windows'
+  return utf8.encode(part).length > 255 ? 'must not contain a part of more than 255 bytes' : undefined
+}
+
+/**
+ * What is wrong with the path of a file, or `undefined`. Paths are relative, stay inside whatever they are put in, and name
+ * the same file on every system.
+ */
 export const pathFault = (path: unknown): string | undefined => {
   if (typeof path !== 'string' || path === '') return 'must be a string that is not empty'
   if (path.length > 512) return 'must have at most 512 characters'
   // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
-  if (/[\u0000-\u001f\u007f\\:]/.test(path)) return 'must not contain a backslash, a colon or a control character'
+  if (/[\u0000-\u001f\u007f\\:*?"<>|]/.test(path)) return 'must not contain a control character or one of \\ : * ? " < > |'
   if (/\p{Surrogate}/u.test(path)) return 'must be well-formed Unicode'
   if (path.startsWith('/')) return 'must be relative'
-  return path.split('/').some((part) => part === '' || part === '.' || part === '..') ? 'must not contain empty parts, "." or ".."' : undefined
+  for (const part of path.split('/')) {
+    const fault = partFault(part)
+    if (fault !== undefined) return fault
+  }
+  return undefined
+}
+
+/** One spelling for all that some file system takes for one name: case is folded, and composed letters are one with decomposed ones. */
+const folded = (path: string): string => path.normalize('NFC').toUpperCase().toLowerCase().normalize('NFC')
+
+/**
+ * The first path that could not lie beside those before it on every system: the same twice, a twin by case or by Unicode
+ * composition, or a file where another path has a folder.
+ */
+export const pathClash = (paths: readonly string[]): { readonly path: string; readonly other: string } | undefined => {
+  const files = new Map<string, string>()
+  const folders = new Map<string, string>()
+  for (const path of paths) {
+    const name = folded(path)
+    const other = files.get(name) ?? folders.get(name)
+    if (other !== undefined) return { path, other }
+    files.set(name, path)
+    for (let slash = name.lastIndexOf('/'); slash > 0; slash = name.lastIndexOf('/', slash - 1)) {
+      const folder = name.slice(0, slash)
+      const file = files.get(folder)
+      if (file !== undefined) return { path, other: file }
+      folders.set(folder, path)
+    }
+  }
+  return undefined
 }
 
 /** A reference, taken apart. */

@@ -1,5 +1,7 @@
 /** Bytes in pieces, so that neither hashing nor writing a large file holds the event loop. */
+import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { InvalidOptionError } from '../../core/errors.js'
 import { startSha256 } from '../manifest/digest.js'
 import { corrupt } from './_faults.js'
 import type { BlobId, DepotReader } from './depot.js'
@@ -14,8 +16,10 @@ export async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 
 /** The bytes of a file outside the store. A link is followed: who publishes names it. */
 export async function* chunksOfFile(path: string): AsyncGenerator<Uint8Array> {
-  const handle = await open(path, 'r')
+  const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   try {
+    // A pipe can be read once only, and what has no end would fill the disk.
+    if (!(await handle.stat()).isFile()) throw new InvalidOptionError(`Cannot publish ${path} as it must be a regular file: current value is something else`)
     for (let position = 0; ;) {
       const buffer = new Uint8Array(chunkBytes)
       const { bytesRead } = await handle.read(buffer, 0, buffer.length, position)

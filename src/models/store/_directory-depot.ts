@@ -13,6 +13,8 @@ import type { BlobId, CreateOptions, DepotEntry, DepotReader, ModelDepot } from 
 const isAbsent = (error: unknown): boolean => errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR'
 
 const noLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
+/** What opening a link, a socket or a device gives. */
+const noFiles = new Set(['ELOOP', 'ENXIO', 'ENODEV'])
 const maxMade = 1000
 
 /** Calls `use` with the pull that {@link withTemporaryFile} takes, and ends the iterable when that has settled. */
@@ -54,7 +56,7 @@ export class DirectoryDepot implements ModelDepot {
       throw corrupt(path, 'no part of a store may be a symbolic link', real)
     } catch (error) {
       if (isAbsent(error)) return undefined
-      throw error
+      throw errnoOf(error) === 'ELOOP' ? corrupt(key, 'no part of a store may be a symbolic link', 'a link to itself', error) : error
     }
   }
 
@@ -116,7 +118,7 @@ export class DirectoryDepot implements ModelDepot {
     if (path === undefined) return undefined
     const handle = await this.#fileSystem.open(path, readNoFollow).catch((error: unknown) => {
       if (isAbsent(error)) return undefined // removed meanwhile
-      throw error
+      throw noFiles.has(errnoOf(error) ?? '') ? corrupt(path, 'it must be a regular file', errnoOf(error), error) : error
     })
     if (handle === undefined) return undefined
     try {

@@ -5,7 +5,7 @@ import { canonicalJson, type JsonObject } from '../manifest/canonical-json.js'
 import { checkManifest } from '../manifest/manifest-check.js'
 import type { GoldenPrediction, ModelManifest } from '../manifest/manifest.js'
 import type { GoldenInput, PublishOptions } from './model-store.js'
-import { checkModelName, pathFault } from '../manifest/names.js'
+import { checkModelName, pathClash, pathFault } from '../manifest/names.js'
 
 const owner = 'a version'
 const defaultTolerance = 1e-4
@@ -24,6 +24,8 @@ const checkFiles = (files: unknown): void => {
       || (typeof content === 'object' && content !== null && typeof (content as { from?: unknown }).from === 'string')
     if (!isContent) throw new InvalidOptionError(`Cannot publish ${owner} as \`files[${JSON.stringify(path)}]\` must be bytes, a string or { from }: current value is ${Object.prototype.toString.call(content)}`)
   }
+  const clash = pathClash(Object.keys(files))
+  if (clash !== undefined) throw new InvalidOptionError(`Cannot publish ${owner} as no path of \`files\` may be another one, but for case and Unicode composition, or lie below it: current value is ${JSON.stringify(clash.path)} beside ${JSON.stringify(clash.other)}`)
 }
 
 /** The manifest to be, with version 1 and no files as placeholders. */

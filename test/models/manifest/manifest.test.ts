@@ -38,15 +38,27 @@ describe('parseManifest', () => {
     }
   })
 
-  it.each(['/etc/passwd', '../x', 'a/../b', 'a//b', './a', 'a/', 'C:/x', 'a\\b', 'a\u0000b', '', 'x'.repeat(513), 7])('refuses the path %j', (path) => {
+  it.each([
+    '/etc/passwd', '../x', 'a/../b', 'a/..', 'a//b', './a', 'a/', 'C:/x', 'C:', 'a\\b', '\\\\host\\share', 'a\u0000b', 'a\nb', 'a\u007fb', '', 'x'.repeat(513), 'ä'.repeat(128), 7, '\ud800',
+    'a.', 'a ', 'a. ', 'folder./a', '...', 'con', 'CON', 'aux.bin', 'weights/NUL', 'nul.tar.gz', 'com1', 'LPT9.txt', 'com¹', 'con .txt', 'CONIN$', 'file:stream', 'a?', 'a*', '<a>', 'a|b', 'a"b',
+  ])('refuses the path %j', (path) => {
     const found = refusal(bytesOf(manifest({ files: [{ path, bytes: 3, sha256: hash }] })))
     expect(found).toMatchObject({ code: 'ERR_OUTRIGGER_MODEL_CORRUPT' })
     expect(found.message).toContain('files[0].path')
   })
 
-  it('refuses a path that stands there twice', () => {
-    const file = { path: 'a', bytes: 3, sha256: hash }
-    expect(refusal(bytesOf(manifest({ files: [file, file] }))).message).toContain('twice')
+  it.each(['a', '.hidden', 'a b', 'a..b', 'variables/variables.data-00000-of-00001', 'console.json', 'com10', 'auxiliary/nullable', 'größe.bin', '模型.onnx', 'ä'.repeat(127)])('takes the path %j', (path) => {
+    expect(refusal(bytesOf(manifest({ files: [{ path, bytes: 3, sha256: hash }] })))).toEqual({ message: 'accepted' })
+  })
+
+  it.each([
+    ['the same', 'a', 'a'], ['twins by case', 'Model.json', 'model.json'], ['twins in folders', 'Weights/1', 'weights/1'], ['folders that are twins of files', 'weights', 'Weights/1'],
+    ['twins by Unicode composition', 'gr\u00f6\u00dfe', 'gro\u0308\u00dfe'], ['twins by both', '\u00d6', 'o\u0308'], ['twins by special casing', 'stra\u00dfe', 'STRASSE'], ['the Kelvin sign', 'k', '\u212a'],
+    ['a file where a folder is', 'a/b', 'a'], ['a file where a folder must be', 'a', 'a/b/c'],
+  ])('refuses paths that cannot lie side by side everywhere: %s', (_, one, other) => {
+    const file = (path: string): unknown => ({ path, bytes: 3, sha256: hash })
+    expect(refusal(bytesOf(manifest({ files: [file(one), file('z'), file(other)] })))).toMatchObject({ code: 'ERR_OUTRIGGER_MODEL_CORRUPT', message: expect.stringContaining(`${other} beside ${one}`) })
+    expect(refusal(bytesOf(manifest({ files: [file('a/b/c'), file('a/b/d'), file('a/c'), file('b')] })))).toEqual({ message: 'accepted' })
   })
 
   it.each([
