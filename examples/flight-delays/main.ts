@@ -60,7 +60,7 @@ const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMilli
 const meters = new MeterProvider({ readers: [reader] })
 const shadowScores = new Float32Array(flights.count).fill(Number.NaN)
 const service = await flightService({ store, baseline, clock, random: random.substream('service'), meter: meters.getMeter('flight-delays'), onShadow: (id, late) => (shadowScores[Number(id)] = late) })
-const { predict, champion, candidate, router, outage, breaker, cache, drift, rehearsal } = service
+const { predict, engine, champion, candidate, router, outage, breaker, cache, drift, rehearsal } = service
 const tally = new Tally()
 const labels = labelJoin<boolean>({ max: 100_000, ttlMs: 7 * MINUTES_PER_DAY * 60_000 })
 predict.observe(tally.observer)
@@ -84,6 +84,7 @@ const at = (month: number, day: number, hour = 0): number => monthStart(month) +
 let version2: TrainedModel | undefined
 let retrainMs = 0
 let damagedAnswer: unknown
+const rollback = { ms: Number.NaN, to: '', forth: '' }
 /** Whether calls were in flight when the new version went live, and who answered the flights of that minute. */
 const overtaken = { isHeld: false, rows: 0, byVersion1: 0 }
 const settled = (): number => tally.total((month) => month.rows)
@@ -93,6 +94,7 @@ const shadowLoss = { rows: 0, primary: 0, candidate: 0 }
 const OUTAGE = { from: at(2, 15, 6), to: at(2, 15, 12) }
 const REHEARSAL = { from: at(5, 1), to: at(5, 8) }
 const CANARY = { from: at(5, 8), to: at(5, 15, 8) }
+const ROLLBACK = at(5, 22)
 const DAMAGE = at(6, 1)
 /** Whole days whose flights are asked for one by one. */
 const singleDays = new Set((quick ? [[2, 20], [3, 20], [5, 15], [6, 20]] : [[2, 20], [5, 15], [6, 20]]).map(([month, day]) => dayOf(at(month as number, day as number))))
@@ -135,6 +137,9 @@ const happenings: Happening[] = [
   {
     minute: CANARY.to,
     what: async () => {
+      // Loaded and checked beforehand, and kept warm: the swap itself is one assignment.
+      await champion.use(2)
+      await champion.use(1)
       await store.setAlias(MODEL_NAME, 'champion', 2, { expect: 1 })
       router.setWeights({ champion: 1, candidate: 0 })
       cache.clear()
@@ -152,10 +157,22 @@ const happenings: Happening[] = [
         overtaken.rows += 1
         if (event.record.identity.version === '1') overtaken.byVersion1 += 1
       })
-      await champion.refresh()
+      await champion.use('champion')
       overtaken.isHeld = champion.loaded.some(({ identity, leases }) => identity.version === '1' && leases > 0)
       outage.set({ latency: 0 })
       note(CANARY.to, 'Version 2 becomes the champion, and is swapped in under calls in flight, which version 1 answers.')
+    },
+  },
+  {
+    minute: ROLLBACK,
+    what: async () => {
+      const since = performance.now()
+      await champion.use(1)
+      rollback.ms = performance.now() - since
+      rollback.to = champion.identity.version
+      await champion.use('champion')
+      rollback.forth = champion.identity.version
+      note(ROLLBACK, `A drill: the champion goes back to version 1 in ${rollback.ms.toFixed(1)} ms, and forth again.`)
     },
   },
   {
@@ -286,6 +303,9 @@ claim('every flight of the shadow week was compared, and none was dropped', rehe
 claim('version 2 was not worse than version 1 in the shadow week', shadowLoss.candidate <= shadowLoss.primary, `${fixed(shadowLoss.candidate / shadowLoss.rows)} against ${fixed(shadowLoss.primary / shadowLoss.rows)}`)
 claim('the swap overtook calls in flight, and the version they were bound to answered them', champion.identity.version === '2' && overtaken.isHeld && overtaken.rows > 0 && overtaken.byVersion1 === overtaken.rows, `${count(overtaken.byVersion1)} of ${count(overtaken.rows)} by version 1, after version ${champion.identity.version} was live; now ${champion.loaded.length} version is in memory`)
 claim('the canary served a fifth of the routes', Math.abs((tally.losses.get('candidate@2')?.rows ?? 0) / flightsBetween(CANARY.from, CANARY.to) - 0.2) < 0.05, `${count(tally.losses.get('candidate@2')?.rows ?? 0)} of ${count(flightsBetween(CANARY.from, CANARY.to))} flights`)
+claim('a version that was kept warm came back within 100 ms, and the champion again', rollback.to === '1' && rollback.forth === '2' && rollback.ms < 100, `${rollback.ms.toFixed(2)} ms`)
+const computed = engine.stats()
+claim('the models computed in workers, none of which crashed', computed.runs > 0 && computed.crashes === 0, `${count(computed.runs)} runs, ${computed.crashes} crashes`)
 const answersBy3 = tally.total((month) => month.versions.get('3') ?? 0)
 claim('the damaged version was refused before it answered anybody', hasCode(damagedAnswer, 'ERR_OUTRIGGER_MODEL_REFUSED') && answersBy3 === 0, `${hasCode(damagedAnswer, 'ERR_OUTRIGGER_MODEL_REFUSED') ? 'ERR_OUTRIGGER_MODEL_REFUSED' : String(damagedAnswer)}; ${count(answersBy3)} answers`)
 for (const month of months) {

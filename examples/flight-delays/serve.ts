@@ -117,6 +117,7 @@ export const serve = async (options: ServeOptions): Promise<Served> => {
     flight = end
     // Lets files be read and shadow runs be run between two minutes, as they would in a server.
     await new Promise((resolve) => setImmediate(resolve))
+    await service.rehearsal.idle()
   }
   history.advanceTo(monthStart(7) + 4096, land)
   return { answers, latenciesMs, batches, failures }

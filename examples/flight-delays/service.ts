@@ -5,7 +5,7 @@ import { bulkhead } from 'outrigger/resilience'
 import { cached } from 'outrigger/cache'
 import type { Clock } from 'outrigger/core'
 import { driftMonitor, parseReferenceProfile } from 'outrigger/drift'
-import { modelLoader, tfjs, type ModelLoader, type ModelStore } from 'outrigger/models'
+import { isolated, modelLoader, tfjs, type ModelLoader, type ModelStore } from 'outrigger/models'
 import { observed } from 'outrigger/observe'
 import { shadow, split } from 'outrigger/route'
 import { defineSchema } from 'outrigger/schema'
@@ -41,18 +41,22 @@ const output = defineSchema({ late: { type: 'number', min: 0, max: 1 } })
 /** The service: one predictor, and the handles of its layers. */
 export const flightService = async (options: ServiceOptions) => {
   const { store, baseline, clock, random, meter, onShadow } = options
+  // TensorFlow.js computes in a worker, so that the event loop is free for the traffic.
+  const engine = isolated(tfjs(tf, { output: ([late]) => late ?? Number.NaN }), { isolate: 'worker' })
   const load = (follow: string, stream: string): ModelLoader<Float32Array, number> =>
     modelLoader({
       store,
       name: MODEL_NAME,
       follow,
-      engines: [tfjs(tf, { output: ([late]) => late ?? Number.NaN })],
+      engines: [engine],
       // The normalisation was fitted with the weights, so it changes with them.
       build: (loaded, version) => {
         const normalisation = normalisationOf(version.files.json('normalisation.json'))
         return pipe(owned(loaded), mapInput((features: Float32Array) => normalise(features, normalisation)))
       },
-      warmup: [blank],
+      warmup: { rows: [blank], sizes: [1, 32] },
+      requireGolden: true,
+      keepWarm: 1, // so that going back loads nothing
       clock,
       random: random.substream(stream),
       output,
@@ -69,7 +73,7 @@ export const flightService = async (options: ServiceOptions) => {
   const drift = driftMonitor({ reference: parseReferenceProfile(release.files.text('reference-profile.json')), features: (features: Float32Array) => features, windowRows: Infinity })
   const rehearsal = shadow(candidate, { rate: 0, concurrency: 64, onCompared: (comparison) => onShadow(comparison.id, comparison.candidate) })
 
-  const engine = pipe(
+  const guarded = pipe(
     owned(router),
     outage,
     bulkhead({ concurrency: 64, queue: 1000 }),
@@ -78,7 +82,7 @@ export const flightService = async (options: ServiceOptions) => {
     breaker,
   )
   const predict: Predictor<Departure, number> = pipe(
-    owned(engine),
+    owned(guarded),
     cache,
     drift,
     rehearsal,
@@ -86,7 +90,7 @@ export const flightService = async (options: ServiceOptions) => {
     fallback({ use: ({ origin, hour }) => baselineRate(baseline, origin, hour), name: 'historical rates' }),
     observed({ meter }),
   )
-  return { predict, champion, candidate, router, outage, breaker, cache, drift, rehearsal }
+  return { predict, engine, champion, candidate, router, outage, breaker, cache, drift, rehearsal }
 }
 
 export type FlightService = Awaited<ReturnType<typeof flightService>>
