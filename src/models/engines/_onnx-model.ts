@@ -68,7 +68,7 @@ export class OnnxModel implements TensorModel {
       const feeds: Record<string, object> = {}
       for (const name of Object.keys(inputs)) {
         const { dtype, data, shape } = inputs[name] as Tensor
-        feeds[name] = new this.#ort.Tensor(dtype, data, shape)
+        feeds[name] = dtype === 'float16' && 'Float16Array' in globalThis ? { type: dtype, dims: shape, data, location: 'cpu' } : new this.#ort.Tensor(dtype, data, shape)
       }
       return await this.#session.run(feeds)
     } catch (error) {
