@@ -1,6 +1,6 @@
 /** Models behind a model server, by HTTP. */
 import { systemClock, type Clock } from '../../core/clock.js'
-import { isOutriggerError, OutriggerError } from '../../core/errors.js'
+import { isOutriggerError } from '../../core/errors.js'
 import { functionOption, numberOption, optionsObject, stringOption } from '../../core/options.js'
 import type { Tensors } from '../../schema/tensor.js'
 import type { ModelSignature } from '../manifest/manifest.js'
@@ -8,6 +8,7 @@ import { batchOf } from './_batch-of.js'
 import { endpointOf, endpointPolicy } from './_endpoint.js'
 import { remoteFetch, type RemoteFetchOptions } from './_remote-fetch.js'
 import { malformed, type RemoteModel } from './_remote-protocol.js'
+import { Runs } from './_runs.js'
 import type { Engine, EngineDescription, TensorCall, TensorEngine, TensorModel } from './engine.js'
 
 import { tensorEngine, type OutputValue, type TensorRow, type TensorRowOptions } from './tensor-rows.js'
@@ -40,7 +41,7 @@ class RemoteTensors implements TensorModel {
   readonly #own: ModelSignature | undefined
   readonly #manifest: ModelSignature | undefined
   readonly #options: RemoteFetchOptions
-  #disposed = false
+  readonly #runs = new Runs('the remote model')
 
   constructor(base: URL, remote: RemoteModel, own: ModelSignature | undefined, manifest: ModelSignature | undefined, options: RemoteFetchOptions) {
     this.#base = base
@@ -55,18 +56,19 @@ class RemoteTensors implements TensorModel {
     return { ...(signature === undefined ? {} : { signature, ...batchOf(signature) }), bytes: 0, device: 'http' }
   }
 
-  async run(inputs: Tensors, call: TensorCall): Promise<Tensors> {
-    if (this.#disposed) throw new OutriggerError('ERR_OUTRIGGER_CLOSED', 'Cannot run the remote model as it must not be disposed: current value is disposed')
-    const answer = await remoteFetch(new URL(this.#remote.path, this.#base), this.#remote.request(inputs), call, this.#options)
-    try {
-      return this.#remote.outputs(answer, this.#own ?? this.#manifest)
-    } catch (error) {
-      throw isOutriggerError(error) ? error : malformed('it must be what the protocol says', (error as Error).message, error)
-    }
+  run(inputs: Tensors, call: TensorCall): Promise<Tensors> {
+    return this.#runs.during(async () => {
+      const answer = await remoteFetch(new URL(this.#remote.path, this.#base), this.#remote.request(inputs), call, this.#options)
+      try {
+        return this.#remote.outputs(answer, this.#own ?? this.#manifest)
+      } catch (error) {
+        throw isOutriggerError(error) ? error : malformed('it must be what the protocol says', (error as Error).message, error)
+      }
+    })
   }
 
-  dispose(): void {
-    this.#disposed = true
+  dispose(): Promise<void> {
+    return this.#runs.end(() => {})
   }
 }
 
