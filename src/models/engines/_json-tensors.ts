@@ -13,10 +13,16 @@ const textOf = (tensor: Tensor, start: number, end: number): string => {
   switch (tensor.dtype) {
     case 'string': return tensor.data.slice(start, end).map((value) => JSON.stringify(value)).join(',')
     case 'bool': return Array.from(tensor.data.subarray(start, end), (value) => value !== 0).join(',')
-    case 'float16': return Array.from(tensor.data.subarray(start, end), fromFloat16).join(',')
+    case 'float16': return numbersText(Array.from(tensor.data.subarray(start, end), fromFloat16))
+    case 'float32':
+    case 'float64': return numbersText(tensor.data.subarray(start, end))
     default: return tensor.data.subarray(start, end).join(',')
   }
 }
+
+/** `join` forgets the sign of -0, which JSON can say. */
+const numbersText = (numbers: Float32Array | Float64Array | readonly number[]): string =>
+  numbers.includes(0) ? Array.from(numbers, (value) => (Object.is(value, -0) ? '-0' : value)).join(',') : numbers.join(',')
 
 /** The elements from `start` to `end`, flat: `1,2.5`. What is not finite stands there as a word that strict JSON does not know. */
 export const flatJson = (tensor: Tensor, start = 0, end: number = tensor.data.length): string => `[${textOf(tensor, start, end)}]`

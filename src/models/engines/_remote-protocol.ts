@@ -24,7 +24,7 @@ export interface RemoteModel {
   readonly signature: () => Promise<ModelSignature | undefined>
   /** Where runs are posted, below the base URL. */
   readonly path: string
-  request(inputs: Tensors): RemoteRequest
+  request(inputs: Tensors, signature: ModelSignature | undefined): RemoteRequest
   outputs(answer: RemoteAnswer, signature: ModelSignature | undefined): Tensors
 }
 

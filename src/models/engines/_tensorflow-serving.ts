@@ -56,15 +56,27 @@ const sendable = (name: string, tensor: Tensor): ((row: number) => string) => {
   return tensor.dtype === 'string' && isBytes(name) ? (at) => row(at).replace(/"(?:[^"\\]|\\.)*"/g, (text) => `{"b64":${text}}`) : row
 }
 
+const noInput = (value: string): OutriggerError => new OutriggerError('ERR_OUTRIGGER_INVALID_INPUT', `Cannot predict as the inputs must be those of the model: current value is ${value}`)
+
+/** A lone input travels without its name, so that the server would not notice another one. */
+const named = (inputs: Tensors, signature: ModelSignature | undefined): Tensors => {
+  const unknown = Object.keys(inputs).find((name) => signature !== undefined && !signature.inputs.some((input) => input.name === name))
+  if (unknown !== undefined) throw noInput(JSON.stringify(unknown))
+  return inputs
+}
+
 const body = (inputs: Tensors, format: 'row' | 'columnar'): string => {
   const columns = Object.entries(inputs).map(([name, tensor]) => ({ name: JSON.stringify(name), row: sendable(name, tensor), rows: tensor.shape[0] ?? 1 }))
   const [first] = columns
-  const rows = Array.from({ length: first?.rows ?? 0 }, (_, at) => at)
+  if (first === undefined) throw noInput('none')
+  const rows = Array.from({ length: first.rows }, (_, at) => at)
   if (format === 'columnar') return `"inputs":{${columns.map(({ name, row }) => `${name}:[${rows.map(row).join(',')}]`).join(',')}}`
-  return `"instances":[${rows.map((at) => (columns.length === 1 ? first!.row(at) : `{${columns.map(({ name, row }) => `${name}:${row(at)}`).join(',')}}`)).join(',')}]`
+  return `"instances":[${rows.map((at) => (columns.length === 1 ? first.row(at) : `{${columns.map(({ name, row }) => `${name}:${row(at)}`).join(',')}}`)).join(',')}]`
 }
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const isEmpty = (value: unknown): boolean => Array.isArray(value) && value.length === 0
 
 /** Output by name. One alone comes without its name, unless it is that of bytes. */
 const columnsOf = (json: unknown, names: readonly string[]): Readonly<Record<string, unknown>> => {
@@ -93,13 +105,15 @@ export const tensorflowServing = ({ model, version, label, signatureName = 'serv
       return {
         signature: async () => signatureOf(jsonOf((await get(`${path}/metadata`)).bytes), signatureName),
         path: `${path}:predict`,
-        request: (inputs) => ({ headers: { 'content-type': 'application/json' }, body: `{"signature_name":${JSON.stringify(signatureName)},${body(inputs, format)}}` }),
+        request: (inputs, signature) => ({ headers: { 'content-type': 'application/json' }, body: `{"signature_name":${JSON.stringify(signatureName)},${body(named(inputs, signature), format)}}` }),
         outputs: ({ bytes }, signature) => {
           const specs = signature?.outputs ?? []
           const columns = columnsOf(jsonOf(bytes), specs.map(({ name }) => name))
-          return Object.fromEntries(specs.map(({ name, dtype }) => {
+          return Object.fromEntries(specs.map(({ name, dtype, shape }) => {
             if (!isDType(dtype)) throw malformed(`the type of \`${name}\` must be one that JSON can hold`, dtype)
-            return [name, tensorOf(name, dtype, columns[name], undefined, decode(name))]
+            // Of no rows the nesting says nothing.
+            const none = isEmpty(columns[name]) ? [0, ...shape.slice(1).map((size) => size ?? 0)] : undefined
+            return [name, tensorOf(name, dtype, columns[name], none, decode(name))]
           }))
         },
       }

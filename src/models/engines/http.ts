@@ -58,9 +58,10 @@ class RemoteTensors implements TensorModel {
 
   run(inputs: Tensors, call: TensorCall): Promise<Tensors> {
     return this.#runs.during(async () => {
-      const answer = await remoteFetch(new URL(this.#remote.path, this.#base), this.#remote.request(inputs), call, this.#options)
+      const signature = this.#own ?? this.#manifest
+      const answer = await remoteFetch(new URL(this.#remote.path, this.#base), this.#remote.request(inputs, signature), call, this.#options)
       try {
-        return this.#remote.outputs(answer, this.#own ?? this.#manifest)
+        return this.#remote.outputs(answer, signature)
       } catch (error) {
         throw isOutriggerError(error) ? error : malformed('it must be what the protocol says', (error as Error).message, error)
       }

@@ -1,6 +1,9 @@
-/** Model servers on loopback that take nothing but what their protocol says. Both hold the model y = [x0 + x1, x0 - x1]. */
+/** Model servers on loopback that take nothing but what their protocol says. */
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { DType, Tensor, Tensors } from 'outrigger/schema'
+import { fromFloat16, toFloat16 } from '../../../src/schema/float16.js'
+import { echo, servedModels, type ServedModel, type ServedTensor } from './_served-models.js'
 
 /** What arrived. */
 export interface Seen { readonly method: string; readonly path: string; readonly headers: IncomingMessage['headers']; readonly body: Buffer }
@@ -79,121 +82,182 @@ export const modelServer = async (handle: (seen: Seen) => object | { readonly he
   return self
 }
 
-const widths: Readonly<Record<string, number>> = { BOOL: 1, UINT8: 1, UINT16: 2, UINT32: 4, UINT64: 8, INT8: 1, INT16: 2, INT32: 4, INT64: 8, FP16: 2, FP32: 4, FP64: 8 }
 const hasOnly = (value: object, keys: readonly string[], where: string): void => {
   for (const key of Object.keys(value)) must(keys.includes(key), `${where} has no field ${key}`)
 }
 const isSizes = (shape: unknown): shape is number[] => Array.isArray(shape) && shape.every((size) => Number.isInteger(size) && (size as number) >= 0)
+const countOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1)
+
+/** JSON as TensorFlow Serving and Triton read and write it: with NaN and infinities as words, and with -0. */
+const loose = {
+  parse: (text: string): unknown => JSON.parse(text.replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (found) => (found.startsWith('"') ? found : `"#${found}"`)), (_, value: unknown) => (typeof value === 'string' && value.startsWith('#') ? Number(value.slice(1)) : value)),
+  text: (value: unknown): string => JSON.stringify(value, (_, one: unknown) => (typeof one === 'bigint' ? `#${one}#` : typeof one === 'number' && (!Number.isFinite(one) || Object.is(one, -0)) ? `#${Object.is(one, -0) ? '-0' : one}#` : one)).replace(/"#(-?\w+)#"/g, '$1'),
+}
+
+/** The elements of a tensor in JSON must be what its type is. */
+const fromJson = (dtype: DType, values: readonly unknown[], where: string): Tensor['data'] => {
+  const kind = dtype === 'string' ? 'string' : dtype === 'bool' ? 'boolean' : 'number'
+  must(values.every((value) => typeof value === kind && (kind !== 'number' || dtype.startsWith('float') || Number.isInteger(value))), `${where} must hold ${dtype}`)
+  if (dtype === 'string') return values as string[]
+  if (dtype === 'int64' || dtype === 'uint64') return dtype === 'int64' ? BigInt64Array.from(values as number[], BigInt) : BigUint64Array.from(values as number[], BigInt)
+  if (dtype === 'float16') return Uint16Array.from(values as number[], toFloat16) // as MLServer does; Triton and KServe refuse it
+  return new arrays[dtype](values.map(Number) as never) as Tensor['data']
+}
+const toJson = ({ dtype, data }: Tensor): unknown[] => (dtype === 'bool' ? Array.from(data, (value) => value === 1) : dtype === 'float16' ? Array.from(data, fromFloat16) : Array.from(data as Iterable<unknown>))
+
+const arrays = {
+  float16: Uint16Array, float32: Float32Array, float64: Float64Array, int8: Int8Array, uint8: Uint8Array, int16: Int16Array, uint16: Uint16Array, int32: Int32Array, uint32: Uint32Array, int64: BigInt64Array, uint64: BigUint64Array, bool: Uint8Array,
+}
+
+const fromBytes = (dtype: DType, bytes: Buffer): Tensor['data'] => {
+  if (dtype !== 'string') return new arrays[dtype](bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer)
+  const texts: string[] = []
+  for (let at = 0; at < bytes.length; at += 4 + bytes.readUInt32LE(at)) texts.push(bytes.toString('utf8', at + 4, at + 4 + bytes.readUInt32LE(at)))
+  return texts
+}
+const toBytes = (tensor: Tensor): Buffer => {
+  if (tensor.dtype !== 'string') return Buffer.from(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength)
+  return Buffer.concat(tensor.data.flatMap((text) => {
+    const length = Buffer.alloc(4)
+    length.writeUInt32LE(Buffer.byteLength(text))
+    return [length, Buffer.from(text)]
+  }))
+}
+
+/** Names, types and shapes as the model declares them. */
+const fit = (inputs: Tensors, declared: ServedModel['inputs']): void => {
+  must(Object.keys(inputs).sort().join() === Object.keys(declared).sort().join(), `inputs ${Object.keys(inputs).join()}`)
+  for (const [name, { dtype, shape }] of Object.entries(declared)) {
+    const given = inputs[name] as Tensor
+    must(given.dtype === dtype, `${name} is ${given.dtype}`)
+    must(given.shape.length === shape.length && shape.every((size, at) => size === -1 || size === given.shape[at]), `unexpected shape for input '${name}': [${given.shape.join()}]`)
+  }
+}
+
+const datatypes: Readonly<Record<DType, string>> = {
+  bool: 'BOOL', uint8: 'UINT8', uint16: 'UINT16', uint32: 'UINT32', uint64: 'UINT64', int8: 'INT8', int16: 'INT16', int32: 'INT32', int64: 'INT64', float16: 'FP16', float32: 'FP32', float64: 'FP64', string: 'BYTES',
+}
+const dtypeOf = (datatype: string): DType => {
+  const found = Object.entries(datatypes).find(([, name]) => name === datatype)
+  must(found !== undefined, `datatype ${datatype}`)
+  return found![0] as DType
+}
 
 interface InferInput { name: string; shape: number[]; datatype: string; parameters?: { binary_data_size: number }; data?: unknown[] }
 
 /** The inputs of an inference request, checked by the specification: JSON, or the extension of binary tensors. */
-const inputsOf = ({ headers, body }: Seen): { readonly inputs: (InferInput & { readonly bytes?: Buffer })[]; readonly wantsBinary: boolean } => {
+const inferInputs = ({ headers, body }: Seen): { readonly inputs: Tensors; readonly wantsBinary: boolean } => {
   const length = headers['inference-header-content-length']
   const isBinary = length !== undefined
   must(headers['content-type'] === (isBinary ? 'application/octet-stream' : 'application/json'), `content type ${String(headers['content-type'])}`)
   must(headers['content-length'] === String(body.length), 'content length')
-  const json = JSON.parse(body.subarray(0, isBinary ? Number(length) : body.length).toString()) as { id?: string; parameters?: { binary_data_output?: boolean }; inputs: InferInput[] }
+  const json = JSON.parse(body.subarray(0, isBinary ? Number(length) : body.length).toString()) as { parameters?: { binary_data_output?: boolean }; inputs: InferInput[] }
   hasOnly(json, ['id', 'parameters', 'inputs', 'outputs'], 'the request')
   must(Array.isArray(json.inputs) && json.inputs.length > 0, 'inputs')
   let at = Number(length ?? body.length)
-  const inputs = json.inputs.map((input) => {
+  const inputs = Object.fromEntries(json.inputs.map((input) => {
+    const { name, shape, datatype, data, parameters } = input
     hasOnly(input, ['name', 'shape', 'datatype', 'parameters', 'data'], 'an input')
-    must(isSizes(input.shape), 'shape')
-    const count = input.shape.reduce((product, size) => product * size, 1)
-    must(input.datatype === 'BYTES' || input.datatype in widths, `datatype ${input.datatype}`)
-    must((input.data === undefined) === isBinary, 'data either here or behind')
-    if (!isBinary) {
-      const kind = input.datatype === 'BYTES' ? 'string' : input.datatype === 'BOOL' ? 'boolean' : 'number'
-      must((input.data as unknown[]).length === count && (input.data as unknown[]).every((value) => typeof value === kind), `data of ${input.name}`)
-      return input
+    must(isSizes(shape), 'shape')
+    const dtype = dtypeOf(datatype)
+    must((data === undefined) === isBinary, 'data either here or behind')
+    let elements: Tensor['data']
+    if (data !== undefined) elements = fromJson(dtype, data, name)
+    else {
+      const size = (parameters as { binary_data_size: number }).binary_data_size
+      elements = fromBytes(dtype, body.subarray(at, at + size))
+      at += size
     }
-    const size = (input.parameters as { binary_data_size: number }).binary_data_size
-    const bytes = body.subarray(at, at + size)
-    at += size
-    must(bytes.length === size && (input.datatype === 'BYTES' || size === count * (widths[input.datatype] as number)), `bytes of ${input.name}`)
-    return { ...input, bytes }
-  })
+    must(elements.length === countOf(shape), `${elements.length} elements of ${name}`)
+    return [name, { dtype, shape, data: elements } as Tensor]
+  }))
   must(at === body.length, 'bytes behind the last input')
   return { inputs, wantsBinary: json.parameters?.binary_data_output === true }
 }
 
-/** Speaks the Open Inference Protocol: `sum` of two FP32, at version 3, and `echo`, which gives back every input as `<name>_out`. */
-export const openInferenceServer = (options: { readonly binary?: boolean; readonly metadata?: object } = {}): Promise<ModelServer> =>
+/** Speaks the Open Inference Protocol: all models at version 3, and `echo`, of which it knows no inputs. */
+export const openInferenceServer = (options: { readonly binary?: boolean } = {}): Promise<ModelServer> =>
   modelServer((seen) => {
-    const { method, path, headers, body } = seen
+    const { method, path, headers } = seen
     if (path === '/v2') return { name: 'strict', version: '1', extensions: options.binary === true ? ['binary_tensor_data'] : [] }
-    const [, model, version, rest] = /^\/v2\/models\/([^/]+)(?:\/versions\/([^/]+))?(\/ready|\/infer)?$/.exec(path) ?? []
-    must(model === 'sum' || model === 'echo', `model ${String(model)} is not there`, 404)
+    const [, name = '', version, rest] = /^\/v2\/models\/([^/]+)(?:\/versions\/([^/]+))?(\/ready|\/infer)?$/.exec(path) ?? []
+    const model = servedModels[name]
+    must(model !== undefined || name === 'echo', `model ${name} is not there`, 404)
     must(version === undefined || version === '3', `version ${String(version)} is not there`, 404)
     must(method === (rest === '/infer' ? 'POST' : 'GET'), 'method', 405)
-    if (rest === '/ready') return { name: model, ready: true }
+    if (rest === '/ready') return { name, ready: true }
     if (rest === undefined) {
-      const tensor = (name: string, size: number): object => ({ name, datatype: 'FP32', shape: [-1, size] })
-      return options.metadata ?? (model === 'echo' ? { name: model, versions: null, platform: '', inputs: [], outputs: [] } : { name: model, versions: ['3'], platform: 'test', inputs: [tensor('x', 2)], outputs: [tensor('y', 2)] })
+      const listed = (tensors: ServedModel['inputs'] = {}): object[] => Object.entries(tensors).map(([one, { dtype, shape }]) => ({ name: one, datatype: datatypes[dtype], shape }))
+      return { name, versions: ['3'], platform: 'test', inputs: listed(model?.inputs), outputs: listed(model?.outputs) }
     }
     must(options.binary === true || headers['inference-header-content-length'] === undefined, 'binary tensors are not known')
-    const { inputs, wantsBinary } = inputsOf({ ...seen, body })
-    const outputs = model === 'echo' ? inputs.map((input) => ({ ...input, name: `${input.name}_out` })) : inputs.map((input) => {
-      const x = input.bytes === undefined ? (input.data as number[]) : new Float32Array(input.bytes.buffer.slice(input.bytes.byteOffset, input.bytes.byteOffset + input.bytes.length))
-      const y = Float32Array.from(x, (value, at) => (at % 2 === 0 ? value + (x[at + 1] as number) : (x[at - 1] as number) - value))
-      return { name: 'y', datatype: 'FP32', shape: input.shape, bytes: Buffer.from(y.buffer), data: Array.from(y) }
-    })
-    const head = { model_name: model, model_version: '3' }
-    if (!wantsBinary) return { ...head, outputs: outputs.map(({ name, datatype, shape, data }) => ({ name, datatype, shape, data, parameters: null })) }
-    const json = Buffer.from(JSON.stringify({ ...head, outputs: outputs.map(({ name, datatype, shape, bytes }) => ({ name, datatype, shape, parameters: { binary_data_size: (bytes as Buffer).length } })) }))
-    return { headers: { 'content-type': 'application/octet-stream', 'inference-header-content-length': String(json.length) }, bytes: Buffer.concat([json, ...outputs.map(({ bytes }) => bytes as Buffer)]) }
+    const { inputs, wantsBinary } = inferInputs(seen)
+    if (model !== undefined) fit(inputs, model.inputs)
+    const outputs = Object.entries(model === undefined ? echo(inputs) : model.run(inputs))
+    const head = { model_name: name, model_version: '3' }
+    if (!wantsBinary) return { headers: { 'content-type': 'application/json' }, bytes: Buffer.from(loose.text({ ...head, outputs: outputs.map(([one, tensor]) => ({ name: one, datatype: datatypes[tensor.dtype], shape: tensor.shape, data: toJson(tensor), parameters: null })) })) }
+    const parts = outputs.map(([, tensor]) => toBytes(tensor))
+    const json = Buffer.from(JSON.stringify({ ...head, outputs: outputs.map(([one, { dtype, shape }], at) => ({ name: one, datatype: datatypes[dtype], shape, parameters: { binary_data_size: parts[at]!.length } })) }))
+    return { headers: { 'content-type': 'application/octet-stream', 'inference-header-content-length': String(json.length) }, bytes: Buffer.concat([json, ...parts]) }
   })
 
-const nestedShape = (value: unknown): number[] => (Array.isArray(value) ? [value.length, ...nestedShape((value as unknown[])[0])] : [])
+const types: Readonly<Partial<Record<DType, string>>> = { float32: 'DT_FLOAT', float64: 'DT_DOUBLE', int8: 'DT_INT8', int16: 'DT_INT16', int32: 'DT_INT32', int64: 'DT_INT64', uint8: 'DT_UINT8', bool: 'DT_BOOL', string: 'DT_STRING' }
 
-/** JSON as TensorFlow Serving reads and writes it: with NaN and infinities as words. */
-const loose = {
-  parse: (text: string): unknown => JSON.parse(text.replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (found) => (found.startsWith('"') ? found : `"#${found}"`)), (_, value: unknown) => (typeof value === 'string' && value.startsWith('#') ? Number(value.slice(1)) : value)),
-  text: (value: unknown): string => JSON.stringify(value, (_, one: unknown) => (typeof one === 'number' && !Number.isFinite(one) ? `#${one}#` : one)).replace(/"#(-?\w+)#"/g, '$1'),
+/** `image_bytes` → `text`, `echo_bytes`: base64 on the way. */
+const image = ({ image_bytes: images = [] }: Record<string, unknown[]>): Record<string, unknown[]> => {
+  const coded = images as { b64: string }[]
+  must(coded.every(({ b64 }) => Buffer.from(b64, 'base64').toString('base64') === b64), 'base64')
+  return { text: coded.map(({ b64 }) => `${Buffer.from(b64, 'base64').length} bytes`), echo_bytes: coded }
 }
 
-/** Speaks TensorFlow Serving: `sum` (x → y), `pair` (a, b → a_out, b_out) and `image` (image_bytes → text, echo_bytes), at version 3 with the label `stable`. */
+const flat = (value: unknown): unknown[] => (Array.isArray(value) ? (value as unknown[]).flatMap(flat) : [value])
+const nestedShape = (value: unknown): number[] => (Array.isArray(value) ? [value.length, ...nestedShape((value as unknown[])[0])] : [])
+const nested = (values: readonly unknown[], shape: readonly number[]): unknown[] => {
+  const [rows = 0, ...rest] = shape
+  const size = countOf(rest)
+  return Array.from({ length: rows }, (_, row) => (rest.length === 0 ? values[row] : nested(values.slice(row * size, (row + 1) * size), rest)))
+}
+
+/** Runs a model of ours on nested columns; a column of no rows has the shape that is declared. */
+const columnar = ({ inputs: declared, run }: ServedModel, columns: Record<string, unknown[]>): Record<string, unknown[]> => {
+  const inputs = Object.fromEntries(Object.entries(columns).map(([name, column]) => {
+    const dtype = declared[name]?.dtype ?? 'string'
+    const shape = column.length === 0 ? (declared[name]?.shape ?? []).map((size) => Math.max(0, size)) : nestedShape(column)
+    const data = fromJson(dtype, flat(column), name)
+    must(data.length === countOf(shape), `${name} must be nested evenly`)
+    return [name, { dtype, shape, data } as Tensor]
+  }))
+  fit(inputs, declared)
+  return Object.fromEntries(Object.entries(run(inputs)).map(([name, tensor]) => [name, nested(toJson(tensor), tensor.shape)]))
+}
+
+/** Speaks TensorFlow Serving: all models, `image`, and `half` with a type that nobody knows, at version 3 with the label `stable`. */
 export const tensorflowServer = (): Promise<ModelServer> =>
   modelServer(({ method, path, headers, body }) => {
-    const [, model, version, label, rest] = /^\/v1\/models\/([^/:]+)(?:\/versions\/([^/:]+))?(?:\/labels\/([^/:]+))?(\/metadata|:predict)?$/.exec(path) ?? []
-    const dims = (...sizes: number[]): object => ({ dim: sizes.map((size) => ({ size: String(size), name: '' })), unknown_rank: false })
-    const tensor = (dtype: string, ...sizes: number[]): object => ({ dtype, tensor_shape: dims(...sizes), name: 'internal:0' })
-    const models: Record<string, { inputs: Record<string, object>; outputs: Record<string, object> }> = {
-      sum: { inputs: { x: tensor('DT_FLOAT', -1, 2) }, outputs: { y: tensor('DT_FLOAT', -1, 2) } },
-      pair: { inputs: { a: tensor('DT_INT64', -1), b: tensor('DT_STRING', -1, 2, 1) }, outputs: { a_out: tensor('DT_INT64', -1), b_out: { dtype: 'DT_STRING', tensor_shape: { dim: [], unknown_rank: true } } } },
-      image: { inputs: { image_bytes: tensor('DT_STRING', -1) }, outputs: { text: tensor('DT_STRING', -1), echo_bytes: tensor('DT_STRING', -1) } },
-      half: { inputs: { x: tensor('DT_BFLOAT16', -1) }, outputs: { y: tensor('DT_FLOAT', -1) } },
-    }
-    const signature = models[model ?? '']
-    must(signature !== undefined && (version === undefined || version === '3') && (label === undefined || label === 'stable'), `Servable not found for request: ${path}`, 404)
+    const [, name = '', version, label, rest] = /^\/v1\/models\/([^/:]+)(?:\/versions\/([^/:]+))?(?:\/labels\/([^/:]+))?(\/metadata|:predict)?$/.exec(path) ?? []
+    const model = servedModels[name]
+    const strings = (...shape: number[]): ServedTensor => ({ dtype: 'string', shape })
+    const declared = name === 'image' ? { inputs: { image_bytes: strings(-1) }, outputs: { text: strings(-1), echo_bytes: strings(-1) } } : name === 'half' ? { inputs: { x: { dtype: 'float16', shape: [-1] } as const }, outputs: { y: strings(-1) } } : model
+    must(declared !== undefined && (version === undefined || version === '3') && (label === undefined || label === 'stable'), `Servable not found for request: ${path}`, 404)
     must(method === (rest === ':predict' ? 'POST' : 'GET'), 'method', 405)
     if (rest === undefined) return { model_version_status: [{ version: '3', state: 'AVAILABLE', status: { error_code: 'OK', error_message: '' } }] }
-    if (rest === '/metadata') return { model_spec: { name: model, signature_name: '', version: '3' }, metadata: { signature_def: { signature_def: { serving_default: { ...signature, method_name: 'tensorflow/serving/predict' } } } } }
+    if (rest === '/metadata') {
+      const infos = (tensors: ServedModel['inputs']): object =>
+        Object.fromEntries(Object.entries(tensors).map(([one, { dtype, shape }]) => [one, { dtype: types[dtype] ?? 'DT_BFLOAT16', tensor_shape: one === 'b_out' ? { dim: [], unknown_rank: true } : { dim: shape.map((size) => ({ size: String(size), name: '' })), unknown_rank: false }, name: 'internal:0' }]))
+      return { model_spec: { name, signature_name: '', version: '3' }, metadata: { signature_def: { signature_def: { serving_default: { inputs: infos(declared!.inputs), outputs: infos(declared!.outputs), method_name: 'tensorflow/serving/predict' } } } } }
+    }
     must(headers['content-type'] === 'application/json', 'content type')
     const request = loose.parse(body.toString()) as { signature_name?: string; instances?: unknown[]; inputs?: Record<string, unknown[]> }
     hasOnly(request, ['signature_name', 'instances', 'inputs'], 'the request')
     must((request.signature_name ?? 'serving_default') === 'serving_default', `signature ${String(request.signature_name)} is not there`)
     must((request.instances === undefined) !== (request.inputs === undefined), 'either instances or inputs')
-    const names = Object.keys(signature!.inputs)
-    const columns = request.inputs ?? Object.fromEntries(names.map((name) => [name, (request.instances as unknown[]).map((row) => (names.length === 1 ? row : (row as Record<string, unknown>)[name]))]))
-    must(Object.keys(columns).length === names.length && names.every((name) => Array.isArray(columns[name])), 'one column per input')
-    let outputs: Record<string, unknown[]>
-    if (model === 'sum') {
-      must(nestedShape(columns['x']).join() === `${columns['x']!.length},2`, `shape ${nestedShape(columns['x']).join()}`)
-      outputs = { y: (columns['x'] as number[][]).map(([a = 0, b = 0]) => [a + b, a - b]) }
-    } else if (model === 'pair') {
-      must((columns['a'] as unknown[]).every((value) => typeof value === 'number'), 'a')
-      must(nestedShape(columns['b']).slice(1).join() === '2,1', `shape of b ${nestedShape(columns['b']).join()}`)
-      outputs = { a_out: columns['a']!, b_out: columns['b']! }
-    } else {
-      const images = columns['image_bytes'] as { b64: string }[]
-      must(images.every(({ b64 }) => Buffer.from(b64, 'base64').toString('base64') === b64), 'base64')
-      outputs = { text: images.map(({ b64 }) => `${Buffer.from(b64, 'base64').length} bytes`), echo_bytes: images }
-    }
+    const names = Object.keys(declared!.inputs)
+    const columns = request.inputs ?? Object.fromEntries(names.map((one) => [one, (request.instances as unknown[]).map((row) => (names.length === 1 ? row : (row as Record<string, unknown>)[one]))]))
+    must(Object.keys(columns).sort().join() === [...names].sort().join() && names.every((one) => Array.isArray(columns[one])), 'one column per input')
+    const outputs = model === undefined ? image(columns) : columnar(model, columns)
     const given = Object.keys(outputs)
     const answer = request.inputs !== undefined
       ? { outputs: given.length === 1 ? outputs[given[0]!] : outputs }
-      : { predictions: given.length === 1 ? outputs[given[0]!] : outputs[given[0]!]!.map((_, row) => Object.fromEntries(given.map((name) => [name, outputs[name]![row]]))) }
+      : { predictions: given.length === 1 ? outputs[given[0]!] : outputs[given[0]!]!.map((_, row) => Object.fromEntries(given.map((one) => [one, outputs[one]![row]]))) }
     return { headers: { 'content-type': 'application/json' }, bytes: Buffer.from(loose.text(answer)) }
   })
