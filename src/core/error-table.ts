@@ -104,16 +104,16 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorHelp>> = {
     fix: 'Give more training rows.',
   },
   ERR_OUTRIGGER_MODEL_NOT_FOUND: {
-    when: 'The store holds no such model, version, alias or digest.',
-    fix: 'Publish it first; `store.list()` says what is there.',
+    when: 'The store holds no such model, version, alias or digest, or the version was removed; or an alias has nothing to roll back to.',
+    fix: 'Publish it first; `store.list()` says what is there, `store.audit()` who removed it.',
   },
   ERR_OUTRIGGER_MODEL_EXISTS: {
-    when: 'A version of that number is already published. Versions never change.',
+    when: 'A version of that number is already published, or was and is removed. Versions never change, and a number is used once.',
     fix: 'Publish under the next number.',
   },
   ERR_OUTRIGGER_MODEL_CORRUPT: {
-    when: 'A manifest cannot be read, or a file of a version is missing, of another size, or of another SHA-256 than the manifest says.',
-    fix: 'Publish the version again; find out who changed the store.',
+    when: 'A manifest, a line of a log or an exported file cannot be read, or a file of a version is missing, of another size, or of another SHA-256 than the manifest says.',
+    fix: 'Look at `store.verify()`; import the version again, which mends its files, or publish it as the next one; find out who changed the store.',
   },
   ERR_OUTRIGGER_MODEL_REFUSED: {
     when: 'A version did not pass the gate of the loader: it does not load, does not fit, its golden predictions differ, or it answers with NaN. The live version stays, and this one is in quarantine: it is not tried again by itself.',
@@ -126,6 +126,10 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorHelp>> = {
   ERR_OUTRIGGER_ALIAS_CONFLICT: {
     when: 'An alias was to be moved from one version to another, but it pointed elsewhere by then.',
     fix: 'Read the alias again and decide anew.',
+  },
+  ERR_OUTRIGGER_MODEL_IN_USE: {
+    when: 'A version was to be removed while an alias points to it, or while somebody holds it.',
+    fix: 'Move or remove the alias; release the hold, or wait until it ends.',
   },
   ERR_OUTRIGGER_MODEL_UNTRUSTED: {
     when: 'A version does not satisfy the trust policy: no signature by a trusted key over exactly this manifest, or a digest that is not on the list.',

@@ -51,6 +51,7 @@ export type ErrorCode =
   | 'ERR_OUTRIGGER_MODEL_REFUSED'
   | 'ERR_OUTRIGGER_MODEL_UNAVAILABLE'
   | 'ERR_OUTRIGGER_ALIAS_CONFLICT'
+  | 'ERR_OUTRIGGER_MODEL_IN_USE'
   | 'ERR_OUTRIGGER_MODEL_UNTRUSTED'
   | 'ERR_OUTRIGGER_MODEL_TOO_LARGE'
   | 'ERR_OUTRIGGER_ENGINE_UNKNOWN'
@@ -92,6 +93,7 @@ export const errorSpecs: Readonly<Record<ErrorCode, ErrorSpec>> = {
   ERR_OUTRIGGER_MODEL_REFUSED: spec('ModelRefusedError'),
   ERR_OUTRIGGER_MODEL_UNAVAILABLE: spec('ModelUnavailableError', 'rejected'),
   ERR_OUTRIGGER_ALIAS_CONFLICT: spec('AliasConflictError'),
+  ERR_OUTRIGGER_MODEL_IN_USE: spec('ModelInUseError'),
   ERR_OUTRIGGER_MODEL_UNTRUSTED: spec('ModelUntrustedError'),
   ERR_OUTRIGGER_MODEL_TOO_LARGE: spec('ModelTooLargeError'),
   ERR_OUTRIGGER_ENGINE_UNKNOWN: spec('EngineUnknownError'),

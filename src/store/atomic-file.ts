@@ -6,17 +6,17 @@ import { randomUUID } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { errnoOf, nodeFileSystem, type FileSystem, type FileSystemHandle } from './file-system.js'
 
-/** Reads the next bytes to write; an empty chunk ends the file. */
-export type ChunkSource = () => Promise<Uint8Array>
-
 /** A temporary file starts so; whoever lists a directory of ours skips it. */
 export const temporaryPrefix = '.tmp-'
 
 /**
  * A name that nobody else has. Not from the injected randomness: two processes with one seed must not write into one
- * file, and nobody sees the name.
+ * file.
  */
-export const temporaryName = (): string => temporaryPrefix + randomUUID()
+export const uniqueName = (): string => randomUUID()
+
+/** The name of a temporary file. */
+export const temporaryName = (): string => temporaryPrefix + uniqueName()
 
 /** How {@link writeFileAtomic} writes. */
 export interface AtomicFileOptions {
@@ -35,14 +35,14 @@ export const writeAll = async (handle: FileSystemHandle, chunk: Uint8Array, posi
 }
 
 /**
- * Writes a flushed temporary file into a directory, calls `commit` with its path, and removes it if `commit` did not
- * move it away. The name is unique, so that writers never meet; it is opened exclusively all the same. What need not
- * survive a power cut is not flushed.
+ * Lets `write` append to a temporary file in a directory, flushes it, calls `commit` with its path, and removes it if
+ * `commit` did not move it away. The name is unique, so that writers never meet; it is opened exclusively all the same.
+ * What need not survive a power cut is not flushed.
  */
-export const withTemporaryFile = async <T>(
+export const withTemporaryWriter = async <T>(
   fileSystem: FileSystem,
   directory: string,
-  chunks: ChunkSource,
+  write: (append: (chunk: Uint8Array) => Promise<void>) => Promise<void>,
   commit: (temporary: string) => Promise<T>,
   durable = true,
 ): Promise<T> => {
@@ -51,10 +51,10 @@ export const withTemporaryFile = async <T>(
     const handle = await fileSystem.open(temporary, 'wx')
     try {
       let position = 0
-      for (let chunk = await chunks(); chunk.length > 0; chunk = await chunks()) {
+      await write(async (chunk) => {
         await writeAll(handle, chunk, position)
         position += chunk.length
-      }
+      })
       if (durable) await handle.sync()
     } finally {
       await handle.close()
@@ -98,16 +98,6 @@ export const makeDirectory = async (fileSystem: FileSystem, root: string, ...seg
   return path
 }
 
-/** One chunk, then the end. */
-export const onceBytes = (bytes: Uint8Array): ChunkSource => {
-  let next = bytes
-  return async () => {
-    const chunk = next
-    next = new Uint8Array()
-    return chunk
-  }
-}
-
 /**
  * Writes a file so that a reader sees the whole new file or what was there before, also after a crash or a power cut:
  * temporary file in the same directory, fsync, rename (or an exclusive link), fsync of the directory.
@@ -117,7 +107,7 @@ export const onceBytes = (bytes: Uint8Array): ChunkSource => {
 export const writeFileAtomic = async (path: string, bytes: Uint8Array, options: AtomicFileOptions = {}): Promise<void> => {
   const { fileSystem = nodeFileSystem, exclusive = false } = options
   const directory = dirname(path)
-  await withTemporaryFile(fileSystem, directory, onceBytes(bytes), (temporary) =>
+  await withTemporaryWriter(fileSystem, directory, (append) => append(bytes), (temporary) =>
     exclusive ? fileSystem.link(temporary, path) : fileSystem.rename(temporary, path))
   await syncDirectory(fileSystem, directory)
 }

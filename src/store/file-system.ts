@@ -20,14 +20,14 @@ export interface FileSystemHandle {
  * import { mkdtemp } from 'node:fs/promises'
  * import { tmpdir } from 'node:os'
  * import { modelStore, nodeFileSystem, type FileSystem } from 'outrigger/models'
- * let syncs = 0
+ * const lines: string[] = []
  * const counting: FileSystem = {
  *   ...nodeFileSystem,
- *   link: async (from, to) => { syncs += 1; await nodeFileSystem.link(from, to) },
+ *   link: async (from, to) => { if (to.includes('versions')) lines.push(to); await nodeFileSystem.link(from, to) },
  * }
  * const store = modelStore({ path: await mkdtemp(`${tmpdir()}/models-`), fileSystem: counting })
  * await store.publish({ name: 'm', engine: 'function', files: { 'a.txt': 'a' } })
- * assert.equal(syncs, 1) // a version becomes visible by one link
+ * assert.equal(lines.length, 1) // a version becomes visible by one link
  * ```
  */
 export interface FileSystem {

@@ -2,26 +2,32 @@
 import { InvalidOptionError } from '../../core/errors.js'
 import { isSha256Hex } from './digest.js'
 
-// Letters, digits, `.`, `_` and `-`, starting and ending with a letter or a digit: safe as a directory name everywhere.
+// Letters, digits, `.`, `_` and `-`, starting and ending with a letter or a digit: safe as a directory name everywhere,
+// but for the devices of Windows.
 const word = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$/
+const device = /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i
+const range = /^(\d*)\.\.(\d*)$/
 
-/** Whether a text may name a model: 1 to 128 letters, digits, `.`, `_` or `-`, with a letter or a digit at both ends. */
-export const isModelName = (name: unknown): name is string => typeof name === 'string' && word.test(name)
+/**
+ * Whether a text may name a model: 1 to 128 letters, digits, `.`, `_` or `-`, with a letter or a digit at both ends, and no
+ * device of Windows (`con`, `nul`…).
+ */
+export const isModelName = (name: unknown): name is string => typeof name === 'string' && word.test(name) && !device.test(name)
 
-/** Whether a text may name an alias: as a model's name, but neither `latest` nor a number nor a digest. */
+/** Whether a text may name an alias: as a model's name, but neither `latest` nor a number, a range or a digest. */
 export const isAliasName = (alias: unknown): alias is string =>
-  isModelName(alias) && alias !== 'latest' && !/^\d+$/.test(alias) && !isSha256Hex(alias)
+  isModelName(alias) && alias !== 'latest' && !/^\d+$/.test(alias) && !range.test(alias) && !isSha256Hex(alias)
 
 /** Refuses what cannot name a model. */
 export const checkModelName = (action: string, name: unknown): string => {
   if (isModelName(name)) return name
-  throw new InvalidOptionError(`Cannot ${action} as \`name\` must be 1 to 128 letters, digits, '.', '_' or '-', with a letter or a digit at both ends: current value is ${JSON.stringify(name)}`)
+  throw new InvalidOptionError(`Cannot ${action} as \`name\` must be 1 to 128 letters, digits, '.', '_' or '-', with a letter or a digit at both ends, and no device of Windows: current value is ${JSON.stringify(name)}`)
 }
 
 /** Refuses what cannot name an alias. */
 export const checkAliasName = (action: string, alias: unknown): string => {
   if (isAliasName(alias)) return alias
-  throw new InvalidOptionError(`Cannot ${action} as \`alias\` must be a name that is neither "latest" nor a number nor a digest: current value is ${JSON.stringify(alias)}`)
+  throw new InvalidOptionError(`Cannot ${action} as \`alias\` must be a name that is neither "latest" nor a number, a range or a digest: current value is ${JSON.stringify(alias)}`)
 }
 
 // Windows has these names in every folder, with any ending.
@@ -83,11 +89,13 @@ export type ModelReference =
   | { readonly kind: 'version'; readonly name: string; readonly version: number }
   | { readonly kind: 'alias'; readonly name: string; readonly alias: string }
   | { readonly kind: 'latest'; readonly name: string }
+  /** The highest number from `from` to `to`. */
+  | { readonly kind: 'range'; readonly name: string; readonly from: number; readonly to: number }
   | { readonly kind: 'digest'; readonly digest: string; readonly name: string | undefined }
 
 /**
- * Takes a reference apart: `name@3`, `name@alias`, `name@latest`, `name@<digest>`, or a digest alone (64 hexadecimal
- * digits, with or without `sha256:` in front).
+ * Takes a reference apart: `name@3`, `name@alias`, `name@latest`, `name@2..4`, `name@<digest>`, or a digest alone (64
+ * hexadecimal digits, with or without `sha256:` in front).
  *
  * @throws `ERR_OUTRIGGER_INVALID_OPTION` if it is none of these
  * @example
@@ -95,6 +103,7 @@ export type ModelReference =
  * import { parseReference } from 'outrigger/models'
  * assert.deepEqual(parseReference('delay@3'), { kind: 'version', name: 'delay', version: 3 })
  * assert.deepEqual(parseReference('delay@champion'), { kind: 'alias', name: 'delay', alias: 'champion' })
+ * assert.deepEqual(parseReference('delay@2..4'), { kind: 'range', name: 'delay', from: 2, to: 4 })
  * ```
  */
 export const parseReference = (reference: string): ModelReference => {
@@ -106,9 +115,11 @@ export const parseReference = (reference: string): ModelReference => {
   if (name !== undefined && isModelName(name)) {
     if (target === 'latest') return { kind: 'latest', name }
     if (/^[1-9]\d{0,14}$/.test(target)) return { kind: 'version', name, version: Number(target) }
+    const [, from = '', to = ''] = range.exec(target) ?? []
+    if (from !== '' || to !== '') return { kind: 'range', name, from: Number(from), to: to === '' ? Infinity : Number(to) }
     if (isAliasName(target)) return { kind: 'alias', name, alias: target }
   }
-  throw new InvalidOptionError(`Cannot resolve a model as the reference must be 'name@3', 'name@alias', 'name@latest' or a digest: current value is ${JSON.stringify(reference)}`)
+  throw new InvalidOptionError(`Cannot resolve a model as the reference must be 'name@3', 'name@alias', 'name@latest', 'name@2..4' or a digest: current value is ${JSON.stringify(reference)}`)
 }
 
 /** What a loader follows, as text: an alias, `latest` or a version. */

@@ -202,10 +202,11 @@ const select = ({ name, versions, damaged, aliases }: StoreIndex, parsed: ModelR
     if (found === undefined) throw sourceNotFound(action, 'a version with this digest must be published', 'nothing', reference)
     return found
   }
+  const { from, to } = parsed.kind === 'range' ? parsed : { from: 1, to: Infinity }
   const version = parsed.kind === 'version'
     ? parsed.version
-    : parsed.kind === 'latest'
-      ? [...versions.map((entry) => entry.version), ...damaged].reduce((highest, next) => Math.max(highest, next), 0)
+    : parsed.kind === 'latest' || parsed.kind === 'range'
+      ? [...versions.map((entry) => entry.version), ...damaged].filter((number) => number >= from && number <= to).reduce((highest, next) => Math.max(highest, next), 0)
       : Object.hasOwn(aliases, parsed.alias) ? aliases[parsed.alias] as number : 0
   if (damaged.includes(version)) throw sourceCorrupt(action, `${name}@${version} must be whole at the server`, 'damaged')
   const found = versions.find((entry) => entry.version === version)

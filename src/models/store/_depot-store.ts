@@ -1,168 +1,135 @@
-/** The store on a depot: how a version gets in, is found, and is read. What it promises stands at `ModelStore`. */
+/** The store on a depot. What it promises stands at `ModelStore`; each part of it has a file of its own. */
 import type { Clock } from '../../core/clock.js'
-import { hasCode, InvalidOptionError, isOutriggerError, OutriggerError } from '../../core/errors.js'
+import { hasCode, InvalidOptionError, isOutriggerError } from '../../core/errors.js'
 import { numberOption, optionsObject } from '../../core/options.js'
-import { Aliases, type ModelAlias } from './_aliases.js'
-import { chunksOf, chunksOfFile, identify } from './_chunks.js'
-import { corrupt, notFound } from './_faults.js'
-import { draftManifest } from './_publish.js'
-import { blobKey, readBlob, readSmall } from './_read.js'
-import type { BlobId, ModelDepot } from './depot.js'
-import { sha256Hex } from '../manifest/digest.js'
-import { manifestDigest, parseManifest, serializeManifest, type ManifestFile, type ModelManifest } from '../manifest/manifest.js'
-import { ModelFiles } from './model-files.js'
-import type { FileContent, ListedVersion, ModelStore, ModelVersion, OpenedModel, PublishOptions, SetAliasOptions } from './model-store.js'
+import { manifestDigest, type ModelManifest } from '../manifest/manifest.js'
 import { checkAliasName, checkModelName, isModelName, parseReference } from '../manifest/names.js'
+import type { ManifestSignature } from '../manifest/signature.js'
+import { checkVersionPolicy, selectVersions, type VersionPolicy } from '../manifest/version-policy.js'
+import { Aliases, type ModelAlias } from './_aliases.js'
+import { exportVersion, importVersion } from './_archive.js'
+import { attributionOptions, authorOf, defaultAuthor, type Author } from './_attribution.js'
+import { auditLines } from './_audit.js'
+import { Claims } from './_claims.js'
+import { Collector, type GcOptions, type GcReport } from './_collect.js'
+import { corrupt, notFound } from './_faults.js'
+import { defaultHoldMs, Hold } from './_hold.js'
+import { blobKey, versionFolder } from './_layout.js'
+import { checkFileSizes, type ModelLimits } from './_limits.js'
+import { Publisher } from './_publisher.js'
+import { readBlob } from './_read.js'
+import { addSignature, changeTags, checkSignature, checkTags } from './_version-changes.js'
+import { verifyStore, type VerifyReport } from './_verify.js'
+import { Versions } from './_versions.js'
+import type { Attribution, AuditLine, Tags } from './change.js'
+import type { ModelDepot } from './depot.js'
+import { ModelFiles } from './model-files.js'
+import type { ModelVersion, OpenedModel } from './model-source.js'
+import type { ChangeAliasOptions, HoldOptions, ListedVersion, ModelHold, ModelStore, PublishOptions, SetAliasOptions } from './model-store.js'
 
-const maxManifestBytes = 16 * 1024 * 1024
-
-/** The bytes of a file to publish, in pieces, from the beginning. */
-const contentChunks = (content: FileContent): AsyncIterable<Uint8Array> => {
-  if (typeof content === 'string') return chunksOf(new TextEncoder().encode(content))
-  return content instanceof Uint8Array ? chunksOf(content) : chunksOfFile(content.from)
+const checkVersion = (action: string, version: unknown): number => {
+  if (Number.isSafeInteger(version) && (version as number) > 0) return version as number
+  throw new InvalidOptionError(`Cannot ${action} as \`version\` must be a positive integer: current value is ${String(version)}`)
 }
 
-export class DepotStore implements ModelStore {
-  readonly #depot: ModelDepot
-  readonly #aliases: Aliases
-  readonly #clock: Clock
+const checkExpect = <T>(action: string, expect: T): T => {
+  if (expect === undefined || expect === null || Number.isInteger(expect)) return expect
+  throw new InvalidOptionError(`Cannot ${action} as \`expect\` must be a version or null: current value is ${String(expect)}`)
+}
 
-  constructor(depot: ModelDepot, clock: Clock) {
-    this.#depot = depot
-    this.#aliases = new Aliases(depot)
-    this.#clock = clock
+/** What the parts of a store work on. */
+export interface StoreParts {
+  readonly depot: ModelDepot
+  readonly clock: Clock
+  readonly limits: Required<ModelLimits>
+  readonly versions: Versions
+  readonly aliases: Aliases
+  readonly claims: Claims
+}
+
+/** What a version is made of: nobody may remove it while somebody relies on it. */
+const thingsOf = (name: string, version: number, manifest: ModelManifest, digest: string): string[] =>
+  [versionFolder(name, version), blobKey(digest), ...manifest.files.map(({ sha256 }) => blobKey(sha256))]
+
+export class DepotStore implements ModelStore {
+  readonly #parts: StoreParts
+  readonly #by: string | null
+  readonly #publisher: Publisher
+  readonly #collector: Collector
+
+  constructor(depot: ModelDepot, clock: Clock, by: string | null, limits: Required<ModelLimits>) {
+    this.#parts = { depot, clock, limits, versions: new Versions(depot, limits.maxManifestBytes), aliases: new Aliases(depot), claims: new Claims(depot, clock) }
+    this.#by = by
+    this.#publisher = new Publisher(this.#parts)
+    this.#collector = new Collector(this.#parts)
   }
 
   get depot(): ModelDepot {
-    return this.#depot
+    return this.#parts.depot
   }
 
-  #now(): string {
-    return new Date(this.#clock.wall()).toISOString()
+  #author(action: string, options: Attribution, others: readonly string[] = []): Author {
+    optionsObject(`the options to ${action}`, options, [...others, ...attributionOptions])
+    return authorOf(action, options, this.#by, this.#parts.clock)
   }
 
   async publish(options: PublishOptions): Promise<ModelVersion> {
-    const draft = draftManifest(options, this.#now())
-    const exists = (version: number): OutriggerError =>
-      new OutriggerError('ERR_OUTRIGGER_MODEL_EXISTS', `Cannot publish ${options.name}@${version} as a version is published once: current value is a published version`, { model: options.name, version })
-    if (options.version !== undefined && await this.#manifestBytes(options.name, options.version) !== undefined) throw exists(options.version)
-
-    const files: ManifestFile[] = []
-    for (const [path, content] of Object.entries(options.files)) files.push({ path, ...await this.#writeContent(path, content) })
-    for (let version = options.version ?? await this.#nextVersion(options.name); ; version += 1) {
-      const published = await this.#commit({ ...draft, version, files })
-      if (published !== undefined) return published
-      if (options.version !== undefined) throw exists(version)
-    }
-  }
-
-  /** Stores a file under its hash. It is read twice: the name must be known before it can be written. */
-  async #writeContent(path: string, content: FileContent): Promise<BlobId> {
-    const { sha256, bytes } = await identify(contentChunks(content))
-    await this.#depot.writeBlob(blobKey(sha256), { sha256, bytes }, contentChunks(content))
-      .catch((error: unknown) => {
-        if (hasCode(error, 'ERR_OUTRIGGER_MODEL_CORRUPT')) throw corrupt(`\`${path}\``, 'it must not change while it is published', 'other bytes', error)
-        throw error
-      })
-    return { sha256, bytes }
-  }
-
-  /** The publish itself: the manifest gets its name. `undefined` if the number is taken. */
-  async #commit(manifest: ModelManifest): Promise<ModelVersion | undefined> {
-    const { name, version } = manifest
-    const bytes = serializeManifest(manifest)
-    const digest = sha256Hex(bytes)
-    await this.#depot.writeBlob(blobKey(digest), { sha256: digest, bytes: bytes.length }, chunksOf(bytes))
-    if (!await this.#depot.create(`models/${name}/versions/${version}/manifest.json`, bytes)) return undefined
-    return { name, version, digest, manifest: parseManifest(bytes) }
-  }
-
-  async #versions(name: string): Promise<number[]> {
-    const names = await this.#depot.names(`models/${name}/versions/`)
-    return names.filter((text) => /^[1-9]\d{0,14}$/.test(text)).map(Number).sort((a, b) => a - b)
-  }
-
-  async #latest(name: string): Promise<number | undefined> {
-    for (const version of (await this.#versions(name)).reverse()) {
-      // A directory without a manifest is a publish that did not end.
-      if ((await this.#depot.names(`models/${name}/versions/${version}/`)).includes('manifest.json')) return version
-    }
-    return undefined
-  }
-
-  async #nextVersion(name: string): Promise<number> {
-    return (await this.#latest(name) ?? 0) + 1
-  }
-
-  async #manifestBytes(name: string, version: number): Promise<Uint8Array | undefined> {
-    return await readSmall(this.#depot, `models/${name}/versions/${version}/manifest.json`, maxManifestBytes)
-  }
-
-  async #read(name: string, version: number): Promise<ModelVersion> {
-    const what = `${name}@${version}`
-    const bytes = await this.#manifestBytes(name, version)
-    if (bytes === undefined) throw notFound(what, 'it must be published')
-    const digest = sha256Hex(bytes)
-    // The manifest's own blob is named by the hash it was published with, so a changed manifest finds none.
-    await readBlob(this.#depot, { sha256: digest, bytes: bytes.length }, `the manifest of ${what}`)
-    const manifest = parseManifest(bytes, `the manifest of ${what}`)
-    if (manifest.name !== name || manifest.version !== version) {
-      throw corrupt(what, 'its manifest must be its own', `that of ${manifest.name}@${manifest.version}`)
-    }
-    return { name, version, digest, manifest }
-  }
-
-  async #byDigest(digest: string, name: string | undefined): Promise<ModelVersion> {
-    const bytes = await readSmall(this.#depot, blobKey(digest), maxManifestBytes)
-    if (bytes === undefined) throw notFound(digest, 'a version with this digest must be published')
-    if (sha256Hex(bytes) !== digest) throw corrupt(`the manifest ${digest}`, 'its SHA-256 must be its name', sha256Hex(bytes))
-    let manifest: ModelManifest
-    try {
-      manifest = parseManifest(bytes)
-    } catch {
-      throw notFound(digest, 'it must be the digest of a version, not of a file')
-    }
-    const found = await this.#read(manifest.name, manifest.version)
-    if (found.digest !== digest || (name !== undefined && name !== found.name)) throw notFound(digest, 'a version with this digest must be published')
-    return found
+    return await this.#publisher.publish(options, authorOf('publish', options, this.#by, this.#parts.clock))
   }
 
   async resolve(reference: string): Promise<ModelVersion> {
+    const { versions, aliases } = this.#parts
     const parsed = parseReference(reference)
     switch (parsed.kind) {
-      case 'version': return await this.#read(parsed.name, parsed.version)
-      case 'digest': return await this.#byDigest(parsed.digest, parsed.name)
-      case 'latest': {
-        const version = await this.#latest(parsed.name)
+      case 'version': return await versions.read(parsed.name, parsed.version)
+      case 'digest': return await versions.byDigest(parsed.digest, parsed.name)
+      case 'latest':
+      case 'range': {
+        const { from, to } = parsed.kind === 'range' ? parsed : { from: 1, to: Infinity }
+        const [version] = await versions.published(parsed.name, { from, to, most: 1 })
         if (version === undefined) throw notFound(reference, 'a version must be published')
-        return await this.#read(parsed.name, version)
+        return await versions.read(parsed.name, version)
       }
       case 'alias': {
-        const alias = await this.#aliases.read(parsed.name, parsed.alias)
+        const alias = await aliases.read(parsed.name, parsed.alias)
         if (alias === undefined) throw notFound(reference, 'the alias must be set')
-        const found = await this.#read(parsed.name, alias.version)
-        if (found.digest !== alias.digest) throw corrupt(reference, `version ${alias.version} must have the digest ${alias.digest}`, found.digest)
-        return found
+        return await this.#target(reference, alias)
       }
     }
   }
 
+  /** The version that an alias points to. */
+  async #target(what: string, { name, version, digest }: { readonly name: string; readonly version: number; readonly digest: string }): Promise<ModelVersion> {
+    const found = await this.#parts.versions.read(name, version)
+    if (found.digest !== digest) throw corrupt(what, `version ${version} must have the digest ${digest}`, found.digest)
+    return found
+  }
+
   async open(version: ModelVersion | string): Promise<OpenedModel> {
+    const { depot, limits, versions } = this.#parts
     const found = typeof version === 'string' ? await this.resolve(version) : version
     const what = `${found.name}@${found.version}`
     if (manifestDigest(found.manifest) !== found.digest) throw corrupt(what, 'its manifest must have its digest', manifestDigest(found.manifest))
+    checkFileSizes(found.manifest, limits)
     const files = new Map<string, Uint8Array>()
-    for (const file of found.manifest.files) files.set(file.path, await readBlob(this.#depot, file, `\`${file.path}\` of ${what}`))
-    return { name: found.name, version: found.version, digest: found.digest, manifest: found.manifest, files: new ModelFiles(what, files) }
+    try {
+      for (const file of found.manifest.files) files.set(file.path, await readBlob(depot, file, `\`${file.path}\` of ${what}`))
+    } catch (error) {
+      // It may have been removed since it was found: that says more than a missing file.
+      if (hasCode(error, 'ERR_OUTRIGGER_MODEL_CORRUPT')) await versions.read(found.name, found.version)
+      throw error
+    }
+    return { ...found, files: new ModelFiles(what, files) }
   }
 
   async list(name?: string): Promise<ListedVersion[]> {
-    const names = name === undefined ? (await this.#depot.names('models/')).filter(isModelName).sort() : [checkModelName('list versions', name)]
+    const { depot, versions } = this.#parts
+    const names = name === undefined ? (await depot.names('models/')).filter(isModelName).sort() : [checkModelName('list versions', name)]
     const listed: ListedVersion[] = []
     for (const model of names) {
-      for (const version of await this.#versions(model)) {
+      for (const version of await versions.numbers(model)) {
         try {
-          listed.push({ ok: true, ...await this.#read(model, version) })
+          listed.push({ ok: true, ...await versions.read(model, version) })
         } catch (error) {
           if (!isOutriggerError(error)) throw error
           if (error.code !== 'ERR_OUTRIGGER_MODEL_NOT_FOUND') listed.push({ ok: false, name: model, version, error })
@@ -172,23 +139,137 @@ export class DepotStore implements ModelStore {
     return listed
   }
 
+  async versions(name: string, policy: VersionPolicy = 'all'): Promise<number[]> {
+    checkModelName('list versions', name)
+    checkVersionPolicy('list versions', policy)
+    const { versions } = this.#parts
+    if (policy !== 'all' && 'latest' in policy) return await versions.published(name, { most: policy.latest })
+    return selectVersions(policy, await versions.published(name))
+  }
+
+  async tag(name: string, version: number, tags: Tags<string | null>, options: Attribution = {}): Promise<ModelVersion> {
+    const author = this.#author('tag', options)
+    checkModelName('tag', name)
+    checkVersion('tag', version)
+    const changes = checkTags('tag', tags)
+    const { versions } = this.#parts
+    return await versions.of(await versions.change(name, version, (last) => changeTags(last, changes, author)))
+  }
+
+  async addSignature(name: string, version: number, signature: ManifestSignature, options: Attribution = {}): Promise<ModelVersion> {
+    const author = this.#author('add a signature', options)
+    checkModelName('add a signature', name)
+    checkVersion('add a signature', version)
+    const checked = checkSignature('add a signature', signature)
+    const { versions } = this.#parts
+    return await versions.of(await versions.change(name, version, (last) => addSignature(last, checked, author)))
+  }
+
+  async removeVersion(name: string, version: number, options: Attribution = {}): Promise<void> {
+    const author = this.#author('remove a version', options)
+    await this.#collector.remove(checkModelName('remove a version', name), checkVersion('remove a version', version), author)
+  }
+
+  async hold(reference: string, options: HoldOptions = {}): Promise<ModelHold> {
+    optionsObject('a hold', options, ['ttlMs', 'by'])
+    const { ttlMs = defaultHoldMs } = options
+    numberOption('a hold', 'ttlMs', ttlMs, { min: 1000, max: 3_600_000 })
+    const by = defaultAuthor(options.by) ?? this.#by
+    for (;;) {
+      const { name, version, digest, manifest } = await this.resolve(reference)
+      const hold = new Hold(this.#parts.claims, thingsOf(name, version, manifest, digest), ttlMs, by)
+      try {
+        await hold.renew()
+        // It may have been removed before the hold counted; and an alias may have moved on.
+        const found = await this.resolve(reference)
+        if (found.digest === digest) {
+          return {
+            version: found,
+            get error() { return hold.error },
+            release: () => hold.release(),
+            [(Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')) as typeof Symbol.asyncDispose]: () => hold.release(),
+          }
+        }
+        await hold.release()
+      } catch (error) {
+        await hold.release().catch(() => {}) // then it ends by its time
+        throw error
+      }
+    }
+  }
+
   async setAlias(name: string, alias: string, version: number, options: SetAliasOptions = {}): Promise<ModelAlias> {
     const action = 'move an alias'
+    const author = this.#author(action, options, ['expect'])
     checkModelName(action, name)
     checkAliasName(action, alias)
-    numberOption('an alias', 'version', version, { min: 1, integer: true })
-    optionsObject('an alias', options, ['expect'])
-    if (options.expect !== undefined && options.expect !== null && !Number.isInteger(options.expect)) {
-      throw new InvalidOptionError(`Cannot ${action} as \`expect\` must be a version or null: current value is ${String(options.expect)}`)
+    checkVersion(action, version)
+    checkExpect(action, options.expect)
+    const { aliases, claims, versions } = this.#parts
+    // Held, so that the version is not removed between the look at it and the move.
+    return await claims.holding([versionFolder(name, version)], async () => {
+      const target = await versions.read(name, version)
+      // Who publishes it may not have flushed its name yet: a power cut could keep the alias and take the version, whose
+      // number would then go to another one.
+      await versions.log(name, version).settle(1)
+      return await aliases.set(name, alias, target, author, options.expect)
+    })
+  }
+
+  async rollback(name: string, alias: string, options: ChangeAliasOptions = {}): Promise<ModelAlias> {
+    const action = 'roll back an alias'
+    const author = this.#author(action, options, ['expect'])
+    checkModelName(action, name)
+    checkAliasName(action, alias)
+    checkExpect(action, options.expect)
+    const { aliases, claims } = this.#parts
+    for (;;) {
+      const plan = await aliases.planRollback(name, alias, author, options.expect)
+      const moved = await claims.holding([versionFolder(name, plan.to)], async () => {
+        await this.#target(`${name}@${alias}`, { name, version: plan.to, digest: plan.digest })
+        return await aliases.append(plan)
+      })
+      if (moved !== undefined) return moved
     }
-    const target = await this.#read(name, version)
-    // Who publishes it may not have flushed its name yet: a power cut could keep the alias and take the version, whose
-    // number would then go to another one.
-    await this.#depot.settle?.(`models/${name}/versions/${version}/manifest.json`)
-    return await this.#aliases.move(name, alias, target, () => this.#now(), options.expect)
+  }
+
+  async removeAlias(name: string, alias: string, options: ChangeAliasOptions = {}): Promise<void> {
+    const action = 'remove an alias'
+    const author = this.#author(action, options, ['expect'])
+    await this.#parts.aliases.remove(checkModelName(action, name), checkAliasName(action, alias), author, checkExpect(action, options.expect))
   }
 
   async aliases(name: string): Promise<ModelAlias[]> {
-    return await this.#aliases.list(checkModelName('list aliases', name))
+    return await this.#parts.aliases.list(checkModelName('list aliases', name))
+  }
+
+  audit(name?: string): AsyncIterable<AuditLine> {
+    if (name !== undefined) checkModelName('read the audit trail', name)
+    return auditLines(this.#parts, name)
+  }
+
+  async gc(options: GcOptions = {}): Promise<GcReport> {
+    const author = this.#author('collect garbage', options, ['keep', 'graceMs', 'dryRun'])
+    return await this.#collector.collect(options, author)
+  }
+
+  async verify(name?: string): Promise<VerifyReport> {
+    if (name !== undefined) checkModelName('verify', name)
+    return await verifyStore(this.#parts, name)
+  }
+
+  async export(reference: string, to: string): Promise<ModelVersion> {
+    const found = await this.resolve(reference)
+    const things = thingsOf(found.name, found.version, found.manifest, found.digest)
+    return await this.#parts.claims.holding(things, async () => {
+      const version = await this.resolve(found.digest) // it may have been removed before the hold counted
+      await exportVersion(this.#parts, version, to)
+      return version
+    })
+  }
+
+  async import(from: string | AsyncIterable<Uint8Array>, options: Attribution = {}): Promise<ModelVersion> {
+    const author = this.#author('import', options)
+    return await importVersion(this.#parts, this.#publisher, from, author)
   }
 }

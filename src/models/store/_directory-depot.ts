@@ -4,7 +4,7 @@
  */
 import { dirname, join, resolve } from 'node:path'
 import { OutriggerError } from '../../core/errors.js'
-import { makeDirectory, onceBytes, syncDirectory, temporaryPrefix, withTemporaryFile, type ChunkSource } from '../../store/atomic-file.js'
+import { makeDirectory, syncDirectory, temporaryPrefix, withTemporaryWriter } from '../../store/atomic-file.js'
 import { errnoOf, readNoFollow, type FileSystem } from '../../store/file-system.js'
 import { checked, chunksOfReader, identify } from './_chunks.js'
 import { corrupt } from './_faults.js'
@@ -16,19 +16,6 @@ const noLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
 /** What opening a link, a socket or a device gives. */
 const noFiles = new Set(['ELOOP', 'ENXIO', 'ENODEV'])
 const maxMade = 1000
-
-/** Calls `use` with the pull that {@link withTemporaryFile} takes, and ends the iterable when that has settled. */
-const pulling = async (chunks: AsyncIterable<Uint8Array>, use: (pull: ChunkSource) => Promise<void>): Promise<void> => {
-  const iterator = chunks[Symbol.asyncIterator]()
-  try {
-    await use(async () => {
-      const next = await iterator.next()
-      return next.done === true ? new Uint8Array() : next.value
-    })
-  } finally {
-    await iterator.return?.()
-  }
-}
 
 export class DirectoryDepot implements ModelDepot {
   readonly #fileSystem: FileSystem
@@ -67,13 +54,23 @@ export class DirectoryDepot implements ModelDepot {
     // What was made durable once is so; but it is looked for again, as somebody may have taken it away or put a link there.
     let directory = this.#made.has(folder) ? await this.#locate(folder) : undefined
     if (directory === undefined) {
-      await makeDirectory(this.#fileSystem, await this.#makeRoot(this.#path), ...folder.split('/'))
+      await this.#make(folder)
       directory = await this.#locate(folder)
       if (directory === undefined) throw corrupt(folder, 'no name may differ from another one by case alone in this file system', 'taken')
-      if (this.#made.size >= maxMade) this.#made.clear()
-      this.#made.add(folder)
     }
     return { directory, path: join(directory, key.slice(slash + 1)) }
+  }
+
+  /** Makes a folder and those above it that this process has not yet made. */
+  async #make(folder: string): Promise<void> {
+    const root = await this.#makeRoot(this.#path)
+    const parts = folder.split('/')
+    const above = (count: number): string => parts.slice(0, count).join('/')
+    let known = parts.length - 1
+    while (known > 0 && (!this.#made.has(above(known)) || await this.#locate(above(known)) === undefined)) known -= 1
+    await makeDirectory(this.#fileSystem, join(root, above(known)), ...parts.slice(known))
+    if (this.#made.size >= maxMade) this.#made.clear()
+    for (let count = known + 1; count <= parts.length; count += 1) this.#made.add(above(count))
   }
 
   async #makeRoot(path: string): Promise<string> {
@@ -141,7 +138,7 @@ export class DirectoryDepot implements ModelDepot {
   async create(key: string, bytes: Uint8Array, { durable = true }: CreateOptions = {}): Promise<boolean> {
     const { directory, path } = await this.#prepare(key)
     if (durable) await this.#flush()
-    const created = await withTemporaryFile(this.#fileSystem, directory, onceBytes(bytes), async (temporary) => {
+    const created = await withTemporaryWriter(this.#fileSystem, directory, (append) => append(bytes), async (temporary) => {
       try {
         await this.#fileSystem.link(temporary, path)
         return true
@@ -160,8 +157,9 @@ export class DirectoryDepot implements ModelDepot {
   async writeBlob(key: string, blob: BlobId, chunks: AsyncIterable<Uint8Array>): Promise<void> {
     const { directory, path } = await this.#prepare(key)
     if (!await this.#isIntact(key, blob)) {
-      await pulling(checked(chunks, blob, key), (pull) =>
-        withTemporaryFile(this.#fileSystem, directory, pull, (temporary) => this.#fileSystem.rename(temporary, path)))
+      await withTemporaryWriter(this.#fileSystem, directory, async (append) => {
+        for await (const chunk of checked(chunks, blob, key)) await append(chunk)
+      }, (temporary) => this.#fileSystem.rename(temporary, path))
     }
     // Also where the blob was there: who wrote it may have crashed before its name was flushed.
     this.#unflushed.set(directory, (this.#unflushed.get(directory) ?? 0) + 1)

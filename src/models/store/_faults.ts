@@ -7,5 +7,5 @@ export const corrupt = (what: string, constraint: string, value: unknown, cause?
 export const notFound = (what: string, constraint: string, value = 'nothing'): OutriggerError =>
   new OutriggerError('ERR_OUTRIGGER_MODEL_NOT_FOUND', `Cannot find ${what} as ${constraint}: current value is ${value}`, { reference: what })
 
-export const tooLarge = (what: string, maxBytes: number, bytes: number): OutriggerError =>
-  new OutriggerError('ERR_OUTRIGGER_MODEL_TOO_LARGE', `Cannot load ${what} as it must have at most ${maxBytes} bytes: current value is ${bytes}`, { maxBytes, bytes })
+export const tooLarge = (what: string, maxBytes: number, bytes: number, action = 'load'): OutriggerError =>
+  new OutriggerError('ERR_OUTRIGGER_MODEL_TOO_LARGE', `Cannot ${action} ${what} as it must have at most ${maxBytes} bytes: current value is ${bytes}`, { maxBytes, bytes })

@@ -2,10 +2,8 @@
 import { startSha256 } from '../manifest/digest.js'
 import { readInto } from './_chunks.js'
 import { corrupt, tooLarge } from './_faults.js'
+import { blobKey } from './_layout.js'
 import type { BlobId, ModelDepot } from './depot.js'
-
-/** Where a blob lies. */
-export const blobKey = (sha256: string): string => `blobs/sha256-${sha256}`
 
 /** The whole of a small file, or `undefined` if there is none. */
 export const readSmall = async (depot: ModelDepot, key: string, maxBytes: number): Promise<Uint8Array | undefined> =>

@@ -8,10 +8,10 @@ export interface FailingFileSystem extends FileSystem {
 const changes = ['open', 'mkdir', 'link', 'rename', 'unlink', 'write', 'sync', 'close'] as const
 
 /**
- * Node's file system that fails at step `failAt` (counted from 0). As a `crash`, every later step fails as well, so that
+ * A file system that fails at step `failAt` (counted from 0). As a `crash`, every later step fails as well, so that
  * no clean-up runs; a failing write leaves half of its bytes.
  */
-export const failingFileSystem = (failAt: number, crash: boolean): FailingFileSystem => {
+export const failingFileSystem = (failAt: number, crash: boolean, base: FileSystem = nodeFileSystem): FailingFileSystem => {
   const steps: string[] = []
   const step = (name: (typeof changes)[number], path: string): void => {
     const index = steps.push(`${name} ${path}`) - 1
@@ -33,15 +33,15 @@ export const failingFileSystem = (failAt: number, crash: boolean): FailingFileSy
     close: async () => { await handle.close(); step('close', path) },
   })
   return {
-    ...nodeFileSystem,
+    ...base,
     steps,
-    open: async (path, flags) => { step('open', path); return wrap(path, await nodeFileSystem.open(path, flags)) },
-    mkdir: async (path) => { step('mkdir', path); await nodeFileSystem.mkdir(path) },
-    link: async (from, to) => { step('link', to); await nodeFileSystem.link(from, to) },
-    rename: async (from, to) => { step('rename', to); await nodeFileSystem.rename(from, to) },
+    open: async (path, flags) => { step('open', path); return wrap(path, await base.open(path, flags)) },
+    mkdir: async (path) => { step('mkdir', path); await base.mkdir(path) },
+    link: async (from, to) => { step('link', to); await base.link(from, to) },
+    rename: async (from, to) => { step('rename', to); await base.rename(from, to) },
     unlink: async (path) => {
       step('unlink', path)
-      await nodeFileSystem.unlink(path).catch((error: unknown) => { if (errnoOf(error) !== 'ENOENT') throw error })
+      await base.unlink(path).catch((error: unknown) => { if (errnoOf(error) !== 'ENOENT') throw error })
     },
   }
 }

@@ -1,9 +1,11 @@
 /** From what a publisher passes to a manifest without version and files, checked before anything is written. */
 import { InvalidOptionError } from '../../core/errors.js'
-import { numberOption, optionsObject, stringOption } from '../../core/options.js'
+import { functionOption, numberOption, optionsObject, stringOption } from '../../core/options.js'
 import { canonicalJson, type JsonObject } from '../manifest/canonical-json.js'
 import { checkManifest } from '../manifest/manifest-check.js'
 import type { GoldenPrediction, ModelManifest } from '../manifest/manifest.js'
+import { attributionOptions } from './_attribution.js'
+import { checkTags } from './_version-changes.js'
 import type { GoldenInput, PublishOptions } from './model-store.js'
 import { checkModelName, pathClash, pathFault } from '../manifest/names.js'
 
@@ -30,7 +32,9 @@ const checkFiles = (files: unknown): void => {
 
 /** The manifest to be, with version 1 and no files as placeholders. */
 export const draftManifest = (options: PublishOptions, created: string): ModelManifest => {
-  optionsObject(owner, options, ['name', 'version', 'engine', 'files', 'signature', 'golden', 'lineage', 'metadata'])
+  optionsObject(owner, options, ['name', 'version', 'engine', 'files', 'signature', 'golden', 'lineage', 'metadata', 'tags', 'sign', ...attributionOptions])
+  functionOption(owner, 'sign', options.sign)
+  if (options.tags !== undefined) checkTags('publish', options.tags)
   checkModelName('publish', options.name)
   if (options.version !== undefined) numberOption(owner, 'version', options.version, { min: 1, max: 999_999_999_999_999, integer: true })
   checkFiles(options.files)
