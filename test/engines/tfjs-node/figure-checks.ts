@@ -1,12 +1,15 @@
 /** What it takes on this machine: figures, not promises. `test/bench` compares the engines in one run. */
 import { strict as assert } from 'node:assert'
 import { loadSavedModel } from '../../../src/models/engines/_tfjs-saved-model.js'
-import type { TensorModel } from '../../../src/models/engines/engine.js'
+import type { TensorEngine, TensorModel } from '../../../src/models/engines/engine.js'
+import { tfjs } from '../../../src/models/engines/tfjs.js'
+import type { TensorSpec } from '../../../src/models/manifest/manifest.js'
 import { ModelFiles } from '../../../src/models/store/model-files.js'
 import { mlpLayers, mlpPredict } from '../../../src/testing/mlp.js'
 import { seededRandom } from '../../../src/core/random.js'
 import type { ContractCheck } from './contract.js'
 import { frozenSavedModel } from './frozen-saved-model.js'
+import { mlpModel } from './model-checks.js'
 
 const call = { signal: new AbortController().signal, remainingMs: () => Infinity, isIdempotent: true }
 
@@ -27,10 +30,11 @@ const timesOf = async (runs: number, run: () => Promise<unknown>): Promise<{ rea
   return { first, p50: quantile(times, 0.5), p99: quantile(times, 0.99) }
 }
 
-const figures = async (load: () => Promise<TensorModel>, input: string): Promise<string> => {
+const figures = async (load: () => Promise<TensorModel>): Promise<string> => {
   const started = performance.now()
   const model = await load()
   const loaded = performance.now() - started
+  const [{ name: input }] = model.describe().signature?.inputs as readonly [TensorSpec]
   const random = seededRandom(2)
   const rows = (count: number): Float32Array => Float32Array.from({ length: count * 784 }, () => random.next())
   const [one, many] = [rows(1), rows(32)]
@@ -44,6 +48,15 @@ const layers = mlpLayers([784, 128, 10], seededRandom(1))
 
 export const figureChecks: readonly ContractCheck[] = [
   {
+    name: 'figures of an MLP 784-128-10 as a layers model',
+    long: true,
+    run: async (tf) => {
+      const files = new ModelFiles('model@1', new Map(Object.entries(await mlpModel(tf, [784, 128, 10], 1).files()).map(([path, content]) => [path, typeof content === 'string' ? new TextEncoder().encode(content) : content])))
+      const engine = tfjs(tf).tensors as TensorEngine
+      return await figures(() => engine.load(files, {} as never))
+    },
+  },
+  {
     name: 'figures of an MLP 784-128-10 as a SavedModel',
     long: true,
     run: async (tf) => {
@@ -54,7 +67,7 @@ export const figureChecks: readonly ContractCheck[] = [
       await model.dispose()
       const off = Math.max(...mlpPredict(layers, row).map((value, at) => Math.abs(value - (y?.data[at] as number))))
       assert.ok(off <= 1e-6)
-      return `${await figures(() => loadSavedModel(tf, files), 'x')}; differs from plain JavaScript by at most ${off.toExponential(1)}`
+      return `${await figures(() => loadSavedModel(tf, files))}; differs from plain JavaScript by at most ${off.toExponential(1)}`
     },
   },
 ]

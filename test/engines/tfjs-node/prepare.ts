@@ -9,7 +9,7 @@
  * run that was broken off goes on where it stopped.
  */
 import { createHash } from 'node:crypto'
-import { createReadStream, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -64,8 +64,9 @@ const extract = async (): Promise<void> => {
     rmSync(wheel)
     throw new Error(`the wheel ${wheelName} must have the SHA-256 ${pinned.wheel}: it had ${found}`)
   }
-  const part = join(packageFolder, 'deps.part')
-  rmSync(part, { recursive: true, force: true })
+  // A folder of our own: what a killed run started may still write into its.
+  for (const name of readdirSync(packageFolder)) if (name.startsWith('deps.part-')) rmSync(join(packageFolder, name), { recursive: true, force: true })
+  const part = join(packageFolder, `deps.part-${process.pid}`)
   const { ok, output } = await command('python3', [join(here, 'extract.py'), wheel, part], { timeoutMs: 10 * minutes })
   if (!ok) throw new Error(`the wheel could not be extracted:\n${tail(output)}`)
   renameSync(part, join(packageFolder, 'deps'))

@@ -4,7 +4,11 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadSavedModel } from '../../../src/models/engines/_tfjs-saved-model.js'
+import { tfjs } from '../../../src/models/engines/tfjs.js'
+import { modelLoader } from '../../../src/models/loader/model-loader.js'
+import { memoryDepot } from '../../../src/models/store/memory-depot.js'
 import { ModelFiles } from '../../../src/models/store/model-files.js'
+import { modelStore } from '../../../src/models/store/model-store.js'
 import type { Tensor, Tensors } from '../../../src/schema/tensor.js'
 import type { ContractCheck } from './contract.js'
 import { savedModelCases, savedModelFiles } from './saved-models.js'
@@ -104,6 +108,28 @@ export const savedModelChecks: readonly ContractCheck[] = [
       assert.equal(tf.node.getNumOfSavedModels(), 0)
       return 'none left; sessions left in TensorFlow: 0'
     }),
+  },
+  {
+    name: 'SavedModel by rows, from a store: a negative 64-bit integer and a word that is none fail alone',
+    run: async (tf) => {
+      const before = tf.node.getNumOfSavedModels()
+      const files = savedModelFiles('many-types')
+      const store = modelStore({ depot: memoryDepot() })
+      await store.publish({ name: 'many', engine: 'tfjs', files: Object.fromEntries(files.paths.map((path) => [path, files.bytes(path)])) })
+      const many = modelLoader({ store, name: 'many', engines: [tfjs(tf, { output: (_first: (number | bigint | string)[], outputs) => outputs })] })
+      await many.whenReady()
+      const row = { id: 7, count: 3, pixels: [0, 255], word: 'straße', flag: true }
+      const outcomes = await many.detailedBatch([row, { ...row, id: -2 }, { ...row, word: 3 as never }, { ...row, id: 3_000_000_000 }])
+      assert.deepEqual(outcomes.map((outcome) => (outcome.ok ? outcome.output : (outcome.error as { readonly code?: string }).code)), [
+        { far: [7_000_000_049], twice: [6], brightness: [127.5], upper: ['STRASSE'], negated: [0] },
+        'ERR_OUTRIGGER_INVALID_INPUT',
+        'ERR_OUTRIGGER_INVALID_INPUT',
+        { far: [3_000_000_021_000_000_000n], twice: [6], brightness: [127.5], upper: ['STRASSE'], negated: [0] },
+      ])
+      await many.close()
+      assert.equal(tf.node.getNumOfSavedModels(), before)
+      return 'tfjs-node itself would take -2 for 4294967294'
+    },
   },
   {
     name: 'SavedModel without its variables: TensorFlow loads it, and no run answers',

@@ -71,6 +71,9 @@ export const judge: Judge = async () => {
     checks.push(await types())
     for (const node of nodes) checks.push(...(await contractOn(node)))
     for (const node of nodes) checks.push(await withoutShim(node))
+    for (const major of majors) {
+      if (!nodes.some(({ version }) => version.startsWith(`${major}.`))) checks.push({ name: `Node ${major}`, ok: false, detail: 'npx could not fetch it' })
+    }
   }
   return { versions: { '@tensorflow/tfjs-node': pinned.tfjsNode, 'libtensorflow (wheel tensorflow-cpu)': pinned.tensorflow, Nodes: nodes.map(({ version }) => version).join(', ') }, checks }
 }
