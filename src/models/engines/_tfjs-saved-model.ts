@@ -32,6 +32,8 @@ const inputTypes: Readonly<Record<string, DType>> = { DT_FLOAT: 'float32', DT_IN
 /** It gives 64-bit integers whole, and cannot read `DT_UINT8` back ("Unhandled TF_DataType: 4"). */
 const outputTypes: Readonly<Record<string, DType>> = { DT_FLOAT: 'float32', DT_INT32: 'int32', DT_INT64: 'int64', DT_BOOL: 'bool', DT_STRING: 'string' }
 
+type Spec = TensorSpec & { readonly dtype: DType }
+
 const failed = (constraint: string, value: string): OutriggerError =>
   new OutriggerError('ERR_OUTRIGGER_ENGINE_FAILED', `Cannot load the SavedModel as ${constraint}: current value is ${value}`)
 
@@ -41,7 +43,7 @@ const sizesOf = ({ shape }: TfjsSavedTensor): (number | null)[] =>
     .map((size) => (typeof size === 'number' ? size : size.getSize()))
     .map((size) => (size < 0 ? null : size))
 
-const specsOf = (tensors: Readonly<Record<string, TfjsSavedTensor>>, what: 'input' | 'output', types: Readonly<Record<string, DType>>): (TensorSpec & { readonly dtype: DType })[] =>
+const specsOf = (tensors: Readonly<Record<string, TfjsSavedTensor>>, what: 'input' | 'output', types: Readonly<Record<string, DType>>): Spec[] =>
   Object.entries(tensors).map(([name, tensor]) => {
     const dtype = types[tensor.tfDtype ?? '']
     if (dtype === undefined) throw failed(`tfjs-node must be able to ${what === 'input' ? 'pass' : 'read'} ${what} \`${name}\`, which takes one of ${Object.keys(types).join(', ')}`, String(tensor.tfDtype ?? tensor.dtype))
@@ -50,17 +52,26 @@ const specsOf = (tensors: Readonly<Record<string, TfjsSavedTensor>>, what: 'inpu
     return { name, dtype, shape: what === 'output' && shape.length === 0 ? [null] : shape }
   })
 
+const invalid = (name: string, constraint: string, value: string): OutriggerError =>
+  new OutriggerError('ERR_OUTRIGGER_INVALID_INPUT', `Cannot run the SavedModel as input \`${name}\` must be ${constraint}: current value is ${value}`, { input: name })
+
+/** TensorFlow itself would run a graph on inputs of other sizes than its signature says, where its operations let it. */
+const checked = (inputs: Tensors, { name, dtype, shape }: Spec): Tensor => {
+  const input = inputs[name]
+  if (input === undefined) throw invalid(name, 'given', Object.keys(inputs).join(', ') || 'nothing')
+  if (input.dtype !== dtype) throw invalid(name, dtype, input.dtype)
+  const fits = input.shape.length === shape.length && shape.every((size, at) => size === null || size === input.shape[at])
+  if (!fits) throw invalid(name, `[${shape.map((size) => size ?? 'any').join(', ')}]`, `[${input.shape.join(', ')}]`)
+  return input
+}
+
 /** As TensorFlow.js takes it, which knows neither 8-bit nor 64-bit integers: tfjs-node makes them of 32-bit ones. */
-const tensorOf = (tf: TfjsForSavedModels, name: string, { dtype, shape, data }: Tensor): TfjsTensor => {
+const tensorOf = (tf: TfjsForSavedModels, { dtype, shape, data }: Tensor): TfjsTensor => {
   const sizes = [...shape]
   switch (dtype) {
-    case 'float32': return tf.tensor(data, sizes, 'float32')
-    case 'int32': return tf.tensor(data, sizes, 'int32')
     case 'uint32': return tf.tensor(new Int32Array(data.buffer, data.byteOffset, data.length), sizes, 'int32')
     case 'uint8': return tf.tensor(Int32Array.from(data), sizes, 'int32')
-    case 'bool': return tf.tensor(data, sizes, 'bool')
-    case 'string': return tf.tensor(data, sizes, 'string')
-    default: throw new OutriggerError('ERR_OUTRIGGER_INVALID_INPUT', `Cannot run the SavedModel as input \`${name}\` must be float32, int32, uint32, uint8, bool or string: current value is ${dtype}`, { input: name })
+    default: return tf.tensor(data as Float32Array, sizes, dtype as 'float32')
   }
 }
 
@@ -68,15 +79,17 @@ class SavedModel implements TensorModel {
   readonly #tf: TfjsForSavedModels
   readonly #model: TfjsSavedModel
   readonly #description: EngineDescription
-  readonly #dtypes: ReadonlyMap<string, string>
+  readonly #inputs: readonly Spec[]
+  readonly #dtypes: ReadonlyMap<string, DType>
   readonly #removeFiles: () => Promise<void>
   readonly #runs = new Runs('the SavedModel')
 
-  constructor(tf: TfjsForSavedModels, model: TfjsSavedModel, description: EngineDescription, removeFiles: () => Promise<void>) {
+  constructor(tf: TfjsForSavedModels, model: TfjsSavedModel, { inputs, outputs }: { readonly inputs: readonly Spec[]; readonly outputs: readonly Spec[] }, bytes: number, removeFiles: () => Promise<void>) {
     this.#tf = tf
     this.#model = model
-    this.#description = description
-    this.#dtypes = new Map(description.signature?.outputs.map(({ name, dtype }) => [name, dtype]))
+    this.#description = { signature: { inputs, outputs }, ...batchOf({ inputs, outputs }), bytes, device: tf.getBackend() }
+    this.#inputs = inputs
+    this.#dtypes = new Map(outputs.map(({ name, dtype }) => [name, dtype]))
     this.#removeFiles = removeFiles
   }
 
@@ -88,7 +101,8 @@ class SavedModel implements TensorModel {
     return this.#runs.during(async () => {
       let outputs: Readonly<Record<string, TfjsTensor>> = {}
       try {
-        outputs = this.#tf.tidy(() => this.#model.predict(Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, tensorOf(this.#tf, name, tensor)])))) as typeof outputs
+        const given = this.#inputs.map((spec) => [spec.name, checked(inputs, spec)] as const)
+        outputs = this.#tf.tidy(() => this.#model.predict(Object.fromEntries(given.map(([name, tensor]) => [name, tensorOf(this.#tf, tensor)])))) as typeof outputs
         const read = Object.entries(outputs).map(async ([name, tensor]) => [name, { dtype: this.#dtypes.get(name), shape: [...tensor.shape], data: await tensor.data() } as Tensor] as const)
         return Object.fromEntries(await Promise.all(read))
       } catch (error) {
@@ -133,7 +147,7 @@ export const loadSavedModel = async (tf: TfjsForSavedModels, files: ModelFiles, 
     model = await node.loadSavedModel(directory.path, [...tags], signature)
     if (!files.paths.some((path) => path.startsWith('assets/'))) await directory.remove()
     const bytes = files.paths.reduce((sum, path) => sum + files.bytes(path).length, 0)
-    return new SavedModel(tf, model, { signature: tensors, ...batchOf(tensors), bytes, device: tf.getBackend() }, directory.remove)
+    return new SavedModel(tf, model, tensors, bytes, directory.remove)
   } catch (error) {
     model?.dispose()
     await directory.remove()

@@ -3,6 +3,7 @@
  * of them on each Node and commits what was seen.
  */
 import type { TfjsNode } from './cached.js'
+import { conformanceChecks } from './conformance-checks.js'
 import { figureChecks } from './figure-checks.js'
 import { lifetimeChecks } from './lifetime-checks.js'
 import { modelChecks } from './model-checks.js'
@@ -16,4 +17,4 @@ export interface ContractCheck {
   run(tf: TfjsNode): Promise<string>
 }
 
-export const contract: readonly ContractCheck[] = [...modelChecks, ...savedModelChecks, ...lifetimeChecks, ...figureChecks]
+export const contractOf = async (tf: TfjsNode): Promise<readonly ContractCheck[]> => [...modelChecks, ...(await conformanceChecks(tf)), ...savedModelChecks, ...lifetimeChecks, ...figureChecks]

@@ -3,12 +3,11 @@ import { strict as assert } from 'node:assert'
 import { loadSavedModel } from '../../../src/models/engines/_tfjs-saved-model.js'
 import type { TensorEngine, TensorModel } from '../../../src/models/engines/engine.js'
 import { tfjs } from '../../../src/models/engines/tfjs.js'
-import type { TensorSpec } from '../../../src/models/manifest/manifest.js'
 import { ModelFiles } from '../../../src/models/store/model-files.js'
 import { mlpLayers, mlpPredict } from '../../../src/testing/mlp.js'
 import { seededRandom } from '../../../src/core/random.js'
 import type { ContractCheck } from './contract.js'
-import { frozenSavedModel } from './frozen-saved-model.js'
+import { frozenSavedModel, mlpGraph } from './frozen-saved-model.js'
 import { mlpModel } from './model-checks.js'
 
 const call = { signal: new AbortController().signal, remainingMs: () => Infinity, isIdempotent: true }
@@ -34,7 +33,7 @@ const figures = async (load: () => Promise<TensorModel>): Promise<string> => {
   const started = performance.now()
   const model = await load()
   const loaded = performance.now() - started
-  const [{ name: input }] = model.describe().signature?.inputs as readonly [TensorSpec]
+  const input = model.describe().signature?.inputs[0]?.name ?? 'x'
   const random = seededRandom(2)
   const rows = (count: number): Float32Array => Float32Array.from({ length: count * 784 }, () => random.next())
   const [one, many] = [rows(1), rows(32)]
@@ -60,7 +59,7 @@ export const figureChecks: readonly ContractCheck[] = [
     name: 'figures of an MLP 784-128-10 as a SavedModel',
     long: true,
     run: async (tf) => {
-      const files = new ModelFiles('model@1', new Map(Object.entries(frozenSavedModel(layers))))
+      const files = new ModelFiles('model@1', new Map(Object.entries(frozenSavedModel(mlpGraph(layers)))))
       const model = await loadSavedModel(tf, files)
       const row = Float32Array.from({ length: 784 }, (_, at) => Math.sin(at))
       const { y } = await model.run({ x: { dtype: 'float32', shape: [1, 784], data: row } }, call)

@@ -9,7 +9,7 @@ import { ModelFiles } from '../../../src/models/store/model-files.js'
 import { modelStore, type PublishOptions } from '../../../src/models/store/model-store.js'
 import type { TfjsNode } from './cached.js'
 import type { ContractCheck } from './contract.js'
-import { frozenSavedModel, summingLayer } from './frozen-saved-model.js'
+import { frozenSavedModel, mlpGraph, summingLayer } from './frozen-saved-model.js'
 import { mlpModel } from './model-checks.js'
 import { savedModelFiles } from './saved-models.js'
 
@@ -123,7 +123,7 @@ export const lifetimeChecks: readonly ContractCheck[] = [
     name: 'SavedModel of 26 MB: 60 loads, runs and disposals leave no session and no memory',
     long: true,
     run: async (tf) => {
-      const files = new ModelFiles('model@1', new Map(Object.entries(frozenSavedModel([summingLayer(2560, 2560, 0.5)], { softmax: false }))))
+      const files = new ModelFiles('model@1', new Map(Object.entries(frozenSavedModel(mlpGraph([summingLayer(2560, 2560, 0.5)], { softmax: false })))))
       const once = async (): Promise<void> => {
         const model = await loadSavedModel(tf, files)
         const { y } = await model.run({ x: { dtype: 'float32', shape: [1, 2560], data: new Float32Array(2560).fill(2) } }, call)
@@ -156,7 +156,7 @@ export const lifetimeChecks: readonly ContractCheck[] = [
     long: true,
     run: async (tf) => {
       const before = held(tf)
-      const loader = await serving(tf, [1, 2, 3].map((factor) => ({ files: frozenSavedModel([summingLayer(2, 4, factor)], { softmax: false }) })))
+      const loader = await serving(tf, [1, 2, 3].map((factor) => ({ files: frozenSavedModel(mlpGraph([summingLayer(2, 4, factor)], { softmax: false })) })))
       const seen = await swapping(loader, 60)
       await loader.close()
       assert.deepEqual(held(tf), before)

@@ -2,7 +2,7 @@
 import { tfjsNodeShim } from '../../../src/models/engines/tfjs-node-shim.js'
 import { check, type Check } from '../../judges/judge.js'
 import { loadTfjsNode } from './cached.js'
-import { contract } from './contract.js'
+import { contractOf } from './contract.js'
 
 /** What is printed. */
 export interface ContractRun {
@@ -21,7 +21,7 @@ if (tf === undefined) process.exit(1)
 let warnings = 0
 console.warn = () => void (warnings += 1)
 const checks: Check[] = []
-for (const { name, run } of contract) {
+for (const { name, run } of await contractOf(tf)) {
   if (words.every((word) => name.includes(word))) checks.push(await check(name, () => run(tf)))
 }
 const seen: ContractRun = { restored, warnings, checks }

@@ -132,15 +132,17 @@ export const savedModelChecks: readonly ContractCheck[] = [
     },
   },
   {
-    name: 'SavedModel without its variables: TensorFlow loads it, and no run answers',
+    name: 'SavedModel without its variables: TensorFlow loads it, and no run answers or leaves a tensor',
     run: async (tf) => {
       const loaded = await loadSavedModel(tf, changed('classifier', (path, bytes) => (path.startsWith('variables/') ? undefined : bytes)))
+      const before = tf.memory().numTensors
       try {
         let message = ''
         await assert.rejects(loaded.run({ x: { dtype: 'float32', shape: [1, 4], data: new Float32Array(4) } }, call), (error: Error) => {
           message = error.message
           return true
         })
+        assert.equal(tf.memory().numTensors, before)
         return message.split('\n')[0] ?? ''
       } finally {
         await loaded.dispose()
@@ -164,7 +166,7 @@ export const savedModelChecks: readonly ContractCheck[] = [
     },
   },
   {
-    name: 'SavedModel: a run that fails leaves no tensor, and the next one answers',
+    name: 'SavedModel: a run of a wrong shape leaves no tensor, and the next one answers',
     run: async (tf) => {
       const loaded = await loadSavedModel(tf, savedModelFiles('classifier'))
       const before = tf.memory().numTensors
