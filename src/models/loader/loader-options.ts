@@ -8,6 +8,8 @@ import type { Random } from '../../core/random.js'
 import { runtimeOf, systemRuntime } from '../../core/runtime.js'
 import type { Engine } from '../engines/engine.js'
 import type { LoadModel } from '../engines/function.js'
+import { isolated } from '../isolation/isolated.js'
+import type { Isolation, IsolationOptions } from '../isolation/isolation-options.js'
 import { checkModelName, checkTarget } from '../manifest/names.js'
 import { trustPolicy, type TrustPolicy, type TrustPolicyOptions } from '../manifest/trust.js'
 import type { ModelSource, ModelVersion, OpenedModel } from '../store/model-store.js'
@@ -84,8 +86,13 @@ export interface LoaderOptions<I, O> {
 
 /** Who turns files into a model: engines, chosen by the manifest's `engine`, or one function for all versions. */
 export type LoadedBy<I, O> =
-  | { readonly engines: readonly Engine<I, O>[]; readonly load?: undefined }
-  | { readonly load: LoadModel<I, O>; readonly engines?: undefined }
+  | {
+    readonly engines: readonly Engine<I, O>[]
+    /** Where the models of these engines compute: `isolated` around each of them. @default 'inline', or where each of them says */
+    readonly isolate?: Isolation | IsolationOptions
+    readonly load?: undefined
+  }
+  | { readonly load: LoadModel<I, O>; readonly engines?: undefined; readonly isolate?: undefined }
 
 /** Options of {@link modelLoader}. */
 export type ModelLoaderOptions<I, O> = LoaderOptions<I, O> & LoadedBy<I, O> & { readonly build?: undefined }
@@ -101,20 +108,21 @@ export type BuiltLoaderOptions<EI, EO, I, O> = LoaderOptions<I, O> & LoadedBy<EI
 
 const owner = 'modelLoader'
 const known: readonly (keyof BuiltLoaderOptions<unknown, unknown, unknown, unknown>)[] = [
-  'store', 'name', 'follow', 'engines', 'load', 'build', 'trust', 'compatibility', 'warmup', 'check', 'requireGolden', 'pool', 'strategy', 'memoryBudgetBytes', 'keepWarm', 'drainMs', 'unavailable',
+  'store', 'name', 'follow', 'engines', 'isolate', 'load', 'build', 'trust', 'compatibility', 'warmup', 'check', 'requireGolden', 'pool', 'strategy', 'memoryBudgetBytes', 'keepWarm', 'drainMs', 'unavailable',
   'retries', 'retryDelayMs', 'loadTimeoutMs', 'gateTimeoutMs', 'quarantined', 'clock', 'random', 'input', 'output',
 ]
 
 /** The options, checked and complete. @throws `ERR_OUTRIGGER_INVALID_OPTION` */
 export const settingsOf = <I, O>(options: ModelLoaderOptions<I, O> | BuiltLoaderOptions<unknown, unknown, I, O>): LoaderSettings<I, O> => {
   optionsObject(owner, options, known)
-  const { store, name, follow = 'latest', engines, load, build, trust = { require: 'digest' }, compatibility = options.build === undefined ? 'callers' : 'off', warmup, check, requireGolden = false, pool, strategy = pool === undefined ? 'available' : 'auto', memoryBudgetBytes, keepWarm = 0, drainMs = 30_000, unavailable = pool === undefined ? 'fail' : { waitMs: 30_000 }, retries = 5, retryDelayMs = 500, loadTimeoutMs = 120_000, gateTimeoutMs = 60_000, quarantined, clock, random, input, output } = options
+  const { store, name, follow = 'latest', engines, isolate, load, build, trust = { require: 'digest' }, compatibility = options.build === undefined ? 'callers' : 'off', warmup, check, requireGolden = false, pool, strategy = pool === undefined ? 'available' : 'auto', memoryBudgetBytes, keepWarm = 0, drainMs = 30_000, unavailable = pool === undefined ? 'fail' : { waitMs: 30_000 }, retries = 5, retryDelayMs = 500, loadTimeoutMs = 120_000, gateTimeoutMs = 60_000, quarantined, clock, random, input, output } = options
   checkModelName('create modelLoader', name)
   if (store === undefined || store === null) throw new InvalidOptionError(`Cannot create ${owner} as \`store\` must have \`resolve\` and \`open\`: current value is ${String(store)}`)
   membersOption(owner, 'store', store, ['resolve', 'open'])
   if ((engines === undefined) === (load === undefined)) throw new InvalidOptionError(`Cannot create ${owner} as it needs either \`engines\` or \`load\`: current value has ${load === undefined ? 'neither' : 'both'}`)
   if (engines !== undefined && !Array.isArray(engines)) throw new InvalidOptionError(`Cannot create ${owner} as \`engines\` must be an array: current value is ${typeof engines}`)
   for (const engine of engines ?? []) stringOption(owner, 'engines[].name', engine.name)
+  if (isolate !== undefined && engines === undefined) throw new InvalidOptionError(`Cannot create ${owner} as \`isolate\` moves engines, and a function \`load\` cannot go elsewhere: current value is ${JSON.stringify(isolate)}`)
   functionOption(owner, 'load', load)
   functionOption(owner, 'build', build)
   functionOption(owner, 'check', check)
@@ -135,7 +143,7 @@ export const settingsOf = <I, O>(options: ModelLoaderOptions<I, O> | BuiltLoader
     store,
     name,
     follow: checkTarget(follow),
-    engines: engines as readonly Engine<unknown, unknown>[] | undefined,
+    engines: isolate === undefined ? engines as readonly Engine<unknown, unknown>[] | undefined : engines?.map((engine) => isolatedBy(engine as Engine<unknown, unknown>, isolate, clock, random)),
     load: load as LoadModel<unknown, unknown> | undefined,
     build: build as BuiltLoaderOptions<unknown, unknown, I, O>['build'] | undefined,
     trust: typeof trust === 'object' && trust !== null && 'keyIds' in trust ? trust : trustPolicy(trust),
@@ -158,6 +166,10 @@ export const settingsOf = <I, O>(options: ModelLoaderOptions<I, O> | BuiltLoader
     runtime: clock === undefined && random === undefined ? systemRuntime() : runtimeOf({ clock, random }),
   }
 }
+
+/** On the loader's clock, unless it has one of its own. */
+const isolatedBy = (engine: Engine<unknown, unknown>, isolate: Isolation | IsolationOptions, clock: Clock | undefined, random: Random | undefined): Engine<unknown, unknown> =>
+  isolated(engine, { ...(clock === undefined ? {} : { clock }), ...(random === undefined ? {} : { random }), ...(typeof isolate === 'object' ? isolate : { isolate }) })
 
 const warmUpOf = <I>(given: readonly I[] | WarmUp<I> | undefined): WarmUp<I> => {
   if (given === undefined) return {}
