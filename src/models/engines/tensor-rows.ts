@@ -12,6 +12,7 @@ import type { Data } from './_elements.js'
 import { RowReader } from './_row-reader.js'
 import { rowSignature, type RowSignature } from './_row-signature.js'
 import { RowWriter } from './_row-writer.js'
+import { SpareBuffers } from './_spare-buffers.js'
 
 /**
  * The values of one tensor of a row, without the batch dimension: a typed array or an array, flat in row-major order or
@@ -129,6 +130,7 @@ class TensorRows<O, V extends OutputValue> implements RowModel<O> {
   readonly #output: TensorRowOptions<O, V>['output']
   /** The sizes of every row, if none is free. */
   readonly #fixedSizes: readonly (readonly number[])[] | undefined
+  readonly #spares = new SpareBuffers()
   #disposed = false
 
   constructor(model: TensorModel, { signature, takesInputs = false, output }: RowsOverOptions<O, V>) {
@@ -224,7 +226,7 @@ class TensorRows<O, V extends OutputValue> implements RowModel<O> {
           const length = lengths[input] as number
           const value = this.#valueOf(rows[index], writer)
           const same = lone ? writer.asItIs(value, length) : undefined
-          if (same === undefined) writer.write(value, (data[input] ??= writer.make(count * length)), indices.length * length, sizes[input] as readonly number[])
+          if (same === undefined) writer.write(value, (data[input] ??= this.#spares.take(input, count * length, (size) => writer.make(size))), indices.length * length, sizes[input] as readonly number[])
           else data[input] = same
         }
         indices.push(index)
@@ -258,6 +260,8 @@ class TensorRows<O, V extends OutputValue> implements RowModel<O> {
     try {
       const outputs = await this.#model.run(inputs, call)
       const columns = this.#readers.map((reader) => reader.read(outputs, count, indices.length))
+      // Not after a run that failed, which might go on all the same.
+      if (!this.#takesInputs) this.#writers.forEach(({ name }, input) => this.#spares.give(input, (inputs[name] as Tensor).data))
       indices.forEach((index, at) => (outcomes[index] = this.#outputOf(columns, at)))
     } catch (error) {
       const failure = new RowFailure(engineError('predict', error))
