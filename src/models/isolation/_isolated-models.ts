@@ -22,7 +22,7 @@ export class IsolatedModels {
   readonly #pools = new Set<IsolatePool>()
   readonly #lost = new Set<Member>()
 
-  constructor(settings: IsolationSettings, source: EngineSource, runtime: Runtime) {
+  constructor(settings: IsolationSettings, source: () => EngineSource, runtime: Runtime) {
     this.#settings = settings
     this.#runtime = runtime
     const { isolate, entry = entryPlace(), maxMemoryBytes, execArgv, env, workers, standby } = settings

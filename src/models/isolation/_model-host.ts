@@ -1,6 +1,6 @@
 /** The side of the isolate: makes the engine, loads a model, runs it, and lets it go, as the messages say. */
 import { OutriggerError } from '../../core/errors.js'
-import { isRowFailure } from '../../core/rows.js'
+import { isRowFailure, type Row } from '../../core/rows.js'
 import type { Call } from '../../core/call.js'
 import { systemClock } from '../../core/clock.js'
 import type { Stage } from '../../core/stage.js'
@@ -10,13 +10,15 @@ import type { ModelVersion } from '../store/model-store.js'
 import { encodeError, type EncodedError } from './_error-codec.js'
 import { makeEngine } from './_make-engine.js'
 import { IncomingFiles } from './_incoming-files.js'
-import { packed, unpacked } from './_packet.js'
+import { packed, unpacked, type Packet } from './_packet.js'
 import type { FromIsolate, RunFacts, ToIsolate } from './_protocol.js'
 import { askRows, rowCalls, rowStage } from './_row-calls.js'
 
 /** The way back, and the way out. */
 export interface HostLink {
   send(message: FromIsolate, transfer: ArrayBuffer[]): void
+  /** Resolves when what was printed has arrived. */
+  flush(): Promise<void>
   /** Ends this worker or process, once what was sent is on its way. */
   exit(): void
 }
@@ -92,6 +94,17 @@ const givenAway = (tensors: Tensors): { readonly tensors: Tensors; readonly tran
     given[name] = { dtype, shape: [...shape], data: own } as Tensor
   }
   return { tensors: given, transfer: [...transfer] }
+}
+
+const unsendable = (cause: unknown): OutriggerError =>
+  new OutriggerError('ERR_OUTRIGGER_ENGINE_FAILED', 'Cannot bring the output of the model over as it must be plain data, which structured cloning can carry: current value is not', { cause })
+
+const packedOutputs = (outcomes: readonly Row<unknown>[]): Packet => {
+  try {
+    return packed(outcomes.map((outcome) => (isRowFailure(outcome) ? undefined : outcome)))
+  } catch (cause) {
+    throw unsendable(cause)
+  }
 }
 
 /** Holds at most one model at a time. Messages are handled in their order. */
@@ -206,8 +219,7 @@ export class ModelHost {
         encoded.set(outcome, error)
         failures.push([row, error])
       })
-      const outputs = packed(outcomes.map((outcome) => (isRowFailure(outcome) ? undefined : outcome)))
-      this.#answer(id, { type: 'ran-rows', id, outputs, failures })
+      this.#answer(id, { type: 'ran-rows', id, outputs: packedOutputs(outcomes), failures })
     } catch (error) {
       this.#answer(id, { type: 'failed', id, error: encodeError(error) })
     }
@@ -228,8 +240,7 @@ export class ModelHost {
       try {
         this.#link.send(message, [])
       } catch {
-        const error = new OutriggerError('ERR_OUTRIGGER_ENGINE_FAILED', 'Cannot bring the output of the model over as it must be plain data, which structured cloning can carry: current value is not', { cause })
-        this.#link.send({ type: 'failed', id, error: encodeError(error) }, [])
+        this.#link.send({ type: 'failed', id, error: encodeError(unsendable(cause)) }, [])
       }
     }
   }
@@ -239,11 +250,14 @@ export class ModelHost {
   async #unload(): Promise<void> {
     const model = this.#hosted
     this.#hosted = undefined
+    let failure: { readonly error?: EncodedError } = {}
     try {
       await model?.dispose()
-      this.#link.send({ type: 'unloaded' }, [])
     } catch (error) {
-      this.#link.send({ type: 'unloaded', error: encodeError(error) }, [])
+      failure = { error: encodeError(error) }
     }
+    // Who observes this model hears all of it, before the isolate goes to the next one.
+    await this.#link.flush()
+    this.#link.send({ type: 'unloaded', ...failure }, [])
   }
 }

@@ -14,7 +14,8 @@ export const keepMs = 30_000
 
 export interface SpareSettings {
   start(): Isolate
-  readonly source: EngineSource
+  /** How they make the engine. */
+  source(): EngineSource
   /** So many that come back are kept. */
   readonly keep: number
   readonly standby: boolean
@@ -67,8 +68,9 @@ export class SpareIsolates implements IsolateSource {
   }
 
   #start(): Isolate {
+    const source = this.#settings.source()
     const isolate = this.#settings.start()
-    isolate.send({ type: 'init', source: this.#settings.source })
+    isolate.send({ type: 'init', source })
     return isolate
   }
 

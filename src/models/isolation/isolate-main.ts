@@ -29,6 +29,9 @@ const inWorker = (port: MessagePort, { halted }: IsolateWorkerData): void => {
       const moved = movable(message.outputs)
       port.postMessage({ ...message, outputs: moved.packet }, moved.transfer)
     },
+    flush: async () => {
+      await Promise.all([process.stdout, process.stderr].map((stream) => new Promise<void>((resolve) => stream.write('', () => resolve()))))
+    },
     // A timer or a socket of the engine must not keep the worker; nothing native runs on this thread now.
     exit: () => process.exit(0),
   })
@@ -52,7 +55,8 @@ const inProcess = (): void => {
     for (const piece of pieces) socket.write(piece)
     socket.uncork()
   }
-  const host = new ModelHost({ send, exit: () => socket.end(() => process.exit(0)) })
+  // What a process prints goes to pipes, at once.
+  const host = new ModelHost({ send, flush: async () => {}, exit: () => socket.end(() => process.exit(0)) })
   const reader = new FrameReader((message) => host.receive(message as ToIsolate))
   socket.on('data', (chunk: Buffer) => reader.push(chunk))
   // The parent is gone, or has let go of us.

@@ -46,8 +46,14 @@ const rowsOf = async <I, O>(remote: RemoteModel, settings: IsolationSettings, ov
 const isolatedAdapter = <I, O>(engine: Engine<I, O>, settings: IsolationSettings, runtime: Runtime): IsolatedEngine<I, O> => {
   const { name, tensors } = engine
   const over = engine.over?.bind(engine)
-  if (tensors?.origin === undefined || over === undefined) throw noSource(name)
-  const models = new IsolatedModels(settings, { ...tensors.origin, adapter: true }, runtime)
+  if (tensors === undefined || !('origin' in tensors) || over === undefined) throw noSource(name)
+  // Read at the first load: TensorFlow.js has its backend by then.
+  const source = (): EngineSource => {
+    const { origin } = tensors
+    if (origin === undefined) throw noSource(name)
+    return { ...origin, adapter: true }
+  }
+  const models = new IsolatedModels(settings, source, runtime)
   return {
     name,
     load: async (files, version) => await rowsOf(await models.load(files, version), settings, over, tensors.name, version, files),
@@ -56,7 +62,7 @@ const isolatedAdapter = <I, O>(engine: Engine<I, O>, settings: IsolationSettings
 }
 
 const isolatedModule = <I, O>(source: EngineSource, name: string, settings: IsolationSettings, runtime: Runtime): IsolatedEngine<I, O> => {
-  const models = new IsolatedModels(settings, source, runtime)
+  const models = new IsolatedModels(settings, () => source, runtime)
   return {
     name,
     load: async (files, version) => {

@@ -1,5 +1,5 @@
 /** What the tests of isolation share: the program of workers as one plain file, and an engine that misbehaves on request. */
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
@@ -71,3 +71,17 @@ export const loadTiny = async (engine: Engine<never, never>, faults: object = {}
 
 /** The first value of a run's only numeric output. */
 export const valueOf = (outputs: Tensors): number => Number(outputs['y']?.data[0])
+
+/** The isolates that a process has started and that are there, by `/proc`; none where there is no such thing. */
+export const childrenOf = (parent: number): number[] =>
+  !existsSync('/proc')
+    ? []
+    : readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
+        try {
+          const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+          const [state, ppid] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+          return Number(ppid) === parent && state !== 'Z' && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('outrigger-isolate')
+        } catch {
+          return false // It has just ended.
+        }
+      })

@@ -35,7 +35,7 @@ const actOf = (value) => Object.keys(acts)[-value - 1]
 export const tiny = (options) => ({
   name: 'tiny',
   load: async (files, version) => {
-    const { load, dispose, log, keepAlive } = { ...options, ...(files.has('faults.json') ? files.json('faults.json') : {}) }
+    const { load, dispose, log, keepAlive, factor: factorFrom } = { ...options, ...(files.has('faults.json') ? files.json('faults.json') : {}) }
     const note = (what) => { if (log !== undefined) writeFileSync(log, `${what} ${process.pid}\n`, { flag: 'a' }) }
     note('load')
     if (load === 'throw') throw new SyntaxError('cannot load')
@@ -44,7 +44,7 @@ export const tiny = (options) => ({
     if (load === 'hang-async') await new Promise((resolve) => setTimeout(resolve, 1e9))
     if (load === 'slow') spin(300)
     if (keepAlive) setInterval(() => {}, 1000)
-    const factor = files.json('factor.json')
+    const factor = factorFrom === 'environment' ? Number(process.env.FACTOR) : files.json('factor.json')
     const tensor = { name: 'x', dtype: 'float32', shape: [null, 1] }
     return {
       describe: () => ({ batchable: true, bytes: 1000, signature: { inputs: [tensor], outputs: [{ ...tensor, name: 'y' }] } }),
@@ -78,7 +78,7 @@ export const rows = {
         if (row === 'call') return { id: call.id, key: call.key, isShadow: call.isShadow, isIdempotent: call.isIdempotent, remainingMs: call.remainingMs() }
         if (row === 'function') return () => {}
         if (row === 'throw') throw new Error('no such row')
-        if (row === 'abort') process.abort()
+        if (row === 'exit') process.exit(0)
         return ArrayBuffer.isView(row) ? row.map((value) => value * factor) : row * factor
       },
     }
