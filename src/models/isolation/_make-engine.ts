@@ -7,7 +7,6 @@ type Module = Readonly<Record<string, unknown>>
 
 /** Engines of ours. Each is loaded at first use, and what it needs with it. */
 const ours: Readonly<Record<string, () => Promise<Module>>> = {
-  'outrigger:onnx': () => import('../engines/onnx.js') as Promise<Module>,
   'outrigger:tfjs': () => import('../engines/tfjs.js') as Promise<Module>,
   'outrigger:onnx': () => import('../engines/onnx.js') as Promise<Module>,
 }

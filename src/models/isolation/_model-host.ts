@@ -17,8 +17,6 @@ import { askRows, rowCalls, rowStage } from './_row-calls.js'
 /** The way back, and the way out. */
 export interface HostLink {
   send(message: FromIsolate, transfer: ArrayBuffer[]): void
-  /** Resolves when what was printed has arrived. */
-  flush(): Promise<void>
   /** Ends this worker or process, once what was sent is on its way. */
   exit(): void
 }
@@ -256,8 +254,6 @@ export class ModelHost {
     } catch (error) {
       failure = { error: encodeError(error) }
     }
-    // Who observes this model hears all of it, before the isolate goes to the next one.
-    await this.#link.flush()
     this.#link.send({ type: 'unloaded', ...failure }, [])
   }
 }

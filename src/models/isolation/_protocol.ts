@@ -54,6 +54,8 @@ export type FromIsolate =
   | { readonly type: 'ran-rows'; readonly id: number; readonly outputs: Packet; readonly failures: readonly (readonly [row: number, error: EncodedError])[] }
   | { readonly type: 'failed'; readonly id: number; readonly error: EncodedError }
   | { readonly type: 'unloaded'; readonly error?: EncodedError }
+  /** A worker printed something; a process has pipes for that. */
+  | { readonly type: 'output'; readonly stream: 'stdout' | 'stderr'; readonly text: string }
   /** The last words of a process: something was thrown that nobody caught. */
   | { readonly type: 'dying'; readonly error: EncodedError }
 

@@ -18,8 +18,6 @@ export interface StartOptions {
 
 const workerOptions = ({ maxMemoryBytes, execArgv, env }: StartOptions, data: IsolateWorkerData): WorkerOptions => ({
   workerData: data,
-  stdout: true,
-  stderr: true,
   name: 'outrigger',
   ...(maxMemoryBytes === Infinity ? {} : { resourceLimits: { maxOldGenerationSizeMb: Math.max(1, Math.floor(maxMemoryBytes / 2 ** 20)) } }),
   ...(execArgv === undefined ? {} : { execArgv: [...execArgv] }),
@@ -44,17 +42,20 @@ class WorkerIsolate implements Isolate, Halting {
     const { entry } = options
     this.#worker = isTypeScript(entry) ? new Worker(startTypeScript(entry), { ...workerOptions(options, data), eval: true }) : new Worker(entry, workerOptions(options, data))
     this.name = `worker ${this.#worker.threadId}`
-    this.#worker.on('message', (message: FromIsolate) => this.listener?.onMessage(message))
+    this.#worker.on('message', (message: FromIsolate) => this.#receive(message))
     this.#worker.on('error', (error) => { this.#error = error })
     this.#worker.on('messageerror', (error) => { this.#error = error })
     this.#worker.on('exit', (exitCode) => this.#ended(exitCode))
-    for (const stream of ['stdout', 'stderr'] as const) {
-      this.#worker[stream].setEncoding('utf8').on('data', (text: string) => {
-        if (stream === 'stderr') this.#tail.push(text)
-        this.listener?.onOutput(stream, text)
-      })
-    }
     this.#worker.unref()
+  }
+
+  #receive(message: FromIsolate): void {
+    if (message.type !== 'output') {
+      this.listener?.onMessage(message)
+      return
+    }
+    if (message.stream === 'stderr') this.#tail.push(message.text)
+    this.listener?.onOutput(message.stream, message.text)
   }
 
   send(message: ToIsolate, transfer: ArrayBuffer[] = []): void {

@@ -8,6 +8,7 @@ import { ModelHost } from './_model-host.js'
 import { movable } from './_packet.js'
 import type { FromIsolate, ToIsolate } from './_protocol.js'
 import { startWatchdog } from './_watchdog.js'
+import { WorkerOutput } from './_worker-output.js'
 
 /** What a worker is started with. */
 export interface IsolateWorkerData {
@@ -23,14 +24,14 @@ export const channelDescriptor = 3
 export const isolateArgument = 'outrigger-isolate'
 
 const inWorker = (port: MessagePort, { halted }: IsolateWorkerData): void => {
+  const output = new WorkerOutput((stream, text) => port.postMessage({ type: 'output', stream, text } satisfies FromIsolate))
+  output.capture()
   const host = new ModelHost({
     send: (message, transfer) => {
+      output.flush()
       if (message.type !== 'ran-rows') return port.postMessage(message, transfer)
       const moved = movable(message.outputs)
       port.postMessage({ ...message, outputs: moved.packet }, moved.transfer)
-    },
-    flush: async () => {
-      await Promise.all([process.stdout, process.stderr].map((stream) => new Promise<void>((resolve) => stream.write('', () => resolve()))))
     },
     // A timer or a socket of the engine must not keep the worker; nothing native runs on this thread now.
     exit: () => process.exit(0),
@@ -55,8 +56,7 @@ const inProcess = (): void => {
     for (const piece of pieces) socket.write(piece)
     socket.uncork()
   }
-  // What a process prints goes to pipes, at once.
-  const host = new ModelHost({ send, flush: async () => {}, exit: () => socket.end(() => process.exit(0)) })
+  const host = new ModelHost({ send, exit: () => socket.end(() => process.exit(0)) })
   const reader = new FrameReader((message) => host.receive(message as ToIsolate))
   socket.on('data', (chunk: Buffer) => reader.push(chunk))
   // The parent is gone, or has let go of us.

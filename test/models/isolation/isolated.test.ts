@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import * as tf from '@tensorflow/tfjs'
 import { pipe, predictor, type NoticeEvent, type StateEvent } from 'outrigger'
 import { functionEngine, isolated, ModelFiles, onnx, tfjs, tfjsFiles, type Engine, type IsolatedEngine, type IsolationOptions, type ModelVersion } from 'outrigger/models'
+import type { Tensor } from 'outrigger/schema'
 import { fakeClock, onnxAffine } from 'outrigger/testing'
 import { acts, childrenOf, engineModule, entryFile, loadTiny, tinyEngine, valueOf, versionOf, type TinyModel } from './_kit.js'
 
@@ -46,7 +47,8 @@ for (const isolate of ['worker', 'process'] as const) {
     })
 
     test('the engine is elsewhere, and knows what is known of the call', async () => {
-      const [pid, isIdempotent, remainingMs] = (await model.run(acts.facts, { isIdempotent: false, remainingMs: () => 12_340 }))['y']?.data as Float64Array
+      const { y } = await model.run(acts.facts, { isIdempotent: false, remainingMs: () => 12_340 })
+      const [pid, isIdempotent, remainingMs] = (y as Tensor).data as Float64Array
       expect(pid === process.pid).toBe(isolate === 'worker')
       expect(isIdempotent).toBe(0)
       expect(remainingMs).toBeGreaterThan(10_000)
