@@ -11,7 +11,8 @@ type Encoded = number | bigint | string
 export interface Elements {
   /** What an element must be, for messages. */
   readonly kind: string
-  make(length: number): Data
+  /** The typed array, or `Array` of strings. */
+  readonly array: new (length: number) => Data
   /** As it stands in the array, or `undefined` if it may not stand there. */
   encode(value: unknown): Encoded | undefined
   /** The typed arrays whose every element fits, by `Symbol.toStringTag`: they are copied without a look. */
@@ -29,9 +30,9 @@ const integerNames = integerArrays.map(([name]) => name)
 const numberOf = (value: unknown): number | undefined => (typeof value === 'number' ? value : typeof value === 'boolean' ? Number(value) : undefined)
 
 /** NaN and infinities pass, which is for checks of quality to judge; a number that would become infinite does not. */
-const floats = (kind: string, overflow: number, make: (length: number) => Data, takes: readonly string[], code: (value: number) => number): Elements => ({
+const floats = (kind: string, overflow: number, array: Elements['array'], takes: readonly string[], code: (value: number) => number): Elements => ({
   kind,
-  make,
+  array,
   takes,
   encode: (value) => {
     const number = numberOf(value)
@@ -42,12 +43,12 @@ const floats = (kind: string, overflow: number, make: (length: number) => Data, 
 const asItIs = (value: number): number => value
 const float32Overflow = (2 - 2 ** -24) * 2 ** 127
 
-const integers = (name: string, make: (length: number) => Data): Elements => {
-  const [, least, most] = integerArrays.find(([array]) => array === name) as (typeof integerArrays)[number]
+const integers = (array: Elements['array']): Elements => {
+  const [, least, most] = integerArrays.find(([name]) => name === array.name) as (typeof integerArrays)[number]
   return {
     kind: `an integer from ${least} to ${most}`,
-    make,
-    takes: integerArrays.filter(([, from, to]) => from >= least && to <= most).map(([array]) => array),
+    array,
+    takes: integerArrays.filter(([, from, to]) => from >= least && to <= most).map(([name]) => name),
     encode: (value) => {
       const number = numberOf(value)
       return number !== undefined && number >= least && number <= most && Number.isInteger(number) ? number : undefined
@@ -55,10 +56,10 @@ const integers = (name: string, make: (length: number) => Data): Elements => {
   }
 }
 
-const bigIntegers = (name: string, least: bigint, most: bigint, make: (length: number) => Data): Elements => ({
+const bigIntegers = (least: bigint, most: bigint, array: Elements['array']): Elements => ({
   kind: `an integer from ${least} to ${most}, as a bigint where it is beyond 2**53 - 1`,
-  make,
-  takes: [name],
+  array,
+  takes: [array.name],
   encode: (value) => {
     const number = numberOf(value)
     // A number beyond is no longer the integer that somebody meant.
@@ -69,20 +70,20 @@ const bigIntegers = (name: string, least: bigint, most: bigint, make: (length: n
 
 /** Type → what its elements are. */
 export const elementTypes: Readonly<Record<DType, Elements>> = {
-  float32: { ...floats('a number that float32 holds', float32Overflow, (length) => new Float32Array(length), ['Float32Array', ...integerNames], asItIs), largest: 3.4028234663852886e38 },
-  float64: { ...floats('a number', Infinity, (length) => new Float64Array(length), ['Float64Array', 'Float32Array', ...integerNames], asItIs), largest: Number.MAX_VALUE },
+  float32: { ...floats('a number that float32 holds', float32Overflow, Float32Array, ['Float32Array', ...integerNames], asItIs), largest: 3.4028234663852886e38 },
+  float64: { ...floats('a number', Infinity, Float64Array, ['Float64Array', 'Float32Array', ...integerNames], asItIs), largest: Number.MAX_VALUE },
   // A Uint16Array is the bits themselves. So is a Float16Array (Node 24), but it has to be looked at as one: see RowWriter.
-  float16: floats('a number that float16 holds (up to 65504)', float16Overflow, (length) => new Uint16Array(length), ['Uint16Array'], toFloat16),
-  int8: integers('Int8Array', (length) => new Int8Array(length)),
-  uint8: integers('Uint8Array', (length) => new Uint8Array(length)),
-  int16: integers('Int16Array', (length) => new Int16Array(length)),
-  uint16: integers('Uint16Array', (length) => new Uint16Array(length)),
-  int32: integers('Int32Array', (length) => new Int32Array(length)),
-  uint32: integers('Uint32Array', (length) => new Uint32Array(length)),
-  int64: bigIntegers('BigInt64Array', -(2n ** 63n), 2n ** 63n - 1n, (length) => new BigInt64Array(length)),
-  uint64: bigIntegers('BigUint64Array', 0n, 2n ** 64n - 1n, (length) => new BigUint64Array(length)),
-  bool: { kind: 'true, false, 0 or 1', make: (length) => new Uint8Array(length), takes: [], encode: (value) => (value === true || value === 1 ? 1 : value === false || value === 0 ? 0 : undefined) },
-  string: { kind: 'a string', make: (length) => new Array<string>(length).fill(''), takes: [], encode: (value) => (typeof value === 'string' ? value : undefined) },
+  float16: floats('a number that float16 holds (up to 65504)', float16Overflow, Uint16Array, ['Uint16Array'], toFloat16),
+  int8: integers(Int8Array),
+  uint8: integers(Uint8Array),
+  int16: integers(Int16Array),
+  uint16: integers(Uint16Array),
+  int32: integers(Int32Array),
+  uint32: integers(Uint32Array),
+  int64: bigIntegers(-(2n ** 63n), 2n ** 63n - 1n, BigInt64Array),
+  uint64: bigIntegers(0n, 2n ** 64n - 1n, BigUint64Array),
+  bool: { kind: 'true, false, 0 or 1', array: Uint8Array, takes: [], encode: (value) => (value === true || value === 1 ? 1 : value === false || value === 0 ? 0 : undefined) },
+  string: { kind: 'a string', array: Array<string>, takes: [], encode: (value) => (typeof value === 'string' ? value : undefined) },
 }
 
 /** Whether we can make tensors of this type. */

@@ -79,10 +79,10 @@ const sizesOf = (value: unknown): number[] => {
  * @throws `ERR_OUTRIGGER_ENGINE_FAILED`
  */
 export const tensorOf = (name: string, dtype: DType, json: unknown, shape: readonly number[] = sizesOf(json), decode?: (value: object) => unknown): Tensor => {
-  const { encode, kind, make } = elementTypes[dtype]
+  const { array: Elements, encode, kind } = elementTypes[dtype]
   const float = isFloat(dtype)
   const length = shape.reduce((product, size) => product * size, 1)
-  const data = make(length) as unknown[]
+  const data = new Elements(length) as unknown[]
   let at = 0
   const add = (value: unknown): void => {
     if (Array.isArray(value)) {

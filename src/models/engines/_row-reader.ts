@@ -3,10 +3,10 @@ import { OutriggerError } from '../../core/errors.js'
 import { fromFloat16 } from '../../schema/float16.js'
 import type { Tensor, Tensors } from '../../schema/tensor.js'
 import type { TensorSpec } from '../manifest/manifest.js'
+import { productOf } from './_row-writer.js'
 import type { OutputValue } from './tensor-rows.js'
 
 const shapeText = (sizes: readonly (number | null)[]): string => `[${sizes.map((size) => size ?? 'any').join(', ')}]`
-const productOf = (sizes: readonly number[]): number => sizes.reduce((product, size) => product * size, 1)
 
 /** Half the cost of `Array.from`. */
 const numbersOf = (data: ArrayLike<number>, start: number, end: number): number[] => {

