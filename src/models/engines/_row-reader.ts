@@ -43,7 +43,7 @@ export class RowReader {
    * The flat values of the first `wanted` rows of a run of `count`. Each row is an array of its own.
    *
    * @throws `ERR_OUTRIGGER_ROW_COUNT` if the first dimension is not that of the batch
-   * @throws `ERR_OUTRIGGER_BAD_ANSWER` if it has another shape than the signature says, or an integer without a label
+   * @throws `ERR_OUTRIGGER_BAD_ANSWER` if it has another shape than the signature says
    * @throws `ERR_OUTRIGGER_ENGINE_FAILED` if the engine did not give it
    */
   read(outputs: Tensors, count: number, wanted: number): OutputValue[][] {
@@ -56,11 +56,13 @@ export class RowReader {
     const size = productOf(shape.slice(1))
     if (tensor.data.length !== size * count) throw unusable('ERR_OUTRIGGER_ENGINE_FAILED', this.name, `have as many elements as its shape ${shapeText(shape)} says`, `has ${tensor.data.length}`)
     const rows: OutputValue[][] = []
-    for (let row = 0; row < wanted; row += 1) {
-      const values = valuesOf(tensor, row * size, (row + 1) * size)
-      rows.push(this.#categories === undefined ? values : values.map((value) => this.#labelOf(value)))
-    }
+    for (let row = 0; row < wanted; row += 1) rows.push(valuesOf(tensor, row * size, (row + 1) * size))
     return rows
+  }
+
+  /** The values of a row, with labels in the place of the numbers that have them. @throws `ERR_OUTRIGGER_BAD_ANSWER` for a number without */
+  labelled(values: OutputValue[]): OutputValue[] {
+    return this.#categories === undefined ? values : values.map((value) => this.#labelOf(value))
   }
 
   /** What the signature leaves open fits; so does everything if its rank is unknown (`[null]`, as graph models say). */

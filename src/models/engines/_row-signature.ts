@@ -32,7 +32,7 @@ const agreed = (manifest: ModelSignature | undefined, own: ModelSignature | unde
   if (own === undefined) return manifest
   const wanted = { inputs: manifest.inputs.map(bare), outputs: manifest.outputs.map((spec) => unlessUnknown(bare(spec), own)) }
   const faults = signatureFaults(wanted, own)
-  if (faults.length > 0) throw corrupt(`the signature of its manifest must be that of the model (\`…but\` says the model's)`, faults.join('; '))
+  if (faults.length > 0) throw corrupt('its tensors must be as its manifest says', faults.join('; '))
   const find = (specs: readonly TensorSpec[], name: string): TensorSpec | undefined => specs.find((spec) => spec.name === name)
   return {
     inputs: manifest.inputs.map((spec) => merged(spec, find(own.inputs, spec.name))),

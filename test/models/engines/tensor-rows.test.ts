@@ -147,7 +147,7 @@ describe('tensorEngine, fields and categories', () => {
       run: async (inputs: Tensors): Promise<Tensors> => {
         seen.push(inputs)
         const count = inputs['x']?.shape[0] as number
-        return { y: { dtype: 'int32', shape: [count, 1], data: new Int32Array(count).fill(y) } }
+        return { y: { dtype: 'int32', shape: [count, 1], data: new Int32Array(count).fill(y, 0, 1).fill(1, 1) } }
       },
       dispose: () => {},
     }
@@ -172,8 +172,11 @@ describe('tensorEngine, fields and categories', () => {
     expect(seen).toHaveLength(0)
   })
 
-  it('an integer without a label is a bad answer', async () => {
+  it('an integer without a label is a bad answer of its row', async () => {
     const { rows } = await model(2)
+    const outcomes = await rows.predictBatch([[1, 0], [1, 0]], call)
+    expect(failureOf(outcomes[0]).code).toBe('ERR_OUTRIGGER_BAD_ANSWER')
+    expect(outcomes[1]).toEqual(['late'])
     await expect(rows.predict([1, 0], call)).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_BAD_ANSWER', output: 'y' })
   })
 
