@@ -31,11 +31,12 @@ export const downloadBlob = async (client: HttpClient, download: BlobDownload, o
   let offset = download.from
   let mayRange = true
   let etag: string | undefined
-  /** Where an answer ended in order although bytes were missing. */
+  /** Where the last answer ended, in order, although bytes were missing. */
   let shortAt: number | undefined
   let milestone = offset + progressBytes(bytes)
 
   const attempt = async (): Promise<void> => {
+    shortAt = undefined
     const ranged = mayRange && offset > 0
     const headers = ranged ? { range: `bytes=${offset}-`, ...(etag === undefined ? {} : { 'if-range': etag }) } : {}
     const answer = await client.get({ action, path, headers, signal: options.signal, ...(query === undefined ? {} : { query }) })
@@ -54,7 +55,8 @@ export const downloadBlob = async (client: HttpClient, download: BlobDownload, o
         attempts.progressed()
       }
       if (offset === bytes) return
-      shortAt = offset
+      // What ended even before what is there already was cut, whatever it looked like.
+      shortAt = skip > 0 ? undefined : offset
       throw sourceFailed(action, `it must have ${bytes} bytes`, `${offset}, and the answer ended`, { retryable: true })
     } finally {
       answer.end()

@@ -3,7 +3,7 @@ import type { Clock } from '../../core/clock.js'
 import { isOutriggerError, OutriggerError } from '../../core/errors.js'
 import { onAbortOf } from '../../core/signals.js'
 import { retryAfterOf } from '../../policy/retry-after.js'
-import { isTransientStatus, sourceFailed, sourceNotFound } from './_source-errors.js'
+import { isTransientStatus, sourceFailed, sourceNotFound, sourceTooLarge } from './_source-errors.js'
 import type { CheckedHttpOptions, FetchAnswer } from './http-options.js'
 
 /** What is asked. */
@@ -17,9 +17,11 @@ export interface GetRequest {
   readonly signal?: AbortSignal | undefined
   /** The whole answer must arrive within the limit; otherwise it is enough that it goes on arriving. @default false */
   readonly isSmall?: boolean
+  /** Statuses of failure whose answers the caller wants to read. @default none */
+  readonly accepts?: readonly number[]
 }
 
-/** An answer with a status of 200, 206, 304 or 416. */
+/** An answer with a status of 200, 206, 304 or 416, or another one that the caller accepts. */
 export interface Answer {
   readonly status: number
   readonly headers: { get(name: string): string | null }
@@ -56,8 +58,7 @@ export class HttpClient {
     let answer: FetchAnswer
     try {
       answer = await watch.within(this.#follow(request, this.#url(request), watch.signal))
-      const { status } = answer
-      if (status !== 200 && status !== 206 && status !== 304 && status !== 416) throw statusError(action, answer, base, () => clock.wall())
+      if (![200, 206, 304, 416, ...request.accepts ?? []].includes(answer.status)) throw statusError(action, answer, base, () => clock.wall())
     } catch (error) {
       watch.end()
       throw watch.errorOf(error)
@@ -226,15 +227,13 @@ const causeOf = (error: unknown): string => {
 
 /** The whole of a small answer. */
 export const readSmall = async (answer: Answer, action: string, maxBytes: number): Promise<Uint8Array> => {
-  const tooLarge = (bytes: number | string): OutriggerError =>
-    new OutriggerError('ERR_OUTRIGGER_MODEL_TOO_LARGE', `Cannot ${action} as it may have at most ${maxBytes} bytes: current value is ${bytes}`, { maxBytes })
   const declared = Number(answer.headers.get('content-length') ?? 0)
-  if (declared > maxBytes) throw tooLarge(declared)
+  if (declared > maxBytes) throw sourceTooLarge(action, maxBytes, declared)
   const chunks: Uint8Array[] = []
   let bytes = 0
   for (let chunk = await answer.next(); chunk.length > 0; chunk = await answer.next()) {
     bytes += chunk.length
-    if (bytes > maxBytes) throw tooLarge('more')
+    if (bytes > maxBytes) throw sourceTooLarge(action, maxBytes, 'more')
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)

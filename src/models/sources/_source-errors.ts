@@ -28,3 +28,8 @@ export const isTransient = (error: unknown): boolean =>
 /** Whether a status of HTTP may be another one later: 408, 425, 429 and those of the server, save what it will never do. */
 export const isTransientStatus = (status: number): boolean =>
   status === 408 || status === 425 || status === 429 || (status >= 500 && status !== 501 && status !== 505)
+
+export const sourceTooLarge = (action: string, maxBytes: number, bytes: number | string): OutriggerError =>
+  new OutriggerError('ERR_OUTRIGGER_MODEL_TOO_LARGE', `Cannot ${action} as it may have at most ${maxBytes} bytes: current value is ${bytes}`, { maxBytes, bytes })
+
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -1,17 +1,17 @@
 /** Versions of models from a server over HTTP, each byte checked, and kept on disk. */
-import { EventHub, type Observer } from '../../core/events.js'
-import { OutriggerError } from '../../core/errors.js'
+import type { Observer } from '../../core/events.js'
 import { numberOption, optionsObject } from '../../core/options.js'
 import { sha256Hex } from '../manifest/digest.js'
-import { manifestDigest, parseManifest, type ModelManifest } from '../manifest/manifest.js'
+import { parseManifest, type ManifestFile, type ModelManifest } from '../manifest/manifest.js'
 import { parseReference, type ModelReference } from '../manifest/names.js'
-import { ModelFiles } from '../store/model-files.js'
 import type { ModelSource, ModelVersion, OpenedModel } from '../store/model-store.js'
 import { withAttempts, type AttemptOptions } from './_attempts.js'
 import { HttpClient, readSmall } from './_http-client.js'
+import { openRemote } from './_open-remote.js'
+import { Reachability } from './_reachability.js'
 import { RemoteBlobs } from './_remote-blobs.js'
 import type { SourceCache } from './_source-cache.js'
-import { isTransient, sourceCorrupt, sourceFailed, sourceNotFound } from './_source-errors.js'
+import { isTransient, sourceCorrupt, sourceFailed, sourceNotFound, sourceTooLarge } from './_source-errors.js'
 import { blobPath, indexPath, maxIndexBytes, parseIndex, type IndexedVersion, type StoreIndex } from './_store-index.js'
 import { checkHttpOptions, httpOptionNames, type CheckedHttpOptions, type HttpOptions } from './http-options.js'
 import { cacheOf, type SourceCacheOptions } from './source-cache.js'
@@ -41,7 +41,6 @@ export interface HttpSource extends ModelSource {
 }
 
 const owner = 'httpSource'
-const layer = 'http-source'
 const maxManifestBytes = 16 * 1024 * 1024
 const maxIndexes = 1_000
 const encoded = (path: string): string => path.split('/').map(encodeURIComponent).join('/')
@@ -54,24 +53,22 @@ class HttpModelSource implements HttpSource {
   readonly #client: HttpClient
   readonly #cache: SourceCache
   readonly #blobs: RemoteBlobs
-  readonly #events = new EventHub()
+  readonly #reachability: Reachability
   /** What the server said last, the model asked for last at the end. */
   readonly #indexes = new Map<string, SeenIndex>()
-  #isOffline = false
 
   constructor(options: HttpSourceOptions) {
     optionsObject(owner, options, [...httpOptionNames, 'cache', 'maxBytes'])
     this.#options = checkHttpOptions(owner, options)
     this.#maxBytes = numberOption(owner, 'maxBytes', options.maxBytes ?? 2 ** 31, { min: 0 })
     this.#client = new HttpClient(this.#options)
-    this.#cache = cacheOf(owner, options.cache, this.#options.base.href, (error) => {
-      this.#events.emit({ type: 'notice', layer, message: 'The cache of a source could not be used.', error, at: this.#options.clock.wall() })
-    })
+    this.#reachability = new Reachability('http-source', this.#options.base.origin, this.#options.clock)
+    this.#cache = cacheOf(owner, options.cache, this.#options.base.href, (error) => this.#reachability.cacheFailed(error))
     this.#blobs = new RemoteBlobs(this.#client, this.#cache, this.#options)
   }
 
   observe(observer: Observer): () => void {
-    return this.#events.observe(observer, false)
+    return this.#reachability.observe(observer)
   }
 
   async resolve(reference: string, { signal }: SourceCallOptions = {}): Promise<ModelVersion> {
@@ -80,8 +77,8 @@ class HttpModelSource implements HttpSource {
     const index = await this.#index(name, signal)
     const entry = select(index, parsed, reference)
     const what = `${name}@${entry.version}`
-    if (entry.bytes > maxManifestBytes) throw tooLarge(`the manifest of ${what}`, maxManifestBytes, entry.bytes)
-    const bytes = await this.#blobs.get({ sha256: entry.digest, bytes: entry.bytes }, blobPath(entry.digest), `read the manifest of ${what}`, signal)
+    if (entry.bytes > maxManifestBytes) throw sourceTooLarge(`load the manifest of ${what}`, maxManifestBytes, entry.bytes)
+    const bytes = await this.#blobs.get({ sha256: entry.digest, bytes: entry.bytes }, () => blobPath(entry.digest), `read the manifest of ${what}`, signal)
     const manifest = parseManifest(bytes, `the manifest of ${what}`)
     if (manifest.name !== name || manifest.version !== entry.version) throw sourceCorrupt(`load ${what}`, 'its manifest must be its own', `that of ${manifest.name}@${manifest.version}`)
     return { name, version: entry.version, digest: entry.digest, manifest, ...(entry.signatures === undefined ? {} : { signatures: entry.signatures }) }
@@ -89,15 +86,8 @@ class HttpModelSource implements HttpSource {
 
   async open(version: ModelVersion | string, options: SourceCallOptions = {}): Promise<OpenedModel> {
     const found = typeof version === 'string' ? await this.resolve(version, options) : version
-    const { name, digest, manifest } = found
-    const what = `${name}@${found.version}`
-    if (manifestDigest(manifest) !== digest) throw sourceCorrupt(`load ${what}`, 'its manifest must have its digest', manifestDigest(manifest))
-    const total = manifest.files.reduce((sum, { bytes }) => sum + bytes, 0)
-    if (total > this.#maxBytes) throw tooLarge(what, this.#maxBytes, total)
-    const files = new Map<string, Uint8Array>()
-    for (const file of manifest.files) files.set(file.path, await this.#blobs.get(file, blobPath(file.sha256), `read \`${file.path}\` of ${what}`, options.signal))
-    await this.#cache.opened(name, { digest, blobs: manifest.files.map(({ sha256 }) => sha256) })
-    return { ...found, files: new ModelFiles(what, files) }
+    const reader = { blobs: this.#blobs, cache: this.#cache, maxBytes: this.#maxBytes, locate: ({ sha256 }: ManifestFile) => blobPath(sha256) }
+    return await openRemote(found, reader, options.signal)
   }
 
   #attempts(signal: AbortSignal | undefined): AttemptOptions {
@@ -111,7 +101,7 @@ class HttpModelSource implements HttpSource {
     const seen = this.#indexes.get(name) ?? await this.#savedIndex(name)
     try {
       const now = await withAttempts(this.#attempts(signal), () => this.#fetchIndex(name, seen, signal))
-      this.#reached()
+      this.#reachability.reached()
       this.#indexes.delete(name)
       this.#indexes.set(name, now)
       for (const oldest of this.#indexes.keys()) if (this.#indexes.size > maxIndexes) this.#indexes.delete(oldest)
@@ -119,7 +109,7 @@ class HttpModelSource implements HttpSource {
       return now.index
     } catch (error) {
       if (!isTransient(error)) throw error
-      this.#unreachable(error as OutriggerError, seen !== undefined)
+      this.#reachability.failed(error, seen !== undefined)
       if (seen === undefined) throw error
       return seen.index
     }
@@ -154,22 +144,6 @@ class HttpModelSource implements HttpSource {
     }
   }
 
-  #reached(): void {
-    if (!this.#isOffline) return
-    this.#isOffline = false
-    this.#emit('offline', 'online', 'the server answers again')
-  }
-
-  #unreachable(error: OutriggerError, hasIndex: boolean): void {
-    if (this.#isOffline) return
-    this.#isOffline = true
-    this.#emit('online', 'offline', hasIndex ? `${error.message}; what it said last is used` : error.message, { error })
-  }
-
-  #emit(from: string, to: string, reason: string, data: Readonly<Record<string, unknown>> = {}): void {
-    this.#events.emit({ type: 'state', layer, subject: this.#options.base.origin, from, to, reason, at: this.#options.clock.wall(), data })
-  }
-
   /** The manifest with this digest, wherever it belongs. */
   async #manifestOf(digest: string, signal: AbortSignal | undefined): Promise<ModelManifest> {
     const action = `read the manifest ${digest}`
@@ -190,9 +164,6 @@ class HttpModelSource implements HttpSource {
     }
   }
 }
-
-const tooLarge = (what: string, maxBytes: number, bytes: number): OutriggerError =>
-  new OutriggerError('ERR_OUTRIGGER_MODEL_TOO_LARGE', `Cannot load ${what} as it may have at most ${maxBytes} bytes: current value is ${bytes}`, { maxBytes, bytes })
 
 /** The version that a reference means. */
 const select = ({ name, versions, damaged, aliases }: StoreIndex, parsed: ModelReference, reference: string): IndexedVersion => {

@@ -224,6 +224,19 @@ describe('httpSource and interrupted downloads', () => {
     expect(server.seen.filter(({ path }) => isWeights(version)(path))).toHaveLength(3)
   })
 
+  it('does not take a cut for the end of the file where the server neither tells the length nor knows ranges', async () => {
+    const { server, version } = await served()
+    const ends = [50_000, 30_000, 10_000]
+    server.answer = (request, response, serve) => {
+      if (!isWeights(version)(request.url)) return serve()
+      // A body that ends with its connection: cut or whole, it looks the same.
+      response.writeHead(200, { connection: 'close', 'transfer-encoding': 'identity' })
+      response.end(weights.subarray(0, ends.shift() ?? weights.length))
+    }
+    expect(await failure(weightsOf(sourceOf(server)))).toMatchObject({ code: 'ERR_OUTRIGGER_SOURCE_FAILED', retryable: true })
+    expect(same(await weightsOf(sourceOf(server)), weights)).toBe(true)
+  })
+
   it('takes up a download when the server comes back', async () => {
     const { server, version } = await served()
     const source = sourceOf(server, { retries: 5 })

@@ -1,9 +1,10 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'vitest'
-import { httpSource, memoryDepot, modelStore, writeIndexes, type ModelDepot, type ModelStore } from 'outrigger/models'
+import { httpSource, memoryDepot, mlflowSource, modelStore, writeIndexes, type ModelDepot, type ModelStore } from 'outrigger/models'
 import { modelSourceConformance, type ModelSourceKit } from 'outrigger/testing'
 import { temporaryFolder } from '../temporary.js'
+import { mlModelText, startMlflow } from './_mlflow-server.js'
 import { hastyClock, startModelServer } from './_model-server.js'
 import { startStaticServer } from './_static-server.js'
 
@@ -86,6 +87,24 @@ const kits: Readonly<Record<string, () => Promise<ModelSourceKit>>> = {
       publish: (model) => indexed(publish(model)),
       setAlias: (name, alias, version) => indexed(setAlias(name, alias, version)),
       ...onDisk(store, path),
+      close: () => server.stop(),
+    }
+  },
+  MLflow: async () => {
+    const server = await startMlflow()
+    const path = await temporaryFolder()
+    return {
+      source: mlflowSource({ url: server.url, cache: { path }, clock: hastyClock }),
+      publish: async ({ name, files, signature }) => server.register(name, { ...files, MLmodel: mlModelText(['onnx'], signature) }),
+      setAlias: async (name, alias, version) => Object.assign(server.models.get(name)?.aliases ?? {}, { [alias]: version }),
+      // The cache holds what was seen first: a version is fetched again where that is lost.
+      damage: async ({ name, version, path: file }, change) => {
+        const artifacts = server.models.get(name)?.versions.get(version)?.files ?? new Map<string, Uint8Array>()
+        const bytes = change(artifacts.get(file) ?? new Uint8Array())
+        if (bytes === undefined) artifacts.delete(file)
+        else artifacts.set(file, bytes)
+        await rm(join(path, 'blobs'), { recursive: true, force: true })
+      },
       close: () => server.stop(),
     }
   },
