@@ -51,6 +51,8 @@ export type { TrustEvidence, TrustPolicy, TrustPolicyOptions, TrustSubject, Untr
 export { modelDirectory } from './store/model-directory.js'
 export type { ModelDirectory } from './store/model-directory.js'
 export { ModelFiles } from './store/model-files.js'
+export { s3Depot } from './store/s3-depot.js'
+export type { S3Client, S3DepotOptions } from './store/s3-depot.js'
 export { identityOf, modelStore } from './store/model-store.js'
 export type {
   Attribution, AuditLine, ChangeAliasOptions, FileContent, GcOptions, GcReport, GoldenInput, HoldOptions, JsonObject, ListedVersion, ModelAlias, ModelHold, ModelLimits,

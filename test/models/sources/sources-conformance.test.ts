@@ -1,8 +1,9 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'vitest'
-import { httpSource, memoryDepot, mlflowSource, modelStore, writeIndexes, type ModelDepot, type ModelStore } from 'outrigger/models'
+import { httpSource, memoryDepot, mlflowSource, modelStore, s3Depot, writeIndexes, type ModelDepot, type ModelStore } from 'outrigger/models'
 import { modelSourceConformance, type ModelSourceKit } from 'outrigger/testing'
+import { startS3 } from '../../_servers/s3.js'
 import { temporaryFolder } from '../temporary.js'
 import { mlModelText, startMlflow } from './_mlflow-server.js'
 import { hastyClock, startModelServer } from './_model-server.js'
@@ -66,6 +67,21 @@ const kits: Readonly<Record<string, () => Promise<ModelSourceKit>>> = {
   memory: async () => {
     const { store, ...kit } = inMemory()
     return { source: store, ...kit }
+  },
+  'S3 (s3rver)': async () => {
+    const server = await startS3()
+    const client = server.client()
+    const store = modelStore({ depot: s3Depot({ client, bucket: server.bucket, prefix: 'store', singleWriter: true }) })
+    return {
+      source: store,
+      ...inStore(store),
+      damage: async (file, change) => {
+        const at = { Bucket: server.bucket, Key: `store/${await blobOf(store, file)}` }
+        const bytes = change(await (await client.getObject(at)).Body?.transformToByteArray() ?? new Uint8Array())
+        await (bytes === undefined ? client.deleteObject(at) : client.putObject({ ...at, Body: bytes }))
+      },
+      close: () => server.stop(),
+    }
   },
   'HTTP over storeHandler': async () => {
     const { store, ...kit } = inMemory()
