@@ -56,12 +56,12 @@ export type { S3Client, S3DepotOptions } from './store/s3-depot.js'
 export { identityOf, modelStore } from './store/model-store.js'
 export type {
   Attribution, AuditLine, ChangeAliasOptions, FileContent, GcOptions, GcReport, GoldenInput, HoldOptions, JsonObject, ListedVersion, ModelAlias, ModelHold, ModelLimits,
-  ModelSource, ModelStore, ModelStoreOptions, ModelVersion, OpenedModel, PublishOptions, SetAliasOptions, StoreFault, StoreFaultCode, Tags, VerifyReport,
+  ModelSource, ModelStore, ModelStoreOptions, ModelVersion, OpenedModel, PublishOptions, SetAliasOptions, SourceCallOptions, StoreFault, StoreFaultCode, Tags, VerifyReport,
 } from './store/model-store.js'
 export { isAliasName, isModelName, parseReference } from './manifest/names.js'
 export type { ModelReference } from './manifest/names.js'
 export { httpSource } from './sources/http-source.js'
-export type { HttpSource, HttpSourceOptions, SourceCallOptions } from './sources/http-source.js'
+export type { HttpSource, HttpSourceOptions } from './sources/http-source.js'
 export type { FetchAnswer, FetchLike, HeadersOption, HttpOptions } from './sources/http-options.js'
 export { mlflowSource } from './sources/mlflow-source.js'
 export type { MlflowSource, MlflowSourceOptions } from './sources/mlflow-source.js'

@@ -7,7 +7,7 @@ import type { ModelSource, OpenedModel } from '../models/store/model-store.js'
 
 /** The names of the checks, for `except`. */
 export type ModelSourceCheckName =
-  | 'a version is found by number, alias, latest and digest'
+  | 'a version is found by number, alias, latest, range and digest'
   | 'what is not there is not found'
   | 'what is no reference is refused'
   | 'the digest is that of the manifest'
@@ -162,12 +162,12 @@ const refusesDamage = async (kit: ModelSourceKit, change: (bytes: Uint8Array) =>
 }
 
 const checks: Readonly<Record<ModelSourceCheckName, (kit: ModelSourceKit) => Promise<void>>> = {
-  'a version is found by number, alias, latest and digest': async ({ source, publish, setAlias }) => {
+  'a version is found by number, alias, latest, range and digest': async ({ source, publish, setAlias }) => {
     const first = await publish(modelOf(1))
     const second = await publish(modelOf(2))
     await setAlias('delay', 'champion', first)
     const { digest } = await source.resolve(`delay@${first}`)
-    for (const [reference, version] of [[`delay@${first}`, first], ['delay@champion', first], ['delay@latest', second], [digest, first], [`sha256:${digest}`, first], [`delay@${digest}`, first]] as const) {
+    for (const [reference, version] of [[`delay@${first}`, first], ['delay@champion', first], ['delay@latest', second], [`delay@..${first}`, first], [`delay@${first}..`, second], [`delay@${first}..${second}`, second], [digest, first], [`sha256:${digest}`, first], [`delay@${digest}`, first]] as const) {
       const found = await source.resolve(reference)
       same(`the version of ${reference}`, [found.name, found.version], ['delay', version])
       same(`what opens as ${reference}`, (await source.open(reference)).digest, found.digest)
@@ -178,7 +178,7 @@ const checks: Readonly<Record<ModelSourceCheckName, (kit: ModelSourceKit) => Pro
     await refuses('a version of no model', source.resolve('delay@1'), missing)
     const version = await publish(modelOf(1))
     await setAlias('delay', 'champion', version)
-    for (const reference of [`delay@${version + 1}`, 'delay@candidate', 'delays@latest', 'delays@champion', 'a'.repeat(64), `delay@${'a'.repeat(64)}`, 'constructor@latest', 'delay@constructor']) {
+    for (const reference of [`delay@${version + 1}`, 'delay@candidate', 'delays@latest', 'delays@champion', `delay@${version + 1}..`, 'a'.repeat(64), `delay@${'a'.repeat(64)}`, 'constructor@latest', 'delay@constructor']) {
       await refuses(`finding ${reference}`, source.resolve(reference), missing)
       await refuses(`opening ${reference}`, source.open(reference), missing)
     }

@@ -46,16 +46,29 @@ export class MlflowClient {
   /** The version that a reference means now. */
   async version(target: Exclude<ModelReference, { readonly kind: 'digest' }>, signal: AbortSignal | undefined): Promise<MlflowVersion> {
     const { name } = target
-    if (target.kind === 'latest') {
-      const query = { filter: `name='${name}'`, order_by: 'version_number DESC', max_results: '1' }
-      const { model_versions: found } = await this.#ask(`find ${name}@latest`, 'model-versions/search', query, signal)
-      return versionOf(Array.isArray(found) ? found[0] : undefined, `${name}@latest`, name)
-    }
-    const reference = `${name}@${target.kind === 'alias' ? target.alias : target.version}`
+    const reference = `${name}@${targetOf(target)}`
+    if (target.kind === 'latest') return await this.#highest(name, reference, 1, Infinity, signal)
+    if (target.kind === 'range') return await this.#highest(name, reference, target.from, target.to, signal)
     const { model_version: found } = target.kind === 'alias'
       ? await this.#ask(`find ${reference}`, 'registered-models/alias', { name, alias: target.alias }, signal)
       : await this.#ask(`find ${reference}`, 'model-versions/get', { name, version: String(target.version) }, signal)
     return versionOf(found, reference, name)
+  }
+
+  /** The highest version from `from` to `to`. */
+  async #highest(name: string, reference: string, from: number, to: number, signal: AbortSignal | undefined): Promise<MlflowVersion> {
+    const query = { filter: `name='${name}'`, order_by: 'version_number DESC', max_results: to === Infinity ? '1' : '200' }
+    let token: string | undefined
+    do {
+      const { model_versions: page, next_page_token: next } = await this.#ask(`find ${reference}`, 'model-versions/search', { ...query, ...(token === undefined ? {} : { page_token: token }) }, signal)
+      for (const each of Array.isArray(page) ? page as unknown[] : []) {
+        const version = isFields(each) ? Number(each['version']) : 0
+        if (version < from) return versionOf(undefined, reference, name)
+        if (version <= to) return versionOf(each, reference, name)
+      }
+      token = Array.isArray(page) && page.length > 0 && typeof next === 'string' && next !== '' ? next : undefined
+    } while (token !== undefined)
+    return versionOf(undefined, reference, name)
   }
 
   /** Where the files of a version lie below the server's artifacts. */
@@ -116,6 +129,16 @@ export class MlflowClient {
     } finally {
       answer.end()
     }
+  }
+}
+
+/** What stands behind the `@`. */
+export const targetOf = (target: Exclude<ModelReference, { readonly kind: 'digest' }>): string => {
+  switch (target.kind) {
+    case 'version': return String(target.version)
+    case 'alias': return target.alias
+    case 'latest': return 'latest'
+    case 'range': return `${target.from}..${target.to === Infinity ? '' : target.to}`
   }
 }
 

@@ -1,7 +1,8 @@
 /** The manifest of a version of MLflow, which has none: made from what is downloaded. */
 import { InvalidOptionError, OutriggerError } from '../../core/errors.js'
 import { sha256Hex, startSha256 } from '../manifest/digest.js'
-import type { ManifestFile, ModelManifest } from '../manifest/manifest.js'
+import { parseManifest, serializeManifest, type ManifestFile, type ModelManifest } from '../manifest/manifest.js'
+import type { ModelLimits } from '../store/limits.js'
 import { withAttempts, type AttemptOptions } from './_attempts.js'
 import { downloadBlob } from './_blob-download.js'
 import { readSmall, type HttpClient } from './_http-client.js'
@@ -14,7 +15,7 @@ import { sourceTooLarge } from './_source-errors.js'
 export interface MlflowManifestOptions extends AttemptOptions {
   /** Flavor to engine. */
   readonly engines: ReadonlyMap<string, string>
-  readonly maxBytes: number
+  readonly limits: Required<ModelLimits>
 }
 
 const maxMlModelBytes = 1 << 20
@@ -38,26 +39,26 @@ export class MlflowManifests {
 
   /** Downloads every file into the cache, and says what they are. */
   async make(found: MlflowVersion, what: string, signal: AbortSignal | undefined): Promise<ModelManifest> {
-    const { maxBytes } = this.#options
+    const { maxFileBytes, maxVersionBytes } = this.#options.limits
     const root = await this.#registry.artifactRoot(found.name, found.version, signal)
     const artifacts = await this.#registry.artifacts(root, what, signal)
     const total = artifacts.reduce((sum, { bytes = 0 }) => sum + bytes, 0)
-    if (total > maxBytes) throw sourceTooLarge(`load ${what}`, maxBytes, total)
+    if (total > maxVersionBytes) throw sourceTooLarge(`load ${what}`, maxVersionBytes, total)
     const description = artifacts.find(({ path }) => path === 'MLmodel')
     const described = description === undefined ? undefined : await this.#download(root, description, what, maxMlModelBytes, signal)
     const mlModel = described === undefined ? undefined : readMlModel(new TextDecoder().decode(described.bytes), what)
     // Before anything large is fetched.
     const engine = engineOf(this.#options.engines, mlModel?.flavors, artifacts, what)
     const files: ManifestFile[] = []
-    let left = maxBytes
+    let left = maxVersionBytes
     for (const artifact of artifacts) {
-      const file = artifact === description && described !== undefined ? described : await this.#download(root, artifact, what, left, signal)
+      const file = artifact === description && described !== undefined ? described : await this.#download(root, artifact, what, Math.min(left, maxFileBytes), signal)
       left -= file.bytes.length
       await this.#keep(file)
       files.push({ path: artifact.path, bytes: file.bytes.length, sha256: file.sha256 })
     }
     // Nothing but what is of the version itself, so that who reads it elsewhere gets the same digest.
-    return {
+    const manifest: ModelManifest = {
       format: 'outrigger-model',
       formatVersion: 1,
       name: found.name,
@@ -68,6 +69,8 @@ export class MlflowManifests {
       ...(mlModel?.signature === undefined ? {} : { signature: mlModel.signature }),
       lineage: { registry: 'mlflow', source: found.source, runId: found.runId },
     }
+    // Names that would not lie beside each other on every system are refused as they are in a store.
+    return parseManifest(serializeManifest(manifest), `what MLflow has of ${what}`)
   }
 
   async #download(root: string, { path, bytes }: Artifact, what: string, maxBytes: number, signal: AbortSignal | undefined): Promise<Downloaded> {

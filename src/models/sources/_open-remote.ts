@@ -1,26 +1,26 @@
 /** Opening a version whose files are blobs of a server. */
 import { manifestDigest, type ManifestFile } from '../manifest/manifest.js'
+import { checkFileSizes, type ModelLimits } from '../store/limits.js'
 import { ModelFiles } from '../store/model-files.js'
 import type { ModelVersion, OpenedModel } from '../store/model-store.js'
 import type { RemoteBlobs } from './_remote-blobs.js'
 import type { SourceCache } from './_source-cache.js'
-import { sourceCorrupt, sourceTooLarge } from './_source-errors.js'
+import { sourceCorrupt } from './_source-errors.js'
 
 /** What a source of a server reads files with. */
 export interface RemoteReader {
   readonly blobs: RemoteBlobs
   readonly cache: SourceCache
-  readonly maxBytes: number
+  readonly limits: Required<ModelLimits>
   /** Where the server has a file. */
   locate(file: ManifestFile): string | Promise<string>
 }
 
-export const openRemote = async (version: ModelVersion, { blobs, cache, maxBytes, locate }: RemoteReader, signal: AbortSignal | undefined): Promise<OpenedModel> => {
+export const openRemote = async (version: ModelVersion, { blobs, cache, limits, locate }: RemoteReader, signal: AbortSignal | undefined): Promise<OpenedModel> => {
   const { name, digest, manifest } = version
   const what = `${name}@${version.version}`
   if (manifestDigest(manifest) !== digest) throw sourceCorrupt(`load ${what}`, 'its manifest must have its digest', manifestDigest(manifest))
-  const total = manifest.files.reduce((sum, { bytes }) => sum + bytes, 0)
-  if (total > maxBytes) throw sourceTooLarge(`load ${what}`, maxBytes, total)
+  checkFileSizes(manifest, limits)
   const files = new Map<string, Uint8Array>()
   for (const file of manifest.files) files.set(file.path, await blobs.get(file, () => locate(file), `read \`${file.path}\` of ${what}`, signal))
   await cache.opened(name, { digest, blobs: manifest.files.map(({ sha256 }) => sha256) })

@@ -10,7 +10,9 @@ import { isSha256Hex, sha256Hex } from '../manifest/digest.js'
 import { serializeManifest } from '../manifest/manifest.js'
 import { isAliasName } from '../manifest/names.js'
 import type { ManifestSignature } from '../manifest/signature.js'
-import type { ModelStore, ModelVersion } from '../store/model-store.js'
+import type { Tags } from '../store/change.js'
+import type { ModelVersion } from '../store/model-source.js'
+import type { ModelStore } from '../store/model-store.js'
 
 /** A version in an index: its digest is the name of its manifest. */
 export interface IndexedVersion {
@@ -19,6 +21,7 @@ export interface IndexedVersion {
   /** The size of its manifest. */
   readonly bytes: number
   readonly signatures?: readonly ManifestSignature[]
+  readonly tags?: Tags
 }
 
 /** What an index says. */
@@ -53,6 +56,7 @@ const isSignature = (value: unknown): boolean =>
 const isIndexedVersion = (value: unknown): boolean =>
   isFields(value) && isVersion(value['version']) && isSha256Hex(value['digest']) && isVersion(value['bytes'])
   && (value['signatures'] === undefined || (Array.isArray(value['signatures']) && value['signatures'].every(isSignature)))
+  && (value['tags'] === undefined || (isFields(value['tags']) && Object.values(value['tags']).every((tag) => typeof tag === 'string')))
 
 /** The content of a document that is what was written, or what is there instead. */
 const unseal = (text: string): JsonObject | string => {
@@ -92,5 +96,5 @@ export const indexOf = async (store: Pick<ModelStore, 'list' | 'aliases'>, name:
   }
 }
 
-const indexedVersion = ({ version, digest, manifest, signatures }: ModelVersion): IndexedVersion =>
-  ({ version, digest, bytes: serializeManifest(manifest).length, ...(signatures === undefined || signatures.length === 0 ? {} : { signatures }) })
+const indexedVersion = ({ version, digest, manifest, signatures, tags }: ModelVersion): IndexedVersion =>
+  ({ version, digest, bytes: serializeManifest(manifest).length, ...(signatures === undefined ? {} : { signatures }), ...(tags === undefined ? {} : { tags }) })

@@ -1,10 +1,11 @@
 /** Versions of models from a server over HTTP, each byte checked, and kept on disk. */
 import type { Observer } from '../../core/events.js'
-import { numberOption, optionsObject } from '../../core/options.js'
+import { optionsObject } from '../../core/options.js'
 import { sha256Hex } from '../manifest/digest.js'
 import { parseManifest, type ManifestFile, type ModelManifest } from '../manifest/manifest.js'
 import { parseReference, type ModelReference } from '../manifest/names.js'
-import type { ModelSource, ModelVersion, OpenedModel } from '../store/model-store.js'
+import { limitsOf, type ModelLimits } from '../store/limits.js'
+import type { ModelSource, ModelVersion, OpenedModel, SourceCallOptions } from '../store/model-source.js'
 import { withAttempts, type AttemptOptions } from './_attempts.js'
 import { HttpClient, readSmall } from './_http-client.js'
 import { openRemote } from './_open-remote.js'
@@ -20,13 +21,8 @@ import { cacheOf, type SourceCacheOptions } from './source-cache.js'
 export interface HttpSourceOptions extends HttpOptions {
   /** Where what was fetched is kept. @default nowhere: every version is fetched each time it is opened */
   readonly cache?: SourceCacheOptions
-  /** How many bytes the files of a version may have together. @default 2 GiB */
-  readonly maxBytes?: number
-}
-
-/** How a call to a source may be ended. */
-export interface SourceCallOptions {
-  readonly signal?: AbortSignal
+  /** How large manifests, files and versions may be. */
+  readonly limits?: ModelLimits
 }
 
 /** Versions of models from a server. */
@@ -41,7 +37,6 @@ export interface HttpSource extends ModelSource {
 }
 
 const owner = 'httpSource'
-const maxManifestBytes = 16 * 1024 * 1024
 const maxIndexes = 1_000
 const encoded = (path: string): string => path.split('/').map(encodeURIComponent).join('/')
 
@@ -49,7 +44,7 @@ interface SeenIndex { readonly etag: string | undefined; readonly text: string; 
 
 class HttpModelSource implements HttpSource {
   readonly #options: CheckedHttpOptions
-  readonly #maxBytes: number
+  readonly #limits: Required<ModelLimits>
   readonly #client: HttpClient
   readonly #cache: SourceCache
   readonly #blobs: RemoteBlobs
@@ -58,9 +53,9 @@ class HttpModelSource implements HttpSource {
   readonly #indexes = new Map<string, SeenIndex>()
 
   constructor(options: HttpSourceOptions) {
-    optionsObject(owner, options, [...httpOptionNames, 'cache', 'maxBytes'])
+    optionsObject(owner, options, [...httpOptionNames, 'cache', 'limits'])
     this.#options = checkHttpOptions(owner, options)
-    this.#maxBytes = numberOption(owner, 'maxBytes', options.maxBytes ?? 2 ** 31, { min: 0 })
+    this.#limits = limitsOf(owner, options.limits)
     this.#client = new HttpClient(this.#options)
     this.#reachability = new Reachability('http-source', this.#options.base.origin, this.#options.clock)
     this.#cache = cacheOf(owner, options.cache, this.#options.base.href, (error) => this.#reachability.cacheFailed(error))
@@ -77,16 +72,18 @@ class HttpModelSource implements HttpSource {
     const index = await this.#index(name, signal)
     const entry = select(index, parsed, reference)
     const what = `${name}@${entry.version}`
+    const { maxManifestBytes } = this.#limits
     if (entry.bytes > maxManifestBytes) throw sourceTooLarge(`load the manifest of ${what}`, maxManifestBytes, entry.bytes)
     const bytes = await this.#blobs.get({ sha256: entry.digest, bytes: entry.bytes }, () => blobPath(entry.digest), `read the manifest of ${what}`, signal)
     const manifest = parseManifest(bytes, `the manifest of ${what}`)
     if (manifest.name !== name || manifest.version !== entry.version) throw sourceCorrupt(`load ${what}`, 'its manifest must be its own', `that of ${manifest.name}@${manifest.version}`)
-    return { name, version: entry.version, digest: entry.digest, manifest, ...(entry.signatures === undefined ? {} : { signatures: entry.signatures }) }
+    const { signatures, tags } = entry
+    return { name, version: entry.version, digest: entry.digest, manifest, ...(signatures === undefined ? {} : { signatures }), ...(tags === undefined ? {} : { tags }) }
   }
 
   async open(version: ModelVersion | string, options: SourceCallOptions = {}): Promise<OpenedModel> {
     const found = typeof version === 'string' ? await this.resolve(version, options) : version
-    const reader = { blobs: this.#blobs, cache: this.#cache, maxBytes: this.#maxBytes, locate: ({ sha256 }: ManifestFile) => blobPath(sha256) }
+    const reader = { blobs: this.#blobs, cache: this.#cache, limits: this.#limits, locate: ({ sha256 }: ManifestFile) => blobPath(sha256) }
     return await openRemote(found, reader, options.signal)
   }
 
@@ -151,7 +148,7 @@ class HttpModelSource implements HttpSource {
       const answer = await this.#client.get({ action, path: blobPath(digest), signal, isSmall: true })
       try {
         if (answer.status !== 200) throw sourceFailed(action, `${this.#client.host} must send it`, `status ${answer.status}`, { retryable: false, status: answer.status })
-        return await readSmall(answer, action, maxManifestBytes)
+        return await readSmall(answer, action, this.#limits.maxManifestBytes)
       } finally {
         answer.end()
       }

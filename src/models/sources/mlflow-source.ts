@@ -1,14 +1,15 @@
 /** Versions of models from a registry of MLflow. */
 import type { Observer } from '../../core/events.js'
 import { InvalidOptionError } from '../../core/errors.js'
-import { numberOption, optionsObject } from '../../core/options.js'
+import { optionsObject } from '../../core/options.js'
 import { sha256Hex } from '../manifest/digest.js'
 import { parseManifest, serializeManifest, type ManifestFile, type ModelManifest } from '../manifest/manifest.js'
 import { parseReference, type ModelReference } from '../manifest/names.js'
 import type { ManifestSignature } from '../manifest/signature.js'
-import type { ModelSource, ModelVersion, OpenedModel } from '../store/model-store.js'
+import { limitsOf, type ModelLimits } from '../store/limits.js'
+import type { ModelSource, ModelVersion, OpenedModel, SourceCallOptions } from '../store/model-source.js'
 import { HttpClient } from './_http-client.js'
-import { MlflowClient, parseVersion, type MlflowVersion } from './_mlflow-client.js'
+import { MlflowClient, parseVersion, targetOf, type MlflowVersion } from './_mlflow-client.js'
 import { enginesOf, MlflowManifests } from './_mlflow-manifests.js'
 import { openRemote } from './_open-remote.js'
 import { Reachability } from './_reachability.js'
@@ -17,7 +18,6 @@ import type { SourceCache } from './_source-cache.js'
 import { isTransient, sourceCorrupt, sourceNotFound } from './_source-errors.js'
 import { Turns } from './_turns.js'
 import { checkHttpOptions, httpOptionNames, type CheckedHttpOptions, type HttpOptions } from './http-options.js'
-import type { SourceCallOptions } from './http-source.js'
 import { cacheOf, type SourceCacheOptions } from './source-cache.js'
 
 /** Options of {@link mlflowSource}. */
@@ -26,8 +26,8 @@ export interface MlflowSourceOptions extends HttpOptions {
   readonly cache: SourceCacheOptions
   /** Which engine loads which flavor of MLflow. The first flavor of this list that a model has is taken. @default `{ onnx: 'onnx', tfjs: 'tfjs' }` */
   readonly engines?: Readonly<Record<string, string>>
-  /** How many bytes the files of a version may have together. @default 2 GiB */
-  readonly maxBytes?: number
+  /** How large manifests, files and versions may be. */
+  readonly limits?: ModelLimits
 }
 
 /** Versions of models from a registry of MLflow. */
@@ -49,7 +49,7 @@ interface Pin { readonly created: number; readonly source: string; readonly mani
 
 class MlflowModelSource implements MlflowSource {
   readonly #options: CheckedHttpOptions
-  readonly #maxBytes: number
+  readonly #limits: Required<ModelLimits>
   readonly #registry: MlflowClient
   readonly #cache: SourceCache
   readonly #blobs: RemoteBlobs
@@ -62,17 +62,17 @@ class MlflowModelSource implements MlflowSource {
   readonly #seen = new Map<string, MlflowVersion>()
 
   constructor(options: MlflowSourceOptions) {
-    optionsObject(owner, options, [...httpOptionNames, 'cache', 'engines', 'maxBytes'])
+    optionsObject(owner, options, [...httpOptionNames, 'cache', 'engines', 'limits'])
     this.#options = checkHttpOptions(owner, options)
     if (options.cache === undefined) throw new InvalidOptionError(`Cannot create ${owner} as it needs a \`cache\`, which remembers what each version was: current value is undefined`)
-    this.#maxBytes = numberOption(owner, 'maxBytes', options.maxBytes ?? 2 ** 31, { min: 0 })
+    this.#limits = limitsOf(owner, options.limits)
     const engines = enginesOf(owner, options.engines ?? { onnx: 'onnx', tfjs: 'tfjs' })
     const http = new HttpClient(this.#options)
     this.#registry = new MlflowClient(http, this.#options)
     this.#reachability = new Reachability('mlflow-source', this.#options.base.origin, this.#options.clock)
     this.#cache = cacheOf(owner, options.cache, this.#options.base.href, (error) => this.#reachability.cacheFailed(error))
     this.#blobs = new RemoteBlobs(http, this.#cache, this.#options)
-    this.#manifests = new MlflowManifests(http, this.#registry, this.#cache, { ...this.#options, engines, maxBytes: this.#maxBytes })
+    this.#manifests = new MlflowManifests(http, this.#registry, this.#cache, { ...this.#options, engines, limits: this.#limits })
   }
 
   observe(observer: Observer): () => void {
@@ -88,7 +88,7 @@ class MlflowModelSource implements MlflowSource {
     if (expected !== undefined && expected !== digest) throw sourceCorrupt(`load ${what}`, `its digest must be that of its tag \`${digestTag}\`, ${expected.slice(0, 80)}`, digest)
     if (parsed.kind === 'digest' && parsed.digest !== digest) throw sourceNotFound(`find ${reference}`, 'a version with this digest must have been seen', 'nothing', reference)
     const signatures = signaturesOf(found.tags[signaturesTag])
-    return { name: found.name, version: found.version, digest, manifest, ...(signatures === undefined ? {} : { signatures }) }
+    return { name: found.name, version: found.version, digest, manifest, ...(signatures === undefined ? {} : { signatures }), ...(Object.keys(found.tags).length === 0 ? {} : { tags: found.tags }) }
   }
 
   async open(version: ModelVersion | string, options: SourceCallOptions = {}): Promise<OpenedModel> {
@@ -98,12 +98,12 @@ class MlflowModelSource implements MlflowSource {
       root ??= this.#registry.artifactRoot(found.name, found.version, options.signal)
       return this.#registry.artifactPath(await root, path)
     }
-    return await openRemote(found, { blobs: this.#blobs, cache: this.#cache, maxBytes: this.#maxBytes, locate }, options.signal)
+    return await openRemote(found, { blobs: this.#blobs, cache: this.#cache, limits: this.#limits, locate }, options.signal)
   }
 
   /** What the registry says; while it cannot be reached, what it said last. */
   async #find(target: Exclude<ModelReference, { readonly kind: 'digest' }>, signal: AbortSignal | undefined): Promise<MlflowVersion> {
-    const reference = target.kind === 'version' ? String(target.version) : target.kind === 'alias' ? target.alias : target.kind
+    const reference = targetOf(target)
     const key = `${target.name}@${reference}`
     const kind = `at-${sha256Hex(reference).slice(0, 16)}`
     try {

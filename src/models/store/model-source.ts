@@ -22,6 +22,12 @@ export interface OpenedModel extends ModelVersion {
   readonly files: ModelFiles
 }
 
+/** How a call to a source may be ended. */
+export interface SourceCallOptions {
+  /** Ends what goes over a network; a store on a disk does not look at it. */
+  readonly signal?: AbortSignal
+}
+
 /** Where a loader gets versions from. */
 export interface ModelSource {
   /**
@@ -31,12 +37,12 @@ export interface ModelSource {
    * @throws `ERR_OUTRIGGER_MODEL_NOT_FOUND`, `ERR_OUTRIGGER_MODEL_CORRUPT` (never falls back to an older version),
    * `ERR_OUTRIGGER_INVALID_OPTION` for a reference that is none of these
    */
-  resolve(reference: string): Promise<ModelVersion>
+  resolve(reference: string, options?: SourceCallOptions): Promise<ModelVersion>
   /**
    * Reads all files of a version, and checks the size and the SHA-256 of each.
    *
    * @throws `ERR_OUTRIGGER_MODEL_CORRUPT` if one is missing or differs by a bit; `ERR_OUTRIGGER_MODEL_TOO_LARGE` before
    * anything is read
    */
-  open(version: ModelVersion | string): Promise<OpenedModel>
+  open(version: ModelVersion | string, options?: SourceCallOptions): Promise<OpenedModel>
 }

@@ -76,8 +76,11 @@ export const startMlflow = async (): Promise<FakeMlflow> => {
       else json(response, { model_version: shown(name, target) })
     } else if (endpoint === 'mlflow/model-versions/search') {
       const wanted = /^name='([^']*)'$/.exec(url.searchParams.get('filter') ?? '')?.[1] ?? ''
-      const latest = Math.max(0, ...models.get(wanted)?.versions.keys() ?? [])
-      json(response, latest === 0 ? {} : { model_versions: [shown(wanted, latest)] })
+      const before = Number(url.searchParams.get('page_token') ?? Infinity)
+      const numbers = [...models.get(wanted)?.versions.keys() ?? []].filter((number) => number < before).sort((a, b) => b - a)
+      const page = numbers.slice(0, Math.min(2, Number(url.searchParams.get('max_results'))))
+      // MLflow gives a token wherever a page is full.
+      json(response, page.length === 0 ? {} : { model_versions: page.map((number) => shown(wanted, number)), next_page_token: String(page.at(-1)) })
     } else if (endpoint === 'mlflow/model-versions/get' || endpoint === 'mlflow/model-versions/get-download-uri') {
       const version = model?.versions.get(Number(number))
       if (version === undefined) missing(response, `Model Version (name=${name}, version=${number}) not found`)

@@ -18,6 +18,7 @@ afterEach(async () => {
 const random = seededRandom('http-source')
 const noise = (bytes: number): Uint8Array => Uint8Array.from({ length: bytes }, () => random.integer(256))
 const weights = noise(100_000)
+const bomb = gzipSync(Buffer.alloc(5_000_000))
 
 const served = async (): Promise<{ server: ModelServer; version: ModelVersion }> => {
   const server = await startModelServer()
@@ -264,7 +265,7 @@ describe('httpSource and wrong bytes', () => {
     ['an empty file', (response) => void response.end()],
     ['a larger size than the manifest says', (response) => void response.writeHead(200, { 'content-length': 10 ** 12 }).write('x')],
     ['other bytes', (response) => void response.end(noise(weights.length))],
-    ['a compressed bomb', (response) => void response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(Buffer.alloc(50_000_000)))],
+    ['a compressed bomb', (response) => void response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb)],
   ])('refuses %s and keeps nothing of it', async (_, answer) => {
     const { server, version } = await served()
     const path = await temporaryFolder()
@@ -283,9 +284,9 @@ describe('httpSource and wrong bytes', () => {
     expect(same(await weightsOf(sourceOf(server)), weights)).toBe(true)
   })
 
-  it('opens nothing above maxBytes, and asks for none of it', async () => {
+  it('opens nothing above its limits, and asks for none of it', async () => {
     const { server } = await served()
-    const source = sourceOf(server, { maxBytes: 99_999 })
+    const source = sourceOf(server, { limits: { maxVersionBytes: 99_999 } })
     const version = await source.resolve('delay@1')
     const before = server.seen.length
     expect(await failure(source.open(version))).toMatchObject({ code: 'ERR_OUTRIGGER_MODEL_TOO_LARGE', maxBytes: 99_999, bytes: 100_000 })
@@ -561,7 +562,7 @@ describe('httpSource options', () => {
   it.each([
     [{}], [{ url: 'models.example' }], [{ url: 'ftp://models.example' }], [{ url: 'https://name:word@models.example' }], [{ url: 'http://x', timeoutMs: 0 }],
     [{ url: 'http://x', retries: -1 }], [{ url: 'http://x', redirectOrigins: ['https://cdn.example/path'] }], [{ url: 'http://x', cache: {} }], [{ url: 'http://x', cache: { path: 'a', keepVersions: 0 } }],
-    [{ url: 'http://x', maxBytes: -1 }], [{ url: 'http://x', headers: 'a' }], [{ url: 'http://x', timeout: 5 }], [undefined],
+    [{ url: 'http://x', limits: { maxFileBytes: -1 } }], [{ url: 'http://x', headers: 'a' }], [{ url: 'http://x', timeout: 5 }], [undefined],
   ])('refuses %j', (options) => {
     expect(() => httpSource(options as never)).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
   })

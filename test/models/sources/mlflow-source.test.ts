@@ -236,10 +236,10 @@ describe('mlflowSource and failures', () => {
     expect(await failure(source.resolve('delay@1'))).toMatchObject({ code: 'ERR_OUTRIGGER_MODEL_CORRUPT' })
   })
 
-  it('refuses folders without end, and more than maxBytes, before it downloads', async () => {
+  it('refuses folders without end, and more than its limits, before it downloads', async () => {
     const { server, path, source } = await registry()
     server.register('big', { ...onnxFiles('x'.repeat(5_000)) })
-    expect(await failure(sourceOf(server, path, { maxBytes: 4_000 }).resolve('big@1'))).toMatchObject({ code: 'ERR_OUTRIGGER_MODEL_TOO_LARGE' })
+    expect(await failure(sourceOf(server, path, { limits: { maxVersionBytes: 4_000 } }).resolve('big@1'))).toMatchObject({ code: 'ERR_OUTRIGGER_MODEL_TOO_LARGE' })
     expect(artifactsAsked(server)).toEqual([])
     server.spoil = (request, response) => {
       if (request.url?.includes('mlflow-artifacts/artifacts?') !== true) return false
