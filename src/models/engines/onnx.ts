@@ -70,6 +70,10 @@ export const onnxTensors = ({ ort, file = 'model.onnx', session = {} }: Pick<Onn
       } catch (error) {
         throw onnxFailed('load the ONNX model', error)
       }
+      if ((made as Partial<OnnxSession>).inputMetadata === undefined) {
+        await made.release()
+        throw new OutriggerError('ERR_OUTRIGGER_PEER_MISSING', 'Cannot load the ONNX model as onnxruntime must be of version 1.22 or later, which says what a model takes: current value does not', { package: packageName })
+      }
       // What the process grew by tells of weights that are held twice, and also of what others did meanwhile.
       const grown = Math.min(process.memoryUsage.rss() - before, 3 * size)
       try {
@@ -93,7 +97,7 @@ export const onnxTensors = ({ ort, file = 'model.onnx', session = {} }: Pick<Onn
  * are refused: onnxruntime by itself would look for them in the working directory. Inputs go in uncopied; outputs are
  * the caller's. What it writes to stderr are errors only (`session: { logSeverityLevel: 2 }` for warnings).
  *
- * @throws `ERR_OUTRIGGER_INVALID_OPTION`; while loading, `ERR_OUTRIGGER_PEER_MISSING` without `onnxruntime-node`,
+ * @throws `ERR_OUTRIGGER_INVALID_OPTION`; while loading, `ERR_OUTRIGGER_PEER_MISSING` without `onnxruntime-node` of 1.22 or later,
  * `ERR_OUTRIGGER_MODEL_CORRUPT` if the file is no ONNX model or another one is missing, `ERR_OUTRIGGER_ENGINE_FAILED` if
  * onnxruntime refuses it (an unknown operator or type, a newer opset); of a run, `ERR_OUTRIGGER_ENGINE_FAILED`
  * @example

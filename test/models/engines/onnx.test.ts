@@ -89,6 +89,13 @@ describe('onnx describes a model', () => {
     await model.dispose()
   })
 
+  it('not by a version of onnxruntime that does not know it', async () => {
+    const released: string[] = []
+    const old = { Tensor: ort.Tensor, InferenceSession: { create: async () => ({ inputNames: ['x'], outputNames: ['y'], release: async () => void released.push('released') }) as never } }
+    await expect(load(affine, { ort: old })).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_PEER_MISSING', message: expect.stringContaining('1.22') as string })
+    expect(released).toEqual(['released'])
+  })
+
   it('refuses what is no tensor and types that no array holds', async () => {
     const declared = { inputMetadata: [], release: async () => void released.push('released'), run: async () => ({}) }
     const released: string[] = []
