@@ -144,7 +144,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorHelp>> = {
     fix: 'Give the loader that engine, or publish the version for one that it has.',
   },
   ERR_OUTRIGGER_ENGINE_FAILED: {
-    when: 'An engine could not load a model, a run failed inside it, or a remote engine answered with an error. Its own error is in `cause`.',
+    when: 'An engine could not load a model, a run failed inside it, or a remote engine answered with an error. Its own error is in `cause`; of a remote one, `retryable` says whether it may pass, and `status` and `retryAfter` are those of the answer.',
     fix: 'Look at `cause`. If it came while loading, the files are not what the engine expects.',
   },
   ERR_OUTRIGGER_ENGINE_CRASHED: {

@@ -54,7 +54,8 @@ export const jsonOf = (bytes: Uint8Array): unknown => {
   try {
     return JSON.parse(text) as unknown
   } catch (error) {
-    const repaired = text.replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (found) => (found.startsWith('"') ? found : `"${found}"`))
+    // A text without an end goes to the end, so that nothing is looked at twice.
+    const repaired = text.replace(/"(?:[^"\\]|\\[^])*(?:"|\\?$)|-?\b(?:NaN|Infinity)\b/g, (found) => (found.startsWith('"') ? found : `"${found}"`))
     if (repaired === text) throw error
     return JSON.parse(repaired) as unknown
   }
@@ -70,6 +71,11 @@ const sizesOf = (value: unknown): number[] => {
   return sizes
 }
 
+const flatOf = (json: unknown): readonly unknown[] => {
+  if (!Array.isArray(json)) return [json]
+  return (json as unknown[]).some(Array.isArray) ? (json as unknown[]).flatMap(flatOf) : (json as unknown[])
+}
+
 /**
  * Nested or flat arrays as a tensor. Of floats `null` is NaN. Integers beyond 2⁵³, which JSON.parse has rounded, are
  * refused.
@@ -81,21 +87,16 @@ const sizesOf = (value: unknown): number[] => {
 export const tensorOf = (name: string, dtype: DType, json: unknown, shape: readonly number[] = sizesOf(json), decode?: (value: object) => unknown): Tensor => {
   const { array: Elements, encode, kind } = elementTypes[dtype]
   const float = isFloat(dtype)
+  const values = flatOf(json)
   const length = shape.reduce((product, size) => product * size, 1)
+  if (values.length !== length) throw badAnswer(name, `it must have ${length} elements, as its shape [${shape.join(', ')}] says`, values.length)
   const data = new Elements(length) as unknown[]
-  let at = 0
-  const add = (value: unknown): void => {
-    if (Array.isArray(value)) {
-      for (const item of value) add(item)
-      return
-    }
+  for (let at = 0; at < length; at += 1) {
+    const value = values[at]
     const plain = typeof value === 'object' && value !== null && decode !== undefined ? decode(value) : value
     const element = encode(float && plain === null ? Number.NaN : float && typeof plain === 'string' ? words[plain] : plain)
     if (element === undefined) throw badAnswer(name, `its elements must be ${kind}`, value)
-    if (at < length) data[at] = element
-    at += 1
+    data[at] = element
   }
-  add(json)
-  if (at !== length) throw badAnswer(name, `it must have ${length} elements, as its shape [${shape.join(', ')}] says`, at)
   return { dtype, shape, data } as unknown as Tensor
 }

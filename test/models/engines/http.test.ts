@@ -119,6 +119,8 @@ describe('http by the Open Inference Protocol', () => {
     ['an integer out of range', '{"outputs":[{"name":"y","datatype":"INT8","shape":[1],"data":[200]}]}', /integer from -128 to 127.*200/],
     ['null among integers', '{"outputs":[{"name":"y","datatype":"INT8","shape":[1],"data":[null]}]}', /integer/],
     ['another version', '{"model_version":"4","outputs":[]}', /must be of version 3.*4/],
+    ['fewer elements than a shape of gigabytes', '{"outputs":[{"name":"y","datatype":"FP32","shape":[1000000,1000000],"data":[1]}]}', /must have 1000000000000 elements.*current value is 1/],
+    ['a text that never ends', `{"outputs":NaN,"${'\\"'.repeat(100_000)}`, /protocol/],
     ['a null in the place of an output', '{"outputs":[null]}', /protocol/],
   ])('refuses an answer with %s', async (_, body, message) => {
     const server = await started(openInferenceServer())
