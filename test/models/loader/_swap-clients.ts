@@ -26,13 +26,17 @@ export interface Clients {
 
 const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
 
-/**
- * Starts clients of a model of one input, whose version v answers x · v. Each looks which version is live, calls, and holds
- * the answer against that version.
- *
- * @param pause - what a client does between two calls
- */
-export const startClients = (loader: ModelLoader<TensorRow, number>, count: number, pause: () => Promise<unknown> = turn): Clients => {
+/** What clients know, and how they behave. */
+export interface ClientOptions {
+  /** What a version answers. @default x · version */
+  readonly expected?: (version: number, x: number) => number
+  /** What a client does between two calls. @default it lets the event loop turn once */
+  readonly pause?: () => Promise<unknown>
+}
+
+/** Starts clients of a model of one input. Each looks which version is live, calls, and holds the answer against that version. */
+export const startClients = (loader: ModelLoader<TensorRow, number>, count: number, options: ClientOptions = {}): Clients => {
+  const { expected = (version, x) => version * x, pause = turn } = options
   const counts: ClientCounts = { rows: 0, hits: 0, shadowed: 0, faults: [], faultCount: 0 }
   const fault = (what: string): void => {
     counts.faultCount += 1
@@ -47,7 +51,8 @@ export const startClients = (loader: ModelLoader<TensorRow, number>, count: numb
   const row = (x: number): TensorRow => (x % 2 === 0 ? [x] : Float32Array.of(x))
   const hold = (what: string, version: string, x: number, output: number): void => {
     counts.rows += 1
-    if (output !== x * Number(version)) fault(`${what}: ${output} for ${x} instead of ${x * Number(version)} by version ${version}`)
+    const wanted = expected(Number(version), x)
+    if (output !== wanted) fault(`${what}: ${output} for ${x} instead of ${wanted} by version ${version}`)
   }
   const single = async (what: string, predict: Predictor<TensorRow, number>, x: number): Promise<void> => {
     const { version } = loader.identity

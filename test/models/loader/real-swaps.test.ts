@@ -58,7 +58,7 @@ describe('hot swap with real models under 64 clients', () => {
     await loader.whenReady()
     const perModel = open() - before
     expect(perModel).toBe(1)
-    const clients = startClients(loader, 64, rest)
+    const clients = startClients(loader, 64, { pause: rest })
     const order = [1, 2, 1, 3, 4, 3, 2, 4] // with two kept warm half of them are loaded
     for (let swap = 1; swap <= swaps; swap += 1) await loader.use(order[swap % order.length] as number)
     const { rows, hits, shadowed, faults } = await clients.stop()
