@@ -86,8 +86,9 @@ export class ModelRows<O, V extends OutputValue> implements RowModel<O> {
 
   #outputOf(columns: readonly OutputValue[][][], at: number): Row<O> {
     try {
-      const values = this.#readers.map((reader, output) => reader.labelled(columns[output]?.[at] as OutputValue[]) as V[])
-      if (this.#output === undefined) return values[0] as O
+      const [reader] = this.#readers
+      if (this.#output === undefined) return reader?.labelled(columns[0]?.[at] as OutputValue[]) as O
+      const values = this.#readers.map((one, output) => one.labelled(columns[output]?.[at] as OutputValue[]) as V[])
       return this.#output(values[0] as V[], Object.fromEntries(this.#readers.map(({ name }, output) => [name, values[output] as V[]])))
     } catch (error) {
       return new RowFailure(error)

@@ -61,13 +61,13 @@ export class RowPacker {
       for (let left = indices.length; left > 0; ) {
         const count = this.#batchSize ?? left
         const lengths = sizes.map(productOf)
-        let data: Data[] = []
+        const data: Data[] = []
         const packed: number[] = []
         while (packed.length < count && left > 0) {
           const index = waiting.next().value as number
           left -= 1
           try {
-            data = this.#place(rows[index], data, packed.length, count, sizes, lengths)
+            this.#place(rows[index], data, packed.length, count, sizes, lengths)
             packed.push(index)
           } catch (error) {
             fail(index, error)
@@ -102,19 +102,21 @@ export class RowPacker {
     return groups.values()
   }
 
-  /** Writes a row into its place in the buffers, which are made with the first. Where there is one place, a caller's array may take it. */
-  #place(row: unknown, buffers: readonly Data[], at: number, count: number, sizes: readonly Sizes[], lengths: readonly number[]): Data[] {
-    const data: Data[] = []
+  /** Writes a row into its place in the buffers. Where there is one place, a caller's array may take it, which nobody writes into. */
+  #place(row: unknown, buffers: Data[], at: number, count: number, sizes: readonly Sizes[], lengths: readonly number[]): void {
     for (let input = 0; input < this.#writers.length; input += 1) {
       const writer = this.#writers[input] as RowWriter
       const length = lengths[input] as number
       const value = this.#valueOf(row, writer)
       const same = count === 1 && !this.#takesInputs ? writer.asItIs(value, length) : undefined
-      const buffer = same ?? buffers[input] ?? this.#spares.take(input, count * length, (size) => writer.make(size))
-      if (same === undefined) writer.write(value, buffer, at * length, sizes[input] as Sizes)
-      data.push(buffer)
+      if (same !== undefined) {
+        buffers[input] = same
+      } else {
+        const buffer = (count > 1 ? buffers[input] : undefined) ?? this.#spares.take(input, count * length, (size) => writer.make(size))
+        buffers[input] = buffer
+        writer.write(value, buffer, at * length, sizes[input] as Sizes)
+      }
     }
-    return data
   }
 
   #tensors(data: readonly Data[], rows: number, sizes: readonly Sizes[], lengths: readonly number[]): Tensors {
