@@ -5,6 +5,7 @@
 import type { TfjsNode } from './cached.js'
 import { conformanceChecks } from './conformance-checks.js'
 import { figureChecks } from './figure-checks.js'
+import { isolationChecks } from './isolation-checks.js'
 import { lifetimeChecks } from './lifetime-checks.js'
 import { modelChecks } from './model-checks.js'
 import { savedModelChecks } from './saved-model-checks.js'
@@ -17,4 +18,4 @@ export interface ContractCheck {
   run(tf: TfjsNode): Promise<string>
 }
 
-export const contractOf = async (tf: TfjsNode): Promise<readonly ContractCheck[]> => [...modelChecks, ...(await conformanceChecks(tf)), ...savedModelChecks, ...lifetimeChecks, ...figureChecks]
+export const contractOf = async (tf: TfjsNode): Promise<readonly ContractCheck[]> => [...modelChecks, ...(await conformanceChecks(tf)), ...savedModelChecks, ...lifetimeChecks, ...isolationChecks, ...figureChecks]
