@@ -51,6 +51,24 @@ export interface StoreParts {
 const thingsOf = (name: string, version: number, manifest: ModelManifest, digest: string): string[] =>
   [versionFolder(name, version), blobKey(digest), ...manifest.files.map(({ sha256 }) => blobKey(sha256))]
 
+/**
+ * Reads what a reference leads to. If that is removed in between, the reference leads elsewhere by now: it is followed again,
+ * until it leads to the same as before.
+ */
+const unlessGone = async <T>(find: () => Promise<readonly [id: number, read: () => Promise<T>] | undefined>, none: () => Error): Promise<T> => {
+  for (let before: number | undefined; ;) {
+    const found = await find()
+    if (found === undefined) throw none()
+    const [id, read] = found
+    try {
+      return await read()
+    } catch (error) {
+      if (id === before || !hasCode(error, 'ERR_OUTRIGGER_MODEL_NOT_FOUND')) throw error
+      before = id
+    }
+  }
+}
+
 export class DepotStore implements ModelStore {
   readonly #parts: StoreParts
   readonly #by: string | null
@@ -86,15 +104,16 @@ export class DepotStore implements ModelStore {
       case 'latest':
       case 'range': {
         const { from, to } = parsed.kind === 'range' ? parsed : { from: 1, to: Infinity }
-        const [version] = await versions.published(parsed.name, { from, to, most: 1 })
-        if (version === undefined) throw notFound(reference, 'a version must be published')
-        return await versions.read(parsed.name, version)
+        return await unlessGone(async () => {
+          const [version] = await versions.published(parsed.name, { from, to, most: 1 })
+          return version === undefined ? undefined : [version, () => versions.read(parsed.name, version)]
+        }, () => notFound(reference, 'a version must be published'))
       }
-      case 'alias': {
-        const alias = await aliases.read(parsed.name, parsed.alias)
-        if (alias === undefined) throw notFound(reference, 'the alias must be set')
-        return await this.#target(reference, alias)
-      }
+      case 'alias':
+        return await unlessGone(async () => {
+          const alias = await aliases.read(parsed.name, parsed.alias)
+          return alias === undefined ? undefined : [alias.revision, () => this.#target(reference, alias)]
+        }, () => notFound(reference, 'the alias must be set'))
     }
   }
 

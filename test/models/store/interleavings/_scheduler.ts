@@ -44,6 +44,7 @@ export class Scheduler {
   #failure: { readonly error: unknown } | undefined
   /** Whether one program is alone, so that nothing is drawn. */
   #isAlone = false
+  #namedAt = -Infinity
   steps = 0
   kills = 0
 
@@ -57,8 +58,17 @@ export class Scheduler {
   async alone(name: string, program: (fileSystem: FileSystem) => Promise<void>): Promise<void> {
     this.trace.push(`${name} alone`)
     this.#isAlone = true
-    await program(this.#fileSystem({ name, priority: 0, state: 'running', isBusy: true }))
+    let isDone = false
+    const running = program(this.#fileSystem({ name, priority: 0, state: 'running', isBusy: true })).finally(() => { isDone = true })
+    running.catch(() => {}) // thrown below
+    // Whatever does not end by itself waits for time to pass.
+    for (let waited = 0; !isDone; waited += 1) {
+      for (let tick = 0; tick < mostTicks * 100 && !isDone; tick += 1) await undefined
+      if (waited > 1000) throw new Error(`${name} does not go on`)
+      if (!isDone) await this.#clock.advance(1000)
+    }
     this.#isAlone = false
+    await running
   }
 
   /** Starts a program. What it throws ends the whole run. It gets a way to wait until so many more steps have been made by all. */
@@ -89,13 +99,16 @@ export class Scheduler {
         continue
       }
       this.steps += 1
-      if (this.#random.next() < cut) {
-        this.#cutPower()
+      // Just after a name was given is when most can be lost.
+      const chance = this.steps - this.#namedAt < 4 ? cut * 5 : cut
+      if (this.#random.next() < chance) {
+        this.cutPower()
         return 'cut'
       }
       const step = this.#draw()
       if (this.#random.next() < kill) this.#kill(step)
       else step.run()
+      if (step.name.startsWith('link ')) this.#namedAt = this.steps
       if (this.#random.next() < 0.02) await this.#clock.advance(this.#random.integer(2000))
     }
   }
@@ -112,7 +125,7 @@ export class Scheduler {
   async #waitForTime(): Promise<void> {
     for (let waited = 0; this.#pending.length === 0 && this.#actors.some(({ state }) => state === 'running'); waited += 1) {
       if (waited > 1000) throw new Error(`nobody goes on: ${this.#actors.map(({ name, state }) => `${name} ${state}`).join(', ')}`)
-      await this.#clock.advance(100)
+      await this.#clock.advance(1000)
     }
   }
 
@@ -140,7 +153,8 @@ export class Scheduler {
     this.#pending = this.#pending.filter(({ actor }) => actor !== step.actor)
   }
 
-  #cutPower(): void {
+  /** Ends every program, and leaves of the disk what a power cut may. */
+  cutPower(): void {
     this.trace.push('the power is cut')
     for (const actor of this.#actors) if (actor.state === 'running') actor.state = 'killed'
     this.#actors = []

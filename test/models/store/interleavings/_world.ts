@@ -1,6 +1,6 @@
 /**
- * One run of a store among publishers, alias movers, pollers and a partial copy, with kills and power cuts, all drawn from
- * one seed. It throws at the first load that is not exactly what somebody published, and when something that a store
+ * One run of a store among publishers, alias movers, pollers, holders, taggers, removers, collections and a partial copy, with
+ * kills and power cuts, all drawn from one seed. It throws at the first load that is not exactly what somebody published, and when something that a store
  * promised is not there.
  */
 import { isOutriggerError } from '../../../../src/core/errors.js'
@@ -49,6 +49,10 @@ class Truth {
   #seen = new Map<number, string>()
   #moves = new Map<number, string>()
   lastMove: ModelAlias | undefined
+  /** Versions that somebody has begun to remove: they may be gone. */
+  readonly #removals = new Set<number>()
+  /** Tags of versions, as far as setting them has returned. */
+  readonly tags = new Map<number, Record<string, string>>()
   loads = 0
   publishes = 0
   readonly refusals: Record<string, number> = {}
@@ -63,6 +67,20 @@ class Truth {
     if (other !== undefined) throw new Broken(`version ${version} was published twice: ${other} and ${digest}`)
     this.published.set(version, digest)
     this.see(version, digest)
+  }
+
+  removing(...versions: readonly number[]): void {
+    for (const version of versions) this.#removals.add(version)
+  }
+
+  /** Whether a version must be found. */
+  mustBeThere(version: number): boolean {
+    return this.published.has(version) && !this.#removals.has(version)
+  }
+
+  /** The highest version that must be found, 0 if there is none. */
+  get latest(): number {
+    return Math.max(0, ...[...this.published.keys()].filter((version) => this.mustBeThere(version)))
   }
 
   see(version: number, digest: string): void {
@@ -182,10 +200,10 @@ class World {
         await pause()
         const [current] = await store.aliases(name)
         const expect = this.#chance(0.7) ? { expect: current?.version ?? null } : {}
-        const target = 1 + this.#random.integer(3)
-        const mustBeThere = this.truth.published.has(target)
-        await store.setAlias(name, alias, target, expect).then((moved) => this.truth.moved(moved), (error: unknown) =>
-          this.truth.refused(error, 'ERR_OUTRIGGER_ALIAS_CONFLICT', mustBeThere ? '' : absent))
+        const latest = Math.max(0, ...(await store.list(name)).map(({ version }) => version))
+        const target = this.#chance(0.7) && latest > 0 ? latest : 1 + this.#random.integer(3)
+        const moved = this.#chance(0.2) ? store.rollback(name, alias) : store.setAlias(name, alias, target, expect)
+        await moved.then((to) => this.truth.moved(to), (error: unknown) => this.truth.refused(error, 'ERR_OUTRIGGER_ALIAS_CONFLICT', absent))
       }
     }, 80)
   }
@@ -194,25 +212,64 @@ class World {
   async #poll(store: ModelStore): Promise<void> {
     const version = 1 + this.#random.integer(4)
     const reference = [`${name}@latest`, `${name}@${alias}`, `${name}@${version}`][this.#random.integer(3)] ?? ''
-    const latest = Math.max(0, ...this.truth.published.keys())
-    const { lastMove } = this.truth
-    const mustBeThere = reference.endsWith('latest') ? latest > 0 : reference.endsWith(alias) ? lastMove !== undefined : this.truth.published.has(version)
+    const { lastMove, latest } = this.truth
+    const isThere = (): boolean => (reference.endsWith('latest') ? latest > 0 && this.truth.latest > 0 : reference.endsWith(alias) ? lastMove !== undefined : this.truth.mustBeThere(version))
+    const wasThere = isThere()
     try {
       const opened = await store.open(reference)
       this.truth.check(opened)
       this.truth.see(opened.version, opened.digest)
-      if (reference.endsWith('latest') && opened.version < latest) throw new Broken(`the latest version is ${opened.version} after ${latest} was published`)
+      if (reference.endsWith('latest') && opened.version < latest && this.truth.mustBeThere(latest)) throw new Broken(`the latest version is ${opened.version} after ${latest} was published`)
       if (reference === `${name}@${version}` && opened.version !== version) throw new Broken(`${reference} gave version ${opened.version}`)
     } catch (error) {
-      this.truth.refused(error, mustBeThere ? '' : absent)
+      this.truth.refused(error, wasThere && isThere() ? '' : absent)
     }
+  }
+
+  /** Uses a version for a while, during which it must not go away. */
+  async #hold(store: ModelStore, pause: () => Promise<void>): Promise<void> {
+    try {
+      const hold = await store.hold(`${name}@${this.#chance(0.5) ? 'latest' : 1 + this.#random.integer(3)}`)
+      await pause()
+      const opened = await store.open(hold.version).catch((error: unknown) => { throw new Broken(`a version in use is ${String(error)}`) })
+      this.truth.check(opened)
+      await hold.release()
+    } catch (error) {
+      this.truth.refused(error, absent)
+    }
+  }
+
+  /** Removes a version, or whatever a policy does not keep, or only what nobody needs. */
+  #remover(who: string): void {
+    this.#spawn(who, async (fileSystem) => {
+      const store = this.#store(fileSystem)
+      if (this.#chance(0.5)) {
+        const version = 1 + this.#random.integer(3)
+        this.truth.removing(version)
+        await store.removeVersion(name, version).catch((error: unknown) => this.truth.refused(error, absent, 'ERR_OUTRIGGER_MODEL_IN_USE'))
+      }
+      const isKeeping = this.#chance(0.3)
+      if (isKeeping) this.truth.removing(1, 2, 3, 4, 5, 6, 7, 8, 9)
+      await store.gc({ graceMs: 0, ...(isKeeping ? { keep: { latest: 1 } } : {}) })
+    }, 80)
+  }
+
+  /** Sets a tag of its own, which no other change may lose. */
+  #tagger(who: string): void {
+    this.#spawn(who, async (fileSystem) => {
+      const version = 1 + this.#random.integer(2)
+      await this.#store(fileSystem).tag(name, version, { [who]: 'set' }).then(() => {
+        this.truth.tags.set(version, { ...this.truth.tags.get(version), [who]: 'set' })
+      }, (error: unknown) => this.truth.refused(error, absent))
+    }, 80)
   }
 
   #poller(who: string): void {
     this.#spawn(who, async (fileSystem, pause) => {
       for (let poll = 0; poll < 2; poll += 1) {
         await pause()
-        await this.#poll(this.#store(fileSystem))
+        if (this.#chance(0.2)) await this.#hold(this.#store(fileSystem), pause)
+        else await this.#poll(this.#store(fileSystem))
       }
     }, 60)
   }
@@ -243,15 +300,16 @@ class World {
         if ((await fileSystem.lstat(`/store${path}`)).isDirectory()) return await copyFolder(path)
         const from = await fileSystem.open(`/store${path}`, 'r')
         const into = await fileSystem.open(to + path, 'wx')
+        const { size } = await from.stat()
+        const half = size >> 1
         const pieces: [number, Uint8Array][] = []
-        for (let position = 0; ;) {
-          const buffer = new Uint8Array(150)
-          const { bytesRead } = await from.read(buffer, 0, buffer.length, position)
-          if (bytesRead === 0) break
-          pieces.push([position, buffer.subarray(0, bytesRead)])
-          position += bytesRead
+        for (const [start, end] of [[0, half], [half, size]] as const) {
+          const piece = new Uint8Array(end - start)
+          let done = 0
+          for (let count = 1; count > 0 && done < piece.length; done += count) count = (await from.read(piece, done, piece.length - done, start + done)).bytesRead
+          pieces.push([start, piece])
         }
-        if (this.#chance(0.3)) pieces.reverse() // the size is there before the front, as where several connections load one file
+        if (this.#chance(0.5)) pieces.reverse() // the size is there before the front, as where several connections load one file
         for (const [position, piece] of pieces) await writeAll(into, piece, position)
       }
       await copyFolder('').catch((error: unknown) => {
@@ -268,24 +326,34 @@ class World {
     if (this.#chance(0.5)) this.#mover('mover 1')
     if (this.#chance(0.2)) this.#mover('mover 2')
     this.#poller('poller')
+    if (this.#chance(0.25)) this.#remover('remover')
+    if (this.#chance(0.1)) this.#remover('another remover')
+    for (const who of ['tagger 1', 'tagger 2']) if (this.#chance(0.2)) this.#tagger(`${who} of era ${index}`)
     const copy = `/copy-${index}`
     const isCopied = this.#chance(0.3)
     if (isCopied) this.#copier(copy)
-    const ended = await this.scheduler.run({ kill: this.#chance(0.5) ? 0.005 : 0, cut: isLast ? 0 : 0.01 })
+    let ended = await this.scheduler.run({ kill: this.#chance(0.5) ? 0.005 : 0, cut: isLast ? 0 : 0.01 })
+    if (ended === 'done' && this.#chance(0.3)) {
+      // What has returned must stay, also if the power goes when nobody is at work any more.
+      this.scheduler.cutPower()
+      ended = 'cut'
+    }
     if (ended === 'cut') {
       this.cuts += 1
       this.truth.powerCut()
     }
-    if (isCopied && this.#chance(0.5)) {
-      // Somebody goes on working with the copy, however far it got, and publishes what it holds in part.
-      await this.#alone('successor', async (fileSystem) => {
-        const store = this.#store(fileSystem, copy)
-        await this.#pollCopy(store)
-        const published = await this.#publish(store, 9)
-        if (published === undefined) throw new Broken('the copy takes no version')
-        this.truth.check(await store.open(`${name}@9`))
-      })
-    }
+    if (isCopied && this.#chance(0.5)) await this.#succeed(copy)
+  }
+
+  /** Somebody goes on working with a copy, however far it got, and publishes what it holds in part. */
+  async #succeed(copy: string): Promise<void> {
+    await this.#alone('successor', async (fileSystem) => {
+      const store = this.#store(fileSystem, copy)
+      await this.#pollCopy(store)
+      const published = await this.#publish(store, 1000)
+      if (published === undefined) throw new Broken('the copy takes no version')
+      this.truth.check(await store.open(`${name}@1000`))
+    })
   }
 
   /** In the end everything that was promised is there, everything that is listed opens, and the store goes on working. */
@@ -299,11 +367,16 @@ class World {
         this.truth.see(opened.version, opened.digest)
       }
       for (const [version, digest] of this.truth.published) {
+        if (!this.truth.mustBeThere(version)) continue
         const found = await store.resolve(digest)
         if (found.version !== version) throw new Broken(`the digest of version ${version} leads to ${found.version}`)
+        for (const [key, value] of Object.entries(this.truth.tags.get(version) ?? {})) if (found.tags?.[key] !== value) throw new Broken(`version ${version} has lost the tag ${key}`)
       }
+      const faults = (await store.verify()).faults.filter(({ isHarmful }) => isHarmful)
+      if (faults.length > 0) throw new Broken(`verify finds ${JSON.stringify(faults)}`)
       const [found] = await store.aliases(name)
       const { lastMove } = this.truth
+      if (lastMove !== undefined) this.truth.check(await store.open(`${name}@${alias}`))
       if (lastMove !== undefined && (found === undefined || found.revision < lastMove.revision)) throw new Broken(`the alias has forgotten revision ${lastMove.revision}`)
       const published = await this.#publish(store)
       if (published === undefined) throw new Broken('the store takes no version')
