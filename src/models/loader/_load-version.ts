@@ -9,7 +9,7 @@ import type { Engine, EngineDescription, EngineModel, EngineMembers, EngineObjec
 import type { LoadModel } from '../engines/function.js'
 import { signatureFaults } from '../manifest/signature-compatibility.js'
 import { checkTrust, type TrustPolicy } from '../manifest/trust.js'
-import { identityOf, type ModelSource, type ModelVersion, type OpenedModel } from '../store/model-store.js'
+import { identityOf, type ModelHold, type ModelSource, type ModelStore, type ModelVersion, type OpenedModel } from '../store/model-store.js'
 import { LoadedVersion } from './_loaded-version.js'
 import { subjectOf, type Reporter } from './_reporter.js'
 import { withinLimit, type TimeLimit } from './_time-limit.js'
@@ -20,6 +20,8 @@ import { atStage, Refusal } from './refusal.js'
 /** The options of a loader that loading a version needs, checked. */
 export interface LoadSettings<I, O> {
   readonly store: ModelSource
+  /** Says in the store that a version is in use, for as long as it is in memory. */
+  readonly hold: ModelStore['hold'] | undefined
   readonly engines: readonly Engine<unknown, unknown>[] | undefined
   readonly load: LoadModel<unknown, unknown> | undefined
   readonly build: ((engine: Predictor<unknown, unknown>, version: OpenedModel) => Predictor<I, O> | Promise<Predictor<I, O>>) | undefined
@@ -51,18 +53,39 @@ export interface LoadAttempt {
  *
  * @throws `Refusal`; or what the signal says
  */
-export const verifyVersion = async <I, O>(settings: LoadSettings<I, O>, { life, signal, before }: LoadAttempt): Promise<OpenedModel> => {
+export const verifyVersion = async <I, O>(settings: LoadSettings<I, O>, attempt: LoadAttempt): Promise<OpenedModel> => {
   const { store, runtime: { clock }, loadTimeoutMs, compatibility, trust, load, requireGolden } = settings
+  const { life, signal, before } = attempt
   const { version } = life
   // The bare minimum before anything of it is read or run.
   const { signedBy } = await atStage('trust', () => checkTrust(version, trust))
   if (load === undefined) engineOf(settings, version)
   if (requireGolden && (version.manifest.golden ?? []).length === 0) throw new Refusal('golden', 'it has no golden predictions, and the loader requires some')
   if (compatibility === 'callers') checkCallers(before, version)
-  const opened = await atStage('open', () => withinLimit({ clock, ms: loadTimeoutMs, step: `read ${subjectOf(version)}`, signal }, () => store.open(version)))
+  if (settings.hold !== undefined) await holdVersion(settings.hold, attempt, { clock, ms: loadTimeoutMs, step: `hold ${subjectOf(version)}`, signal })
+  const opened = await atStage('open', () => withinLimit({ clock, ms: loadTimeoutMs, step: `read ${subjectOf(version)}`, signal }, (given) => store.open(version, { signal: given })))
   life.go('verified', signedBy.length === 0 ? 'its files are what its manifest says' : 'it is signed, and its files are what its manifest says', signedBy.length === 0 ? {} : { signedBy })
   // By the manifest that was trusted, whatever the source says by now.
   return { ...version, files: opened.files }
+}
+
+/** Serving goes before housekeeping: a store that takes no hold is a notice. */
+const holdVersion = async (hold: ModelStore['hold'], { life, reporter, closers }: LoadAttempt, limit: TimeLimit): Promise<void> => {
+  const { name, version, digest } = life.version
+  const subject = subjectOf(life.version)
+  const release = async (held: ModelHold): Promise<void> => {
+    try {
+      await held.release()
+    } catch (error) {
+      reporter.notice(`Ending the hold of ${subject} failed; it ends by its time.`, error)
+    }
+  }
+  try {
+    const held = await withinLimit(limit, () => hold(`${name}@${version}`), (late) => void release(late))
+    closers.push(() => release(held))
+  } catch (error) {
+    reporter.notice(`The store could not be told that ${subject} is in use.`, error, { subject, digest })
+  }
 }
 
 /** Whether the callers of one version are served by a later one. To go back to an earlier one is a decision that nobody is to be kept from. */

@@ -227,9 +227,9 @@ export class Loader<I, O> implements LoaderStageHost<I, O>, Tenant {
     }
   }
 
-  /** A version of this number never changes, so nobody need be asked for it. */
+  /** A version of this number or digest never changes, so nobody need be asked for it. */
   #inMemory(target: string): LoadedVersion<I, O> | undefined {
-    return this.#shelf.find(({ identity }) => identity.version === target)
+    return this.#shelf.find(({ identity }) => identity.version === target || identity.digest === target)
   }
 
   #held(digest: string): LoadedVersion<I, O> | undefined {
@@ -255,7 +255,7 @@ export class Loader<I, O> implements LoaderStageHost<I, O>, Tenant {
   async #ask(target: string): Promise<ModelVersion> {
     const { store, name, runtime: { clock }, loadTimeoutMs } = this.#settings
     const reference = `${name}@${target}`
-    return await withinLimit({ clock, ms: loadTimeoutMs, step: `resolve ${reference}`, signal: this.#closing.signal }, () => store.resolve(reference))
+    return await withinLimit({ clock, ms: loadTimeoutMs, step: `resolve ${reference}`, signal: this.#closing.signal }, (given) => store.resolve(reference, { signal: given }))
   }
 
   async #bring(change: Change, target: string, version: ModelVersion, why: string): Promise<ModelIdentity> {

@@ -10,9 +10,9 @@ import type { Engine } from '../engines/engine.js'
 import type { LoadModel } from '../engines/function.js'
 import { isolated } from '../isolation/isolated.js'
 import type { Isolation, IsolationOptions } from '../isolation/isolation-options.js'
-import { checkModelName, checkTarget } from '../manifest/names.js'
+import { checkModelName, checkTarget, parseReference } from '../manifest/names.js'
 import { trustPolicy, type TrustPolicy, type TrustPolicyOptions } from '../manifest/trust.js'
-import type { ModelSource, ModelVersion, OpenedModel } from '../store/model-store.js'
+import type { ModelSource, ModelStore, ModelVersion, OpenedModel } from '../store/model-store.js'
 import type { LoaderSettings } from './_loader-settings.js'
 import type { WaitingRule } from './_waiting-room.js'
 import type { WarmUp } from './gate.js'
@@ -26,9 +26,11 @@ export interface LoaderOptions<I, O> {
   readonly store: ModelSource
   /** The model's name in the store. */
   readonly name: string
-  /** What to follow: an alias, `latest`, or a version that it stays with. @default 'latest' */
+  /** What to follow: an alias, `latest`, the highest of a range (`2..4`, `2..`), or a version that it stays with. @default 'latest' */
   readonly follow?: string | number
 
+  /** Says in the store which versions are in memory here, so that neither `gc` nor `removeVersion` takes them away. It writes to the store. @default false */
+  readonly hold?: boolean
   /** What a version must be to be loaded at all: listed, signed; asked before anything of it is read. @default `{ require: 'digest' }` */
   readonly trust?: TrustPolicy | TrustPolicyOptions
   /**
@@ -108,17 +110,21 @@ export type BuiltLoaderOptions<EI, EO, I, O> = LoaderOptions<I, O> & LoadedBy<EI
 
 const owner = 'modelLoader'
 const known: readonly (keyof BuiltLoaderOptions<unknown, unknown, unknown, unknown>)[] = [
-  'store', 'name', 'follow', 'engines', 'isolate', 'load', 'build', 'trust', 'compatibility', 'warmup', 'check', 'requireGolden', 'pool', 'strategy', 'memoryBudgetBytes', 'keepWarm', 'drainMs', 'unavailable',
+  'store', 'name', 'follow', 'hold', 'engines', 'isolate', 'load', 'build', 'trust', 'compatibility', 'warmup', 'check', 'requireGolden', 'pool', 'strategy', 'memoryBudgetBytes', 'keepWarm', 'drainMs', 'unavailable',
   'retries', 'retryDelayMs', 'loadTimeoutMs', 'gateTimeoutMs', 'quarantined', 'clock', 'random', 'input', 'output',
 ]
 
 /** The options, checked and complete. @throws `ERR_OUTRIGGER_INVALID_OPTION` */
 export const settingsOf = <I, O>(options: ModelLoaderOptions<I, O> | BuiltLoaderOptions<unknown, unknown, I, O>): LoaderSettings<I, O> => {
   optionsObject(owner, options, known)
-  const { store, name, follow = 'latest', engines, isolate, load, build, trust = { require: 'digest' }, compatibility = options.build === undefined ? 'callers' : 'off', warmup, check, requireGolden = false, pool, strategy = pool === undefined ? 'available' : 'auto', memoryBudgetBytes, keepWarm = 0, drainMs = 30_000, unavailable = pool === undefined ? 'fail' : { waitMs: 30_000 }, retries = 5, retryDelayMs = 500, loadTimeoutMs = 120_000, gateTimeoutMs = 60_000, quarantined, clock, random, input, output } = options
+  const { store, name, follow = 'latest', hold = false, engines, isolate, load, build, trust = { require: 'digest' }, compatibility = options.build === undefined ? 'callers' : 'off', warmup, check, requireGolden = false, pool, strategy = pool === undefined ? 'available' : 'auto', memoryBudgetBytes, keepWarm = 0, drainMs = 30_000, unavailable = pool === undefined ? 'fail' : { waitMs: 30_000 }, retries = 5, retryDelayMs = 500, loadTimeoutMs = 120_000, gateTimeoutMs = 60_000, quarantined, clock, random, input, output } = options
   checkModelName('create modelLoader', name)
   if (store === undefined || store === null) throw new InvalidOptionError(`Cannot create ${owner} as \`store\` must have \`resolve\` and \`open\`: current value is ${String(store)}`)
   membersOption(owner, 'store', store, ['resolve', 'open'])
+  const target = checkTarget(follow)
+  parseReference(`${name}@${target}`)
+  if (typeof hold !== 'boolean') throw new InvalidOptionError(`Cannot create ${owner} as \`hold\` must be true or false: current value is ${String(hold)}`)
+  if (hold) membersOption(owner, 'store', store as ModelStore, ['hold'])
   if ((engines === undefined) === (load === undefined)) throw new InvalidOptionError(`Cannot create ${owner} as it needs either \`engines\` or \`load\`: current value has ${load === undefined ? 'neither' : 'both'}`)
   if (engines !== undefined && !Array.isArray(engines)) throw new InvalidOptionError(`Cannot create ${owner} as \`engines\` must be an array: current value is ${typeof engines}`)
   for (const engine of engines ?? []) stringOption(owner, 'engines[].name', engine.name)
@@ -142,7 +148,8 @@ export const settingsOf = <I, O>(options: ModelLoaderOptions<I, O> | BuiltLoader
   return {
     store,
     name,
-    follow: checkTarget(follow),
+    follow: target,
+    hold: hold ? (reference) => (store as ModelStore).hold(reference) : undefined,
     engines: isolate === undefined ? engines as readonly Engine<unknown, unknown>[] | undefined : engines?.map((engine) => isolatedBy(engine as Engine<unknown, unknown>, isolate, clock, random)),
     load: load as LoadModel<unknown, unknown> | undefined,
     build: build as BuiltLoaderOptions<unknown, unknown, I, O>['build'] | undefined,
