@@ -8,6 +8,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import type * as Tensorflow from '@tensorflow/tfjs'
 import type * as outrigger from 'outrigger'
 import type * as batching from 'outrigger/batch'
 import type * as models from 'outrigger/models'
@@ -30,13 +31,13 @@ interface Subject { readonly engine: AnyEngine; readonly files: Files; close?():
 
 const onnxFiles: Files = { 'model.onnx': onnxMlp(layers) }
 
-const perceptron = async (tf: typeof import('@tensorflow/tfjs')): Promise<Files> => {
+const perceptron = async (tf: typeof Tensorflow): Promise<Files> => {
   const model = tf.sequential({ layers: [tf.layers.dense({ units: 128, inputShape: [784], activation: 'relu' }), tf.layers.dense({ units: 10, activation: 'softmax' })] })
   model.setWeights(layers.flatMap(({ weights, bias, inputs, outputs }) => [tf.tensor(weights, [inputs, outputs]), tf.tensor(bias)]))
   return await tfjsFiles(model)
 }
 
-const tfjsOn = async (backend: 'cpu' | 'wasm'): Promise<{ readonly tf: typeof import('@tensorflow/tfjs'); readonly files: Files }> => {
+const tfjsOn = async (backend: 'cpu' | 'wasm'): Promise<{ readonly tf: typeof Tensorflow; readonly files: Files }> => {
   const tf = await import('@tensorflow/tfjs')
   if (backend === 'wasm') await import('@tensorflow/tfjs-backend-wasm')
   tf.enableProdMode()
@@ -78,7 +79,7 @@ const subjects: Readonly<Record<string, () => Promise<Subject>>> = {
     return { engine: tfjs(tf) as AnyEngine, files }
   },
   'tfjs-node': async () => {
-    const tf = loadTfjsNode() as unknown as typeof import('@tensorflow/tfjs')
+    const tf = loadTfjsNode() as unknown as typeof Tensorflow
     return { engine: tfjs(tf) as AnyEngine, files: await perceptron(tf) }
   },
   onnx: async () => ({ engine: onnx({ session }) as AnyEngine, files: onnxFiles }),
