@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { signManifest } from '../../../src/models/manifest/signature.js'
 import { checkTrust, trustPolicy } from '../../../src/models/manifest/trust.js'
+import type { ModelDepot } from '../../../src/models/store/depot.js'
 import { modelStore } from '../../../src/models/store/model-store.js'
 import { bytesAt, code, keysOf, kit, overwrite, publishMany, version } from './_store-kit.js'
 
@@ -25,6 +26,28 @@ describe('versions and ranges', () => {
     await publishMany(store, 6)
     await store.removeVersion('delay', 5)
     expect(await store.resolve(reference).then((found) => found.version, (error: { code: string }) => error.code)).toBe(expected)
+  })
+
+  it.each(['delay@latest', 'delay@1..3', 'delay@champion'])('%s is followed again if what it led to is removed in between', async (reference) => {
+    const { store, depot } = kit()
+    await publishMany(store, 2)
+    await store.setAlias('delay', 'champion', 2)
+    let looks = 0
+    const slow: ModelDepot = {
+      names: (prefix) => depot.names(prefix), list: (prefix) => depot.list(prefix), create: (key, bytes) => depot.create(key, bytes), writeBlob: (key, blob, chunks) => depot.writeBlob(key, blob, chunks), remove: (key) => depot.remove(key),
+      read: async (key, use) => {
+        const found = await depot.read(key, use)
+        // After the first look at what the reference leads to.
+        if (looks === 0 && (key.includes('/aliases/') || (reference !== 'delay@champion' && key.includes('/versions/2/')))) {
+          looks += 1
+          await store.setAlias('delay', 'champion', 1)
+          await store.removeVersion('delay', 2)
+        }
+        return found
+      },
+    }
+    expect((await modelStore({ depot: slow }).resolve(reference)).version).toBe(1)
+    expect(looks).toBe(1)
   })
 
   it('a range and latest do not pass over a damaged version', async () => {
