@@ -1,7 +1,7 @@
 /** The audit trail: the lines of all logs, merged by time. */
 import { hasCode } from '../../core/errors.js'
 import { ChangeLog } from './_change-log.js'
-import type { StoreParts } from './_depot-store.js'
+import type { StoreParts } from './_parts.js'
 import { corrupt } from './_faults.js'
 import { placeOf, type LogPlace } from './_layout.js'
 import type { AuditLine, ModelChange } from './change.js'

@@ -19,7 +19,7 @@ interface Line { readonly revision: number }
 const seal = (line: unknown): string => sha256Hex(canonicalJson(line, 'a change'))
 
 const parse = (bytes: Uint8Array, key: string): JsonObject => {
-  const text = new TextDecoder().decode(bytes)
+  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
   try {
     const { sha256, ...line } = JSON.parse(text) as JsonObject
     if (line['formatVersion'] === 1 && sha256 === seal(line) && canonicalJson({ ...line, sha256 } as JsonObject) === text) return line

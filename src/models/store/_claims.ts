@@ -20,7 +20,8 @@ import type { ModelDepot } from './depot.js'
 
 /** How far the clocks of two processes may be apart. */
 export const marginMs = 30_000
-const collectMs = 60_000
+/** How long a collection may remove what it has named. One that has died makes those wait who want just that. */
+const collectMs = 120_000
 const pollMs = 50
 const maxClaimBytes = 64 * 1024 * 1024
 
@@ -34,7 +35,7 @@ interface Claim {
 /** What a collection may do. */
 export interface Collecting {
   /** Those of its things that nobody holds. */
-  readonly free: readonly string[]
+  readonly free: ReadonlySet<string>
   /** Who holds the others. */
   readonly heldBy: readonly string[]
   /** Whether there is time left to remove one more. */
@@ -81,7 +82,7 @@ export class Claims {
   /** Calls `use` with those of the things that nobody holds; who wants one of them meanwhile waits. */
   async collecting<T>(things: readonly string[], use: (collecting: Collecting) => Promise<T>): Promise<T> {
     const until = this.clock.wall() + collectMs
-    const key = await this.write(collectingFolder, until + marginMs, things, null, true)
+    const key = await this.write(collectingFolder, until, things, null, true)
     try {
       return await use({ ...await this.held(things), isOpen: () => this.clock.wall() < until })
     } finally {
@@ -94,7 +95,7 @@ export class Claims {
     const holds = await this.#live(holdsFolder)
     const isHeld = (thing: string) => ({ things: held }: Claim): boolean => held?.has(thing) ?? true
     return {
-      free: things.filter((thing) => !holds.some(isHeld(thing))),
+      free: new Set(things.filter((thing) => !holds.some(isHeld(thing)))),
       heldBy: holds.filter((hold) => things.some((thing) => isHeld(thing)(hold))).map(({ by }) => by ?? 'somebody'),
     }
   }

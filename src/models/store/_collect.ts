@@ -3,11 +3,12 @@ import { hasCode, InvalidOptionError, OutriggerError } from '../../core/errors.j
 import { numberOption } from '../../core/options.js'
 import { checkVersionPolicy, selectVersions, type VersionPolicy } from '../manifest/version-policy.js'
 import type { Author } from './_attribution.js'
-import type { StoreParts } from './_depot-store.js'
+import type { Collecting } from './_claims.js'
+import type { StoreParts } from './_parts.js'
 import { notFound } from './_faults.js'
 import { placeOf, versionFolder } from './_layout.js'
 import { findVersions, References, type VersionAt } from './_references.js'
-import { removedFault, type VersionLine } from './_versions.js'
+import { removedFault, type RemovedLine } from './_versions.js'
 import type { Attribution } from './change.js'
 import type { DepotEntry } from './depot.js'
 
@@ -43,10 +44,18 @@ const day = 86_400_000
 const temporaryMs = 600_000
 const batchSize = 1000
 
-const batchesOf = <T>(items: readonly T[]): T[][] => {
-  const batches: T[][] = []
-  for (let start = 0; start < items.length; start += batchSize) batches.push(items.slice(start, start + batchSize))
-  return batches
+/** The time is over in which others know what is about to be removed. */
+const tooSlow = (action: string): OutriggerError =>
+  new OutriggerError('ERR_OUTRIGGER_STORE_FAILED', `Cannot ${action} as the store must be looked through in two minutes: current value is more`)
+
+/** Handles items in batches; what a batch had no time for is taken again. */
+const inBatches = async <T>(items: readonly T[], handle: (batch: readonly T[]) => Promise<readonly T[]>): Promise<void> => {
+  for (let rest = items; rest.length > 0;) {
+    const batch = rest.slice(0, batchSize)
+    const left = await handle(batch)
+    if (left.length === batch.length) throw tooSlow('collect garbage')
+    rest = [...left, ...rest.slice(batchSize)]
+  }
 }
 
 const inUse = (name: string, version: number, constraint: string, value: string): OutriggerError =>
@@ -64,29 +73,30 @@ export class Collector {
   /** Removes a version; see `ModelStore.removeVersion`. */
   async remove(name: string, version: number, author: Author): Promise<void> {
     const { aliases, claims, versions } = this.#parts
-    const line = await versions.log(name, version).lastRevision()
-    if (line === 0) throw notFound(`${name}@${version}`, 'it must be published')
-    let isDone = false
-    while (!isDone) {
-      isDone = await claims.collecting([versionFolder(name, version)], async ({ free, heldBy, isOpen }) => {
-        if (free.length === 0) throw inUse(name, version, 'nobody may use it', `in use by ${heldBy.join(', ')}`)
-        const pointing = (await aliases.list(name)).filter((alias) => alias.version === version).map(({ alias }) => alias)
-        if (pointing.length > 0) throw inUse(name, version, 'no alias may point to it', pointing.join(', '))
-        return isOpen() && await this.#bury(name, version, author)
-      })
-    }
+    const what = `${name}@${version}`
+    if (await versions.log(name, version).lastRevision() === 0) throw notFound(what, 'it must be published')
+    await claims.collecting([versionFolder(name, version)], async ({ free, heldBy, isOpen }) => {
+      if (free.size === 0) throw inUse(name, version, 'nobody may use it', `in use by ${heldBy.join(', ')}`)
+      const pointing = (await aliases.list(name)).filter((alias) => alias.version === version).map(({ alias }) => alias)
+      if (pointing.length > 0) throw inUse(name, version, 'no alias may point to it', pointing.join(', '))
+      if (!isOpen()) throw tooSlow(`remove ${what}`)
+      const { line, isMine } = await this.#bury(name, version, author)
+      if (!isMine) throw removedFault(line)
+    })
   }
 
-  /** Writes the line that a version is removed. `false` if another change came first. Its last line may be damaged: then this is what heals the store. */
-  async #bury(name: string, version: number, author: Author): Promise<boolean> {
+  /** Writes the line that a version is removed, or finds the one that somebody else has written. The last line may be damaged: then this is what heals the store. */
+  async #bury(name: string, version: number, author: Author): Promise<{ readonly line: RemovedLine; readonly isMine: boolean }> {
     const log = this.#parts.versions.log(name, version)
-    const revision = await log.lastRevision()
-    const last = await log.load(revision).catch((error: unknown): VersionLine | undefined => {
-      if (hasCode(error, 'ERR_OUTRIGGER_MODEL_CORRUPT')) return undefined
-      throw error
-    })
-    if (last?.kind === 'removed') throw removedFault(last)
-    return await log.append({ kind: 'removed', name, version, revision: revision + 1, from: last?.digest ?? null, to: null, ...author() })
+    for (;;) {
+      const revision = await log.lastRevision()
+      const last = await log.load(revision).catch((error: unknown): undefined => {
+        if (!hasCode(error, 'ERR_OUTRIGGER_MODEL_CORRUPT')) throw error
+      })
+      if (last?.kind === 'removed') return { line: last, isMine: false }
+      const line: RemovedLine = { kind: 'removed', name, version, revision: revision + 1, from: last?.digest ?? null, to: null, ...author() }
+      if (await log.append(line)) return { line, isMine: true }
+    }
   }
 
   async collect(options: GcOptions, author: Author): Promise<GcReport> {
@@ -114,24 +124,24 @@ export class Collector {
 
   /** Removes the versions that the policy does not select, and gives them. */
   async #removeVersions(keep: Exclude<GcOptions['keep'], undefined>, isOld: (modifiedMs: number) => boolean, dryRun: boolean, author: Author): Promise<Candidate[]> {
-    const { claims } = this.#parts
-    const candidates = await this.#candidates(keep, isOld)
     const removed: Candidate[] = []
-    for (const batch of batchesOf(candidates)) {
-      const folders = batch.map(({ folder }) => folder)
-      const bury = async (free: readonly string[], isOpen: () => boolean): Promise<void> => {
-        const names = new Set(batch.map(({ name }) => name))
-        const kept = await this.#pointedTo(names) // again: by now nobody can move an alias to one that is free
-        for (const candidate of batch) {
-          if (!isOpen()) return // the next collection goes on
-          if (!free.includes(candidate.folder) || kept.has(candidate.folder)) continue
-          if (dryRun || await this.#bury(candidate.name, candidate.version, author)) removed.push(candidate)
-        }
+    await inBatches(await this.#candidates(keep, isOld), async (batch) => await this.#collecting(batch.map(({ folder }) => folder), dryRun, async ({ free, isOpen }) => {
+      // Again: by now nobody can move an alias to one that is free.
+      const kept = await this.#pointedTo(new Set(batch.map(({ name }) => name)))
+      for (const [index, candidate] of batch.entries()) {
+        if (!isOpen()) return batch.slice(index)
+        if (!free.has(candidate.folder) || kept.has(candidate.folder)) continue
+        if (dryRun || (await this.#bury(candidate.name, candidate.version, author)).isMine) removed.push(candidate)
       }
-      if (dryRun) await bury((await claims.held(folders)).free, () => true)
-      else await claims.collecting(folders, async ({ free, isOpen }) => { await bury(free, isOpen) })
-    }
+      return []
+    }))
     return removed
+  }
+
+  /** A rehearsal looks at the holds, and tells nobody. */
+  async #collecting<T>(things: readonly string[], dryRun: boolean, use: (collecting: Pick<Collecting, 'free' | 'isOpen'>) => Promise<T>): Promise<T> {
+    const { claims } = this.#parts
+    return dryRun ? await use({ ...await claims.held(things), isOpen: () => true }) : await claims.collecting(things, use)
   }
 
   /** The published versions that the policy does not select, that are no longer in grace, and that no alias needs. */
@@ -167,7 +177,7 @@ export class Collector {
 
   /** Removes the blobs that no version needs, and gives them. */
   async #removeBlobs(isOld: (modifiedMs: number) => boolean, dryRun: boolean, without: ReadonlySet<string>): Promise<DepotEntry[]> {
-    const { claims, depot } = this.#parts
+    const { depot } = this.#parts
     const references = new References(this.#parts, isOld)
     await references.update(without)
     const candidates: DepotEntry[] = []
@@ -175,24 +185,16 @@ export class Collector {
       if (placeOf(entry.key)?.kind === 'blob' && isOld(entry.modifiedMs) && !references.has(entry.key)) candidates.push(entry)
     }
     const removed: DepotEntry[] = []
-    for (const batch of batchesOf(candidates)) {
-      const keys = batch.map(({ key }) => key)
-      if (dryRun) {
-        const free = new Set((await claims.held(keys)).free)
-        removed.push(...batch.filter(({ key }) => free.has(key)))
-        continue
+    await inBatches(candidates, async (batch) => await this.#collecting(batch.map(({ key }) => key), dryRun, async ({ free, isOpen }) => {
+      await references.update(without) // again: a publish that held one of them may have ended since
+      for (const [index, entry] of batch.entries()) {
+        if (!isOpen()) return batch.slice(index)
+        if (!free.has(entry.key) || references.has(entry.key)) continue
+        if (!dryRun) await depot.remove(entry.key)
+        removed.push(entry)
       }
-      await claims.collecting(keys, async ({ free, isOpen }) => {
-        await references.update() // again: a publish that held one of them may have ended since
-        const isFree = new Set(free)
-        for (const entry of batch) {
-          if (!isOpen()) return // the next collection goes on
-          if (!isFree.has(entry.key) || references.has(entry.key)) continue
-          await depot.remove(entry.key)
-          removed.push(entry)
-        }
-      })
-    }
+      return []
+    }))
     return removed
   }
 }

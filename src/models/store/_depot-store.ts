@@ -1,21 +1,24 @@
 /** The store on a depot. What it promises stands at `ModelStore`; each part of it has a file of its own. */
 import type { Clock } from '../../core/clock.js'
 import { hasCode, InvalidOptionError, isOutriggerError } from '../../core/errors.js'
-import { numberOption, optionsObject } from '../../core/options.js'
-import { manifestDigest, type ModelManifest } from '../manifest/manifest.js'
+import { optionsObject } from '../../core/options.js'
+import { manifestDigest } from '../manifest/manifest.js'
 import { checkAliasName, checkModelName, isModelName, parseReference } from '../manifest/names.js'
 import type { ManifestSignature } from '../manifest/signature.js'
 import { checkVersionPolicy, selectVersions, type VersionPolicy } from '../manifest/version-policy.js'
 import { Aliases, type ModelAlias } from './_aliases.js'
-import { exportVersion, importVersion } from './_archive.js'
-import { attributionOptions, authorOf, defaultAuthor, type Author } from './_attribution.js'
+import { attributionOptions, authorOf, type Author } from './_attribution.js'
 import { auditLines } from './_audit.js'
 import { Claims } from './_claims.js'
 import { Collector, type GcOptions, type GcReport } from './_collect.js'
+import { exportVersion } from './_export-version.js'
 import { corrupt, notFound } from './_faults.js'
-import { defaultHoldMs, Hold } from './_hold.js'
-import { blobKey, versionFolder } from './_layout.js'
+import { holdVersion } from './_hold-version.js'
+import { importVersion } from './_import-version.js'
+import { inParallel } from './_in-parallel.js'
+import { versionFolder } from './_layout.js'
 import { checkFileSizes, type ModelLimits } from './limits.js'
+import type { StoreParts } from './_parts.js'
 import { Publisher } from './_publisher.js'
 import { readBlob } from './_read.js'
 import { addSignature, changeTags, checkSignature, checkTags } from './_version-changes.js'
@@ -27,6 +30,9 @@ import { ModelFiles } from './model-files.js'
 import type { ModelVersion, OpenedModel } from './model-source.js'
 import type { ChangeAliasOptions, HoldOptions, ListedVersion, ModelHold, ModelStore, PublishOptions, SetAliasOptions } from './model-store.js'
 
+/** What stands for a file until it is read, so that the files keep their order. */
+const nothing = new Uint8Array()
+
 const checkVersion = (action: string, version: unknown): number => {
   if (Number.isSafeInteger(version) && (version as number) > 0) return version as number
   throw new InvalidOptionError(`Cannot ${action} as \`version\` must be a positive integer: current value is ${String(version)}`)
@@ -36,20 +42,6 @@ const checkExpect = <T>(action: string, expect: T): T => {
   if (expect === undefined || expect === null || Number.isInteger(expect)) return expect
   throw new InvalidOptionError(`Cannot ${action} as \`expect\` must be a version or null: current value is ${String(expect)}`)
 }
-
-/** What the parts of a store work on. */
-export interface StoreParts {
-  readonly depot: ModelDepot
-  readonly clock: Clock
-  readonly limits: Required<ModelLimits>
-  readonly versions: Versions
-  readonly aliases: Aliases
-  readonly claims: Claims
-}
-
-/** What a version is made of: nobody may remove it while somebody relies on it. */
-const thingsOf = (name: string, version: number, manifest: ModelManifest, digest: string): string[] =>
-  [versionFolder(name, version), blobKey(digest), ...manifest.files.map(({ sha256 }) => blobKey(sha256))]
 
 /**
  * Reads what a reference leads to. If that is removed in between, the reference leads elsewhere by now: it is followed again,
@@ -130,9 +122,9 @@ export class DepotStore implements ModelStore {
     const what = `${found.name}@${found.version}`
     if (manifestDigest(found.manifest) !== found.digest) throw corrupt(what, 'its manifest must have its digest', manifestDigest(found.manifest))
     checkFileSizes(found.manifest, limits)
-    const files = new Map<string, Uint8Array>()
+    const files = new Map<string, Uint8Array>(found.manifest.files.map(({ path }) => [path, nothing]))
     try {
-      for (const file of found.manifest.files) files.set(file.path, await readBlob(depot, file, `\`${file.path}\` of ${what}`))
+      await inParallel(found.manifest.files, async (file) => void files.set(file.path, await readBlob(depot, file, `\`${file.path}\` of ${what}`)))
     } catch (error) {
       // It may have been removed since it was found: that says more than a missing file.
       if (hasCode(error, 'ERR_OUTRIGGER_MODEL_CORRUPT')) await versions.read(found.name, found.version)
@@ -190,31 +182,7 @@ export class DepotStore implements ModelStore {
   }
 
   async hold(reference: string, options: HoldOptions = {}): Promise<ModelHold> {
-    optionsObject('a hold', options, ['ttlMs', 'by'])
-    const { ttlMs = defaultHoldMs } = options
-    numberOption('a hold', 'ttlMs', ttlMs, { min: 1000, max: 3_600_000 })
-    const by = defaultAuthor(options.by) ?? this.#by
-    for (;;) {
-      const { name, version, digest, manifest } = await this.resolve(reference)
-      const hold = new Hold(this.#parts.claims, thingsOf(name, version, manifest, digest), ttlMs, by)
-      try {
-        await hold.renew()
-        // It may have been removed before the hold counted; and an alias may have moved on.
-        const found = await this.resolve(reference)
-        if (found.digest === digest) {
-          return {
-            version: found,
-            get error() { return hold.error },
-            release: () => hold.release(),
-            [(Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')) as typeof Symbol.asyncDispose]: () => hold.release(),
-          }
-        }
-        await hold.release()
-      } catch (error) {
-        await hold.release().catch(() => {}) // then it ends by its time
-        throw error
-      }
-    }
+    return await holdVersion(this.#parts, () => this.resolve(reference), options, this.#by)
   }
 
   async setAlias(name: string, alias: string, version: number, options: SetAliasOptions = {}): Promise<ModelAlias> {
@@ -278,13 +246,14 @@ export class DepotStore implements ModelStore {
   }
 
   async export(reference: string, to: string): Promise<ModelVersion> {
-    const found = await this.resolve(reference)
-    const things = thingsOf(found.name, found.version, found.manifest, found.digest)
-    return await this.#parts.claims.holding(things, async () => {
-      const version = await this.resolve(found.digest) // it may have been removed before the hold counted
-      await exportVersion(this.#parts, version, to)
-      return version
-    })
+    // Held, so that its files are there to the end.
+    const hold = await this.hold(reference)
+    try {
+      await exportVersion(this.#parts, hold.version, to)
+      return hold.version
+    } finally {
+      await hold.release().catch(() => {}) // then it ends by its time
+    }
   }
 
   async import(from: string | AsyncIterable<Uint8Array>, options: Attribution = {}): Promise<ModelVersion> {

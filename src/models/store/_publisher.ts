@@ -5,8 +5,9 @@ import { parseManifest, serializeManifest, type ManifestFile, type ModelManifest
 import type { ManifestSignature } from '../manifest/signature.js'
 import type { Author } from './_attribution.js'
 import { chunksOf, chunksOfFile, identify } from './_chunks.js'
-import type { StoreParts } from './_depot-store.js'
+import type { StoreParts } from './_parts.js'
 import { corrupt, tooLarge } from './_faults.js'
+import { inParallel } from './_in-parallel.js'
 import { blobKey } from './_layout.js'
 import { checkFileSizes } from './limits.js'
 import { refuseLookAlike } from './_look-alike.js'
@@ -83,7 +84,7 @@ export class Publisher {
     const signatures = sign === undefined ? [] : [checkSignature('publish', await sign(parseManifest(bytes)))]
     const contents = Object.values(files)
     return await this.commit(manifest, { bytes, digest }, 'published', author, async () => {
-      for (const [index, file] of manifest.files.entries()) await this.#writeContent(file, contents[index] as FileContent)
+      await inParallel(manifest.files, (file, index) => this.#writeContent(file, contents[index] as FileContent))
       return { tags: { ...tags }, signatures }
     })
   }

@@ -1,7 +1,8 @@
 /** Which blobs the versions of a store need. */
 import { hasCode, OutriggerError } from '../../core/errors.js'
-import type { StoreParts } from './_depot-store.js'
 import { blobKey, placeOf } from './_layout.js'
+import type { StoreParts } from './_parts.js'
+import type { RemovedLine } from './_versions.js'
 
 /** What was found of a version's log by its keys. */
 export interface VersionAt {
@@ -78,19 +79,27 @@ export class References {
     const { versions } = this.#parts
     const line = await versions.log(name, version).last()
     if (line === undefined) return
-    // What is removed now must still be so after a power cut: who removed it may not have flushed that yet.
-    if (line.kind === 'removed') await versions.log(name, version).settle(line.revision)
-    if (line.kind !== 'removed') {
+    if (line.kind === 'removed') return await this.#addRemoved(line, lastMs)
+    try {
       const { digest, manifest } = await versions.of(line)
       this.#addFiles(digest, manifest.files)
-    } else if (line.from !== null && !this.#isOld(lastMs)) {
-      // Who has found it before it was removed may still be opening it. If its manifest is gone, nobody is.
-      const manifest = await versions.manifest(line.from, 'a manifest').catch((error: unknown) => {
-        if (hasCode(error, 'ERR_OUTRIGGER_MODEL_CORRUPT')) return undefined
-        throw error
-      })
-      if (manifest !== undefined) this.#addFiles(line.from, manifest.files)
+    } catch (error) {
+      if (!hasCode(error, 'ERR_OUTRIGGER_MODEL_NOT_FOUND')) throw error
+      // It was removed just now, and its manifest collected: by somebody who gives no grace.
     }
+  }
+
+  async #addRemoved({ name, version, revision, from }: RemovedLine, lastMs: number): Promise<void> {
+    const { versions } = this.#parts
+    // It must still be so after a power cut: who removed it may not have flushed that yet.
+    await versions.log(name, version).settle(revision)
+    if (from === null || this.#isOld(lastMs)) return
+    // Who has found it before it was removed may still be opening it. If its manifest is gone, nobody is.
+    const manifest = await versions.manifest(from, 'a manifest').catch((error: unknown) => {
+      if (hasCode(error, 'ERR_OUTRIGGER_MODEL_CORRUPT')) return undefined
+      throw error
+    })
+    if (manifest !== undefined) this.#addFiles(from, manifest.files)
   }
 
   #addFiles(digest: string, files: readonly { readonly sha256: string }[]): void {

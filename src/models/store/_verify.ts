@@ -2,11 +2,11 @@
 import { hasCode, isOutriggerError } from '../../core/errors.js'
 import { startSha256 } from '../manifest/digest.js'
 import { chunkBytes } from './_chunks.js'
-import type { StoreParts } from './_depot-store.js'
+import type { StoreParts } from './_parts.js'
 import { corrupt } from './_faults.js'
 import { aliasFolder, blobKey, placeOf, type LogPlace } from './_layout.js'
 import type { ChangeLog } from './_change-log.js'
-import type { VersionLine } from './_versions.js'
+import type { LiveLine, VersionLine } from './_versions.js'
 import type { AliasChange, ModelChange } from './change.js'
 import type { BlobId, DepotEntry } from './depot.js'
 
@@ -124,11 +124,19 @@ class Verification {
     const of = `${name}@${version}`
     const line = await this.#readLog<VersionLine>(versions.log(name, version), revisions, of)
     if (line === undefined || line.kind === 'removed') return
-    this.versions += 1
+    const before = this.faults.length
+    await this.#files(line, of)
+    // Removed and collected meanwhile: then nothing of it need be there.
+    if (this.faults.length > before && (await versions.log(name, version).last().catch(() => undefined))?.kind === 'removed') this.faults.length = before
+    else this.versions += 1
+  }
+
+  /** The manifest of a version, and all that it names. */
+  async #files(line: LiveLine, of: string): Promise<void> {
     const key = blobKey(line.digest)
     this.#needed.add(key)
     try {
-      const { manifest } = await versions.of(line)
+      const { manifest } = await this.#parts.versions.of(line)
       this.bytes += (await this.#parts.depot.read(key, async (reader) => reader.bytes)) ?? 0
       for (const file of manifest.files) await this.#checkBlob(file, of)
     } catch (error) {

@@ -10,7 +10,8 @@ import type { VersionChange, VersionState } from './change.js'
 import type { ModelDepot } from './depot.js'
 import type { ModelVersion } from './model-source.js'
 
-type RemovedLine = Extract<VersionChange, { readonly kind: 'removed' }>
+/** The last line of a version that is not there any more. */
+export type RemovedLine = Extract<VersionChange, { readonly kind: 'removed' }>
 
 /** A line of a version that is there: the change, and what the version is after it. */
 export type LiveLine = Exclude<VersionChange, RemovedLine> & VersionState
@@ -55,7 +56,11 @@ export class Versions {
     const { name, version, digest, tags, signatures } = line
     const what = `the manifest of ${name}@${version}`
     const manifest = await this.manifest(digest, what)
-    if (manifest === undefined) throw corrupt(what, 'it must be in the store', 'missing')
+    if (manifest === undefined) {
+      // It may have been removed since that line was read.
+      const last = await this.log(name, version).last()
+      throw last?.kind === 'removed' ? removedFault(last) : corrupt(what, 'it must be in the store', 'missing')
+    }
     if (manifest.name !== name || manifest.version !== version) throw corrupt(what, 'it must be its own', `that of ${manifest.name}@${manifest.version}`)
     return { name, version, digest, manifest, tags, signatures }
   }

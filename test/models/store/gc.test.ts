@@ -2,6 +2,8 @@ import { utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { modelStore } from '../../../src/models/store/model-store.js'
+import { failingFileSystem } from './_failing-file-system.js'
+import { memoryFileSystem } from './_memory-file-system.js'
 import { filesBelow, temporaryFolder } from '../temporary.js'
 import { bytesAt, code, keysOf, kit, overwrite, publishMany, version } from './_store-kit.js'
 
@@ -139,6 +141,28 @@ describe('gc', () => {
     expect([report.leftovers.toSorted(), report.bytes]).toEqual([['blobs/.tmp-old', 'models/delay/versions/1/.tmp-old'], 8])
     expect((await filesBelow(path)).filter((file) => file.includes('.tmp-'))).toEqual(['blobs/.tmp-new'])
     expect((await store.open('delay@1')).version).toBe(1)
+  })
+
+  it('makes durable that a version is removed, which who removed it may not have seen to yet, before it removes a file', async () => {
+    const base = memoryFileSystem()
+    const healthy = modelStore({ path: '/store', fileSystem: base })
+    await publishMany(healthy, 2)
+    await healthy.removeVersion('delay', 1)
+    const fileSystem = failingFileSystem(Infinity, false, base)
+    expect((await modelStore({ path: '/store', fileSystem }).gc({ graceMs: 0 })).files).toHaveLength(2)
+    const flushed = fileSystem.steps.indexOf('sync /store/models/delay/versions/1')
+    expect(flushed).toBeGreaterThan(-1)
+    expect(flushed).toBeLessThan(fileSystem.steps.findIndex((step) => step.startsWith('unlink /store/blobs/sha256-')))
+  })
+
+  it('beside another collection that removes the same, neither fails', async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const { store, depot, clock } = kit()
+      await publishMany(store, 5)
+      const reports = await Promise.all([1, 2, 3].map(() => modelStore({ depot, clock }).gc({ keep: { latest: 1 }, graceMs: 0 })))
+      expect(reports.flatMap(({ versions }) => versions.map((found) => found.version)).sort()).toEqual([1, 2, 3, 4])
+      expect((await store.verify()).ok).toBe(true)
+    }
   })
 
   it('an open that meets a version being removed says so', async () => {
