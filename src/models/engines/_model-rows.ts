@@ -45,6 +45,10 @@ export class ModelRows<O, V extends OutputValue> implements RowModel<O> {
     return this.#model.dispose()
   }
 
+  observe(listener: Parameters<NonNullable<TensorModel['observe']>>[0]): () => void {
+    return this.#model.observe?.(listener) ?? (() => {})
+  }
+
   async predict(row: TensorRow, call: ModelCall): Promise<O> {
     this.#open()
     const outcome = (this.#signature.batchSize ?? 1) === 1 ? (await this.#run({ inputs: this.#packer.one(row), count: 1, indices: [0] }, call))[0] : (await this.#predict([row], call))[0]

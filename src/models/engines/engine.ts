@@ -39,6 +39,8 @@ export interface TensorModel {
   run(inputs: Tensors, call: TensorCall): Promise<Tensors>
   /** Frees what it holds. Called once, after the last run has settled. */
   dispose(): void | Promise<void>
+  /** See {@link EngineMembers.observe}. */
+  observe?(listener: (event: StateEvent | NoticeEvent) => void): () => void
 }
 
 /** Turns the verified files of a version into a {@link TensorModel}. One of them loads many versions, also side by side. */

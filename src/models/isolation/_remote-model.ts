@@ -47,6 +47,8 @@ const movedInputs = (tensors: Tensors, mayTake: boolean): { readonly tensors: Te
       moved[name] = tensor
       continue
     }
+    // An array that was moved away already is empty; sent again, it would be lost without a word.
+    if (data.length === 0 && !shape.includes(0)) throw new TypeError(`The array of input ${name} was given away before.`)
     const isOwn = mayTake && data.buffer instanceof ArrayBuffer && data.byteLength === data.buffer.byteLength && !transfer.has(data.buffer)
     const own = isOwn ? data : data.slice()
     transfer.add(own.buffer as ArrayBuffer)
@@ -82,6 +84,7 @@ export const remoteTensors = (remote: RemoteModel): TensorModel => {
       counts.bytesIn += bytesOf(outputs)
       return outputs
     },
+    observe: (listener) => pool.observe(listener),
     dispose: async () => {
       try {
         await pool.dispose()

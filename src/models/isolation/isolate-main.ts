@@ -36,6 +36,8 @@ const inWorker = (port: MessagePort, { halted }: IsolateWorkerData): void => {
     // A timer or a socket of the engine must not keep the worker; nothing native runs on this thread now.
     exit: () => process.exit(0),
   })
+  // A message that cannot be read would be a run that never ends.
+  port.on('messageerror', (error) => { throw error })
   port.on('message', (message: ToIsolate) => {
     if (message.type !== 'halt') return host.receive(message)
     // The process ends, and ends this worker, which must not be inside of native code then. It waits here to be ended.

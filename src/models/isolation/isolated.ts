@@ -2,14 +2,12 @@
 import { InvalidOptionError } from '../../core/errors.js'
 import { stringOption } from '../../core/options.js'
 import { runtimeOf, systemRuntime, type Runtime } from '../../core/runtime.js'
-import type { Engine, EngineMembers, EngineModel, TensorEngine } from '../engines/engine.js'
+import type { Engine, EngineModel, TensorEngine } from '../engines/engine.js'
 import { tensorEngine } from '../engines/tensor-rows.js'
-import type { ModelFiles } from '../store/model-files.js'
-import type { ModelVersion } from '../store/model-store.js'
 import { IsolatedModels } from './_isolated-models.js'
 import { makeEngine } from './_make-engine.js'
 import type { EngineSource } from './_protocol.js'
-import { remoteRows, remoteTensors, type RemoteModel } from './_remote-model.js'
+import { remoteRows, remoteTensors } from './_remote-model.js'
 import { isolationSettings, type IsolationOptions, type IsolationSettings } from './isolation-options.js'
 import { noCounts, type IsolationStats } from './isolation-stats.js'
 
@@ -30,23 +28,13 @@ export interface IsolatedEngine<I, O> extends Engine<I, O> {
 const noSource = (name: string): InvalidOptionError =>
   new InvalidOptionError(`Cannot isolate the engine \`${name}\` as it must say how it is made again elsewhere, where functions cannot go: current value has no \`tensors.origin\`. Make it in a module of its own and pass the module: isolated(new URL('./engine.js', import.meta.url), { name: '${name}', … })`)
 
-/** The rows of a model that is elsewhere are made of tensors, and its answers of theirs, in this thread. */
-const rowsOf = async <I, O>(remote: RemoteModel, settings: IsolationSettings, over: (tensors: TensorEngine) => Engine<I, O>, name: string, version: ModelVersion, files: ModelFiles): Promise<EngineModel<I, O>> => {
-  const remoteModel = remoteTensors(remote)
-  const takesInputs = settings.isolate === 'worker' && settings.replay === 'never'
-  try {
-    const model = await over({ name, takesInputs, load: async () => remoteModel }).load(files, version)
-    return typeof model === 'object' ? Object.assign(model, { observe: (listener) => remote.pool.observe(listener) } satisfies EngineMembers) : model
-  } catch (error) {
-    await remoteModel.dispose()
-    throw error
-  }
-}
+/** Whether inputs are moved to it for good. */
+const takesInputs = ({ isolate, replay }: IsolationSettings): boolean => isolate === 'worker' && replay === 'never'
 
+/** Its adapter computes elsewhere; rows become tensors, and answers rows, in this thread. */
 const isolatedAdapter = <I, O>(engine: Engine<I, O>, settings: IsolationSettings, runtime: Runtime): IsolatedEngine<I, O> => {
   const { name, tensors } = engine
-  const over = engine.over?.bind(engine)
-  if (tensors === undefined || !('origin' in tensors) || over === undefined) throw noSource(name)
+  if (tensors === undefined || !('origin' in tensors) || engine.over === undefined) throw noSource(name)
   // Read at the first load: TensorFlow.js has its backend by then.
   const source = (): EngineSource => {
     const { origin } = tensors
@@ -54,11 +42,12 @@ const isolatedAdapter = <I, O>(engine: Engine<I, O>, settings: IsolationSettings
     return { ...origin, adapter: true }
   }
   const models = new IsolatedModels(settings, source, runtime)
-  return {
-    name,
-    load: async (files, version) => await rowsOf(await models.load(files, version), settings, over, tensors.name, version, files),
-    stats: () => models.stats(),
+  const elsewhere: TensorEngine = {
+    name: tensors.name,
+    takesInputs: takesInputs(settings),
+    load: async (files, version) => remoteTensors(await models.load(files, version)),
   }
+  return { ...engine.over(elsewhere), stats: () => models.stats() }
 }
 
 const isolatedModule = <I, O>(source: EngineSource, name: string, settings: IsolationSettings, runtime: Runtime): IsolatedEngine<I, O> => {
@@ -68,7 +57,8 @@ const isolatedModule = <I, O>(source: EngineSource, name: string, settings: Isol
     load: async (files, version) => {
       const remote = await models.load(files, version)
       if (remote.pool.kind === 'rows') return remoteRows(remote) as EngineModel<I, O>
-      return await rowsOf(remote, settings, (tensors) => tensorEngine(tensors) as unknown as Engine<I, O>, name, version, files)
+      const elsewhere: TensorEngine = { name, takesInputs: takesInputs(settings), load: async () => remoteTensors(remote) }
+      return (await tensorEngine(elsewhere).load(files, version)) as EngineModel<unknown, unknown> as EngineModel<I, O>
     },
     stats: () => models.stats(),
   }

@@ -1,34 +1,9 @@
 import * as ort from 'onnxruntime-node'
 import { onnx, type Onnxruntime, type TensorEngine } from 'outrigger/models'
-import type { DType, Tensor } from 'outrigger/schema'
-import { engineConformance, onnxAffine, onnxModel, type EngineTestModels } from 'outrigger/testing'
+import type { Tensor } from 'outrigger/schema'
+import { engineConformance, onnxModel, type EngineTestModels } from 'outrigger/testing'
 import { describe, it } from 'vitest'
-
-const kernel = [[1, 2], [3, 4], [5, 6]]
-const bias = [0.5, -0.5]
-const float = (name: string, ...shape: (number | string)[]): { name: string; dtype: DType; shape: (number | string)[] } => ({ name, dtype: 'float32', shape })
-const types: readonly DType[] = ['float16', 'float32', 'float64', 'int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64', 'bool', 'string']
-
-const models: EngineTestModels = {
-  affine: { 'model.onnx': onnxAffine(kernel, bias) },
-  fixedBatch: { 'model.onnx': onnxAffine(kernel, bias, { batch: 4 }) },
-  twoByTwo: {
-    'model.onnx': onnxModel({
-      nodes: [{ op: 'Add', inputs: ['a', 'b'], outputs: ['sum'] }, { op: 'Sub', inputs: ['a', 'b'], outputs: ['difference'] }],
-      inputs: [float('a', 'N', 2), float('b', 'N', 2)],
-      outputs: [float('sum', 'N', 2), float('difference', 'N', 2)],
-    }),
-  },
-  sequence: {
-    'model.onnx': onnxModel({
-      nodes: [{ op: 'ReduceSum', inputs: ['x', 'axes'], outputs: ['y'], attributes: { keepdims: 0n } }],
-      inputs: [float('x', 'N', 'steps', 2)],
-      outputs: [float('y', 'N', 2)],
-      weights: { axes: { dtype: 'int64', shape: [1], data: BigInt64Array.of(1n) } },
-    }),
-  },
-  identity: Object.fromEntries(types.map((dtype) => [dtype, { 'model.onnx': onnxModel({ nodes: [{ op: 'Identity', inputs: ['x'], outputs: ['y'] }], inputs: [{ name: 'x', dtype, shape: ['N', 2] }], outputs: [{ name: 'y', dtype, shape: ['N', 2] }] }) }])),
-}
+import { bias, float, kernel, onnxModels } from './_onnx-models.js'
 
 const external = (name: string, offset: number, shape: readonly number[]): { readonly [name: string]: Pick<Tensor, 'dtype' | 'shape'> & { readonly external: { location: string; offset: number; length: number } } } =>
   ({ [name]: { dtype: 'float32', shape, external: { location: 'weights/model.onnx.data', offset, length: shape.reduce((product, size) => product * size, 4) } } })
@@ -65,7 +40,7 @@ const counted: Onnxruntime = {
   },
 }
 
-describe.each([['in the model', models], ['in a file of their own', apart]])('onnx, its weights %s', (_, held) => {
+describe.each([['in the model', onnxModels], ['in a file of their own', apart]])('onnx, its weights %s', (_, held) => {
   const make = (): TensorEngine => onnx({ ort: counted, session: { intraOpNumThreads: 1, logSeverityLevel: 4 } }).tensors as TensorEngine
   for (const { name, run } of engineConformance(make, { models: held, held: () => sessions })) it(name, run)
 })

@@ -50,11 +50,14 @@ export const callOf = (call: Partial<TensorCall> = {}): TensorCall => ({ signal:
 export const tinyEngine = (options: object = {}, exported = 'tiny'): Engine<never, never> => {
   const over = (tensors: TensorEngine): Engine<never, never> => ({
     name: 'tiny',
+    tensors,
+    over,
     load: async (files, version) => {
       const model = await tensors.load(files, version)
       return {
         describe: () => model.describe(),
         dispose: () => model.dispose(),
+        observe: (listener: never) => model.observe?.(listener),
         run: (x: number | readonly number[] | Float32Array, call: Partial<TensorCall> = {}) => {
           const data = x instanceof Float32Array ? x : Float32Array.from(typeof x === 'number' ? [x] : x)
           return model.run({ x: { dtype: 'float32', shape: [data.length, 1], data } }, callOf(call))

@@ -1,4 +1,6 @@
 const assert = require('node:assert/strict')
+const { join } = require('node:path')
+const { pathToFileURL } = require('node:url')
 const { fallback, isOutriggerError, pipe, retry, timeout } = require('outrigger')
 const { cached } = require('outrigger/cache')
 
@@ -24,6 +26,14 @@ const main = async () => {
   for (const subpath of Object.keys(exports)) {
     if (subpath === './observe' || subpath === './package.json') continue
     assert.ok(Object.keys(require(`outrigger${subpath.slice(1)}`)).length > 0, subpath)
+  }
+  const { isolated, ModelFiles } = require('outrigger/models')
+  const files = new ModelFiles('scale@1', new Map([['factor.json', new TextEncoder().encode('3')]]))
+  for (const isolate of ['worker', 'process']) {
+    const engine = isolated(pathToFileURL(join(__dirname, 'engine.js')), { name: 'scale', isolate })
+    const model = await engine.load(files, { name: 'scale', version: 1, digest: '', manifest: { files: [] } })
+    assert.deepEqual(await pipe(model).batch([1, 2]), [3, 6])
+    await model.dispose()
   }
   assert.equal(require('outrigger/core').OutriggerError, require('outrigger').OutriggerError)
 }

@@ -48,5 +48,16 @@ assert.deepEqual(await mixed.batch([1, 0, 2]), [2, -1, 3])
 const foreignError = await copy.pipe(hung, copy.timeout({ ms: 5 }))(1).catch((thrown) => thrown)
 assert.equal(isOutriggerError(foreignError) && foreignError.code, 'ERR_OUTRIGGER_TIMEOUT')
 
+// A model in a worker and in a process: both find the program that they start with, in either build.
+const version = { name: 'scale', version: 1, digest: '', manifest: { files: [] } }
+for (const { isolated, ModelFiles } of [await import('outrigger/models'), require('outrigger/models')]) {
+  const files = new ModelFiles('scale@1', new Map([['factor.json', new TextEncoder().encode('3')]]))
+  for (const isolate of ['worker', 'process']) {
+    const model = await isolated(new URL('engine.js', import.meta.url), { name: 'scale', isolate }).load(files, version)
+    assert.deepEqual(await pipe(model).batch([1, 2]), [3, 6])
+    await model.dispose()
+  }
+}
+
 // An import() beside a require() of it, as plugin loaders do.
 await Promise.all([import('outrigger/testing'), import('./plugin.cjs')])

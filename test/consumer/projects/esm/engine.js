@@ -1,0 +1,4 @@
+export const engine = { name: 'scale', load: async (files) => {
+  const factor = files.json('factor.json')
+  return (x) => x * factor
+} }
