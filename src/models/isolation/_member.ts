@@ -110,7 +110,7 @@ export class Member {
         if (this.#state !== 'loading') return
         // A copy, which the worker gets for good; a process is written to from where the bytes lie.
         const piece = file.subarray(at, at + pieceBytes)
-        const bytes = isolate.movesBuffers ? Uint8Array.from(piece) : piece
+        const bytes = isolate.movesBuffers ? new Uint8Array(piece) : piece
         isolate.send({ type: 'piece', bytes }, isolate.movesBuffers ? [bytes.buffer as ArrayBuffer] : [])
         await new Promise<void>((resolve) => this.#clock.setImmediate(resolve))
       }

@@ -10,7 +10,7 @@ import type { ModelVersion } from '../store/model-store.js'
 import { encodeError, type EncodedError } from './_error-codec.js'
 import { makeEngine } from './_make-engine.js'
 import { IncomingFiles } from './_incoming-files.js'
-import { packed, unpacked, type Packet } from './_packet.js'
+import { ownCopy, packed, unpacked, type Packet } from './_packet.js'
 import type { FromIsolate, RunFacts, ToIsolate } from './_protocol.js'
 import { askRows, rowCalls, rowStage } from './_row-calls.js'
 
@@ -87,7 +87,7 @@ const givenAway = (tensors: Tensors): { readonly tensors: Tensors; readonly tran
       continue
     }
     const isWhole = data.buffer instanceof ArrayBuffer && data.byteLength === data.buffer.byteLength && !transfer.has(data.buffer)
-    const own = isWhole ? data : data.slice()
+    const own = isWhole ? data : ownCopy(data as Uint8Array)
     transfer.add(own.buffer as ArrayBuffer)
     given[name] = { dtype, shape: [...shape], data: own } as Tensor
   }

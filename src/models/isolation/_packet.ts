@@ -81,6 +81,9 @@ export const unpacked = ({ meta, parts }: Packet): unknown => {
  * would be sent all of those buffers.
  */
 export const movable = ({ meta, parts }: Packet): { readonly packet: Packet; readonly transfer: ArrayBuffer[] } => {
-  const packet = { meta: Uint8Array.from(meta), parts: parts.map((part) => Uint8Array.from(part)) }
+  const packet = { meta: new Uint8Array(meta), parts: parts.map((part) => new Uint8Array(part)) }
   return { packet, transfer: [packet.meta.buffer, ...packet.parts.map((part) => part.buffer)] }
 }
+
+/** The elements in a buffer of their own. (`slice` of a Buffer of Node is a view: moving it would take its whole pool away.) */
+export const ownCopy = <T extends ArrayBufferView & { slice(): T }>(view: T): T => (Buffer.isBuffer(view) ? (new Uint8Array(view) as ArrayBufferView as T) : view.slice())

@@ -5,7 +5,7 @@ import type { Tensor, Tensors } from '../../schema/tensor.js'
 import type { EngineDescription, EngineObject, TensorCall, TensorModel } from '../engines/engine.js'
 import { decodeError } from './_error-codec.js'
 import type { Work } from './_job.js'
-import { packed, unpacked } from './_packet.js'
+import { ownCopy, packed, unpacked } from './_packet.js'
 import type { IsolatePool } from './_pool.js'
 import type { FromIsolate, RunFacts, ToIsolate } from './_protocol.js'
 import type { IsolationSettings } from './isolation-options.js'
@@ -50,7 +50,7 @@ const movedInputs = (tensors: Tensors, mayTake: boolean): { readonly tensors: Te
     // An array that was moved away already is empty; sent again, it would be lost without a word.
     if (data.length === 0 && !shape.includes(0)) throw new TypeError(`The array of input ${name} was given away before.`)
     const isOwn = mayTake && data.buffer instanceof ArrayBuffer && data.byteLength === data.buffer.byteLength && !transfer.has(data.buffer)
-    const own = isOwn ? data : data.slice()
+    const own = isOwn ? data : ownCopy(data as Uint8Array)
     transfer.add(own.buffer as ArrayBuffer)
     moved[name] = { dtype, shape, data: own } as Tensor
   }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { frameOf, FrameReader } from '../../../src/models/isolation/_frames.js'
-import { movable, packed, unpacked } from '../../../src/models/isolation/_packet.js'
+import { movable, ownCopy, packed, unpacked } from '../../../src/models/isolation/_packet.js'
 
 const types = [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array, BigInt64Array, BigUint64Array] as const
 
@@ -79,4 +79,14 @@ test('a frame reader refuses noise instead of waiting for it', () => {
   const [header] = frameOf({ a: 1 }) as [Buffer]
   header.writeUInt32LE(0xffffffff, 4)
   expect(() => new FrameReader(() => {}).push(header)).toThrow(/no message/)
+})
+
+test('a copy to be moved is never a view, not of a Buffer either', () => {
+  const buffer = Buffer.from('from a pool')
+  for (const view of [buffer, Float32Array.of(1, 2).subarray(1)]) {
+    const copy = ownCopy(view as Uint8Array)
+    expect(copy.buffer).not.toBe(view.buffer)
+    expect([...copy]).toEqual([...view])
+    expect(copy.byteLength).toBe(copy.buffer.byteLength)
+  }
 })
