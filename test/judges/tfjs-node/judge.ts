@@ -32,7 +32,7 @@ const contractOn = async ({ version, path }: OtherNode): Promise<readonly Check[
   console.log(`Node ${version}…`)
   const { ok, stdout, output } = await command(path, ['--expose-gc', '--import', 'tsx', program], { cwd: root, timeoutMs: 15 * 60_000 })
   const last = stdout.trim().split('\n').at(-1) ?? ''
-  if (!ok || !last.startsWith('{')) return [{ name: `Node ${version}: the contract runs to its end`, ok: false, detail: output.trim().split('\n').slice(-5).join(' ') }]
+  if (!ok || !last.startsWith('{')) return [{ name: `Node ${version}: the contract runs to its end`, ok: false, detail: output.trim().split('\n').slice(-3).map((line) => line.slice(-300)).join(' ') }]
   const { checks, restored, warnings } = JSON.parse(last) as ContractRun
   if (version === process.versions.node) return checks
   const failed = checks.filter((one) => !one.ok)
