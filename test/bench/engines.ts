@@ -14,6 +14,7 @@ import type * as batching from 'outrigger/batch'
 import type * as models from 'outrigger/models'
 import type * as testing from 'outrigger/testing'
 import { isPrepared, loadTfjsNode } from '../engines/tfjs-node/cached.js'
+import { frozenSavedModel, mlpGraph } from '../engines/tfjs-node/frozen-saved-model.js'
 
 /** The built package, as users run it. */
 const built = async <M>(path: string): Promise<M> => (await import(new URL(`../../dist/esm/${path}`, import.meta.url).href)) as M
@@ -82,6 +83,7 @@ const subjects: Readonly<Record<string, () => Promise<Subject>>> = {
     const tf = loadTfjsNode() as unknown as typeof Tensorflow
     return { engine: tfjs(tf) as AnyEngine, files: await perceptron(tf) }
   },
+  'tfjs-node, a SavedModel': async () => ({ engine: tfjs(loadTfjsNode() as unknown as typeof Tensorflow) as AnyEngine, files: frozenSavedModel(mlpGraph(layers)) }),
   onnx: async () => ({ engine: onnx({ session }) as AnyEngine, files: onnxFiles }),
   'tfjs, wasm, in a worker': async () => {
     const { tf, files } = await tfjsOn('wasm')
@@ -155,8 +157,8 @@ else if (mode === '--row') {
   const count = (value: number): string => Math.round(value).toLocaleString('en').replaceAll(',', ' ')
   console.log('| engine | load and gate, ms | single p50 / p99, ms | rows/s | batch of 32, p50, ms | rows/s | gain | 64 clients, micro-batched, rows/s | RSS, MB |\n|---|---|---|---|---|---|---|---|---|')
   for (const name of Object.keys(subjects)) {
-    if (name === 'tfjs-node' && !isPrepared()) {
-      console.log('| tfjs-node | not prepared here: `npm run judges -- tfjs-node` | | | | | | | |')
+    if (name.startsWith('tfjs-node') && !isPrepared()) {
+      console.log(`| ${name} | not prepared here: \`npm run judges -- tfjs-node\` | | | | | | | |`)
       continue
     }
     const out = execFileSync(process.execPath, ['--expose-gc', '--import', 'tsx', fileURLToPath(import.meta.url), '--row', name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })

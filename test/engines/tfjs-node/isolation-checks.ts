@@ -124,6 +124,7 @@ export const isolationChecks: readonly ContractCheck[] = [
     long: true,
     run: async (tf) => {
       const loader = await serving(isolate(tf, { isolate: 'worker' }), [1, 2, 3].map((factor) => ({ files: frozenSavedModel(mlpGraph([summingLayer(2, 4, factor)], { softmax: false })) })))
+      const before = process.memoryUsage().rss / 1e6
       let running = true
       let calls = 0
       const clients = Array.from({ length: 8 }, async () => {
@@ -139,7 +140,7 @@ export const isolationChecks: readonly ContractCheck[] = [
       running = false
       await Promise.all(clients)
       await loader.close()
-      return `${calls} calls, none failed and none was answered by another version; a swap took ${(took / 10).toFixed(0)} ms; RSS ${(process.memoryUsage().rss / 1e6).toFixed(0)} MB`
+      return `${calls} calls, none failed and none was answered by another version; a swap took ${(took / 10).toFixed(0)} ms; RSS ${before.toFixed(0)} → ${(process.memoryUsage().rss / 1e6).toFixed(0)} MB`
     },
   },
 ]
