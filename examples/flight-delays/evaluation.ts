@@ -1,11 +1,12 @@
 import type * as tf from '@tensorflow/tfjs'
 import { auc, logLoss } from 'outrigger/stats'
 import { baselineRate, type Baseline } from './baseline.js'
-import { hourOf, monthOf } from './calendar.js'
+import { hourOf, monthStart } from './calendar.js'
 import { isLate, type Flights } from './data.js'
 import { FEATURE_COUNT } from './features.js'
 import { scoreRows } from './network.js'
 import type { Normalisation } from './normalisation.js'
+import { firstFrom } from './training-rows.js'
 
 export interface Scorer {
   readonly model: tf.LayersModel
@@ -81,14 +82,10 @@ export class Evaluation {
 
 /** Log loss and AUC over the flights of a month; `undefined` when a flight has no score. */
 export const qualityOf = (flights: Flights, month: number, scoreOf: (flight: number) => number): Quality | undefined => {
-  const scores: number[] = []
-  const labels: number[] = []
-  for (let flight = 0; flight < flights.count; flight += 1) {
-    if (monthOf(flights.minute[flight]!) !== month) continue
-    const score = scoreOf(flight)
-    if (Number.isNaN(score)) return undefined
-    scores.push(score)
-    labels.push(isLate(flights, flight) ? 1 : 0)
-  }
-  return scores.length === 0 ? undefined : { rows: scores.length, logLoss: logLoss(scores, labels), auc: auc(scores, labels) }
+  const first = firstFrom(flights, monthStart(month))
+  const rows = firstFrom(flights, monthStart(month + 1)) - first
+  const scores = Float32Array.from({ length: rows }, (_, row) => scoreOf(first + row))
+  if (rows === 0 || scores.some(Number.isNaN)) return undefined
+  const labels = Uint8Array.from({ length: rows }, (_, row) => (isLate(flights, first + row) ? 1 : 0))
+  return { rows, logLoss: logLoss(scores, labels), auc: auc(scores, labels) }
 }

@@ -27,6 +27,7 @@ import { serve, type Happening } from './serve.js'
 import { flightService } from './service.js'
 import { Tally } from './tally.js'
 import { trainModel, type TrainedModel } from './train.js'
+import { firstFrom } from './training-rows.js'
 
 const { values: flags } = parseArgs({ options: { quick: { type: 'boolean', default: false }, seed: { type: 'string', default: 'flight-delays' } } })
 const quick = flags.quick
@@ -205,6 +206,8 @@ const served = await serve({
   clock,
   happenings,
   isSingleDay: (day) => singleDays.has(day),
+  // On the day of the outage minute by minute: the breaker sees it when it begins.
+  batchMinutes: (day) => (day === dayOf(OUTAGE.from) ? 1 : 15),
   onDay: (minute) => progress.show(`${seconds()}  Serving ${isoMinute(minute).slice(0, 10)}: ${count(settled())} flights, ${failures()} failures, breaker ${breaker.state}`, minute === monthStart(monthOf(minute))),
 })
 progress.done()
@@ -235,7 +238,8 @@ say(
     months.map((month) => {
       const one = tally.months.get(month)
       const all = one?.rows ?? 0
-      const late = Array.from({ length: flights.count }, (_, flight) => flight).reduce((sum, flight) => sum + (monthOf(flights.minute[flight]!) === month && isLate(flights, flight) ? 1 : 0), 0)
+      let late = 0
+      for (let flight = firstFrom(flights, monthStart(month)); flight < flights.count && monthOf(flights.minute[flight]!) === month; flight += 1) late += isLate(flights, flight) ? 1 : 0
       return [monthNames[month] as string, count(all), percent(late / all), count(one?.failed ?? 0), count(source(month, 'model')), percent(source(month, 'cache') / all), percent(source(month, 'coalesced') / all), count(source(month, 'fallback')), count(one?.versions.get('1') ?? 0), count(one?.versions.get('2') ?? 0)]
     }),
   ),
@@ -281,7 +285,7 @@ say(`  Live log loss by arm, from labels that came hours later: ${[...tally.loss
 
 const claims: Claim[] = []
 const claim = (text: string, holds: boolean, seen: string): void => void claims.push({ text, holds, seen })
-const asked = flights.count - Array.from({ length: flights.count }, (_, flight) => flight).findIndex((flight) => flights.minute[flight]! >= monthStart(2))
+const asked = flights.count - firstFrom(flights, monthStart(2))
 claim('every flight of February to June was served, and none failed', rows === asked && failed === 0, `${count(rows)} of ${count(asked)}, ${failed} failed`)
 claim('the telemetry counted the same rows as the records', counted === rows, count(counted))
 const breakerPath = tally.changes.filter((change) => change.layer === 'circuit-breaker').map((change) => change.to)
@@ -329,7 +333,7 @@ await predict.close()
 await meters.shutdown()
 await rm(path, { recursive: true })
 const totalMs = performance.now() - startedAt
-claim(`it took less than ${quick ? 'a minute' : 'three minutes'}`, totalMs < (quick ? 60_000 : 180_000), `${(totalMs / 1000).toFixed(0)} s, of which ${(retrainMs / 1000).toFixed(0)} s training version 2`)
+claim(`it took less than ${quick ? 'twenty seconds' : 'three minutes'}`, totalMs < (quick ? 20_000 : 180_000), `${(totalMs / 1000).toFixed(0)} s, of which ${(retrainMs / 1000).toFixed(0)} s training version 2`)
 
 say(heading('Claims'))
 say(claimLines(claims))

@@ -9,6 +9,9 @@ import type { FlightHistory } from './features.js'
 import type { Departure, FlightService } from './service.js'
 import { firstFrom } from './training-rows.js'
 
+/** How many flights a batch has at most. */
+const FULL_BATCH = 256
+
 /** Something that happens at a minute of the calendar, before the flights of that minute leave. */
 export interface Happening {
   readonly minute: number
@@ -26,8 +29,10 @@ export interface ServeOptions {
   readonly clock: FlightClock
   /** In order of their minutes. */
   readonly happenings: readonly Happening[]
-  /** Whether the flights of a day are asked for one by one, all of a minute at once, and not as a batch. */
+  /** Whether the flights of a day are asked for one by one, all of a minute at once, and not as batches. */
   readonly isSingleDay: (day: number) => boolean
+  /** How many minutes a batch that is not full waits for more flights, on that day. */
+  readonly batchMinutes: (day: number) => number
   readonly onDay: (minute: number) => void
 }
 
@@ -43,7 +48,7 @@ export interface Served {
 
 /** Lets February to June pass: labels arrive, things happen, flights leave and are predicted. */
 export const serve = async (options: ServeOptions): Promise<Served> => {
-  const { flights, history, service, join, evaluation, clock, isSingleDay, onDay } = options
+  const { flights, history, service, join, evaluation, clock, isSingleDay, batchMinutes, onDay } = options
   const { predict } = service
   const happenings = [...options.happenings]
   const answers = new Float32Array(flights.count).fill(Number.NaN)
@@ -70,17 +75,26 @@ export const serve = async (options: ServeOptions): Promise<Served> => {
     // Whatever happened took its time; the minute begins when it is over.
     clock.goTo(minute)
 
+    // Flights of the next minutes are asked for with them, unless something happens in between.
+    const waits = during === undefined && !isSingleDay(day) ? batchMinutes(day) : 1
+    const latest = Math.min(Math.floor(minute / waits + 1) * waits, happenings[0]?.minute ?? Infinity)
     let end = flight
-    while (end < flights.count && flights.minute[end] === minute) end += 1
     const inputs: Departure[] = []
     const ids: string[] = []
     const keys: string[] = []
-    for (let row = flight; row < end; row += 1) {
-      const features = history.featuresOf(row)
-      evaluation.see(row, features)
-      inputs.push({ origin: flights.origin[row]!, hour: hourOf(minute), features })
-      ids.push(String(row))
-      keys.push(`${flights.origin[row]}-${flights.destination[row]}-${day}`)
+    while (inputs.length < FULL_BATCH && end < flights.count && flights.minute[end]! < latest) {
+      const now = flights.minute[end]!
+      const first = end
+      history.advanceTo(now, land)
+      for (; end < flights.count && flights.minute[end] === now; end += 1) {
+        const features = history.featuresOf(end)
+        evaluation.see(end, features)
+        inputs.push({ origin: flights.origin[end]!, hour: hourOf(now), features })
+        ids.push(String(end))
+        keys.push(`${flights.origin[end]}-${flights.destination[end]}-${day}`)
+      }
+      // What is known of a flight does not hang on the flights of its own minute.
+      for (let row = first; row < end; row += 1) history.depart(row)
     }
 
     if (isSingleDay(day)) {
@@ -113,7 +127,6 @@ export const serve = async (options: ServeOptions): Promise<Served> => {
         }
       }
     }
-    for (let row = flight; row < end; row += 1) history.depart(row)
     flight = end
     // Lets files be read and shadow runs be run between two minutes, as they would in a server.
     await new Promise((resolve) => setImmediate(resolve))

@@ -12,6 +12,7 @@ import { defineSchema } from 'outrigger/schema'
 import { faults } from 'outrigger/testing'
 import { baselineRate, type Baseline } from './baseline.js'
 import { featureNames } from './features.js'
+import { bundledIsolate } from './isolate.js'
 import { normalise } from './normalisation.js'
 import { MODEL_NAME, normalisationOf, tf } from './releases.js'
 
@@ -42,7 +43,7 @@ const output = defineSchema({ late: { type: 'number', min: 0, max: 1 } })
 export const flightService = async (options: ServiceOptions) => {
   const { store, baseline, clock, random, meter, onShadow } = options
   // TensorFlow.js computes in a worker, so that the event loop is free for the traffic.
-  const engine = isolated(tfjs(tf, { output: ([late]) => late ?? Number.NaN }), { isolate: 'worker' })
+  const engine = isolated(tfjs(tf, { output: ([late]) => late ?? Number.NaN }), { isolate: 'worker', entry: await bundledIsolate(), execArgv: [] })
   const load = (follow: string, stream: string): ModelLoader<Float32Array, number> =>
     modelLoader({
       store,

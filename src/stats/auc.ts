@@ -23,25 +23,28 @@ import { positives } from './_labelled.js'
  */
 export const auc = (scores: ArrayLike<number>, labels: ArrayLike<number | boolean>): number => {
   const positive = positives('an AUC', scores, labels)
-  const order = new Uint32Array(positive.length).map((_, row) => row).sort((a, b) => compare(scores[a] as number, scores[b] as number))
-  const up: number[] = []
-  const down: number[] = []
-  let last: number | undefined
-  for (const row of order) {
-    const score = scores[row] as number
-    if (score !== last) {
-      up.push(0)
-      down.push(0)
-      last = score
-    }
-    const side = positive[row] === 1 ? up : down
-    side[side.length - 1] = (side[side.length - 1] as number) + 1
+  const up = sorted(scores, positive, 1)
+  const down = sorted(scores, positive, 0)
+  if (up.length === 0 || down.length === 0) return NaN
+  let below = 0
+  let upTo = 0
+  let pairs = 0
+  for (const score of up) {
+    while (below < down.length && (down[below] as number) < score) below += 1
+    upTo = Math.max(upTo, below)
+    while (upTo < down.length && (down[upTo] as number) === score) upTo += 1
+    pairs += (below + upTo) / 2
   }
-  return aucCounts(up, down)
+  return pairs / up.length / down.length
 }
 
-// Not a - b: Infinity - Infinity is NaN.
-const compare = (a: number, b: number): number => (a < b ? -1 : a > b ? 1 : 0)
+/** The scores of one side, in increasing order. */
+const sorted = (scores: ArrayLike<number>, positive: Uint8Array, side: 0 | 1): Float64Array => {
+  const picked = new Float64Array(positive.reduce((sum, one) => sum + (one === side ? 1 : 0), 0))
+  let filled = 0
+  for (let row = 0; row < positive.length; row++) if (positive[row] === side) picked[filled++] = scores[row] as number
+  return picked.sort()
+}
 
 /**
  * The area under the ROC curve from counts of positive and negative rows over the same cells of score, in increasing order.

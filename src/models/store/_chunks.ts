@@ -1,6 +1,7 @@
 /** Bytes in pieces, so that neither hashing nor writing a large file holds the event loop. */
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { systemClock } from '../../core/clock.js'
 import { InvalidOptionError } from '../../core/errors.js'
 import { startSha256 } from '../manifest/digest.js'
 import { corrupt } from './_faults.js'
@@ -9,9 +10,15 @@ import type { BlobId, DepotReader } from './depot.js'
 /** How many bytes are hashed at a time: under a millisecond. */
 export const chunkBytes: number = 1 << 20
 
-/** The bytes of an array in pieces. */
+/** Lets the event loop turn. */
+export const nextTurn = (): Promise<void> => new Promise((resolve) => void systemClock.setImmediate(resolve))
+
+/** The bytes of an array in pieces, each in a turn of its own of the event loop. */
 export async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (let offset = 0; offset < bytes.length; offset += chunkBytes) yield bytes.subarray(offset, offset + chunkBytes)
+  for (let offset = 0; offset < bytes.length; offset += chunkBytes) {
+    if (offset > 0) await nextTurn()
+    yield bytes.subarray(offset, offset + chunkBytes)
+  }
 }
 
 /** The bytes of a file outside the store. A link is followed: who publishes names it. */

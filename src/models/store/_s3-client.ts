@@ -20,7 +20,7 @@ export interface S3Client {
     readonly ChecksumType?: string | undefined
     readonly Metadata?: Readonly<Record<string, string>> | undefined
   }>
-  putObject(input: Place & { Body: Uint8Array; ContentLength: number; Metadata: Record<string, string>; IfNoneMatch?: string; ChecksumSHA256?: string }): Promise<unknown>
+  putObject(input: Place & { Body: Uint8Array; ContentLength: number; Metadata: Record<string, string>; IfNoneMatch?: string; ChecksumAlgorithm?: 'SHA256'; ChecksumSHA256?: string }): Promise<unknown>
   deleteObject(input: Place): Promise<unknown>
   listObjectsV2(input: { Bucket: string; Prefix: string; Delimiter?: string; ContinuationToken?: string }): Promise<{
     readonly Contents?: readonly { readonly Key?: string | undefined; readonly Size?: number | undefined; readonly LastModified?: Date | undefined }[] | undefined

@@ -1,7 +1,7 @@
 /** A depot in memory: for tests, and for a service that makes its models itself. */
 import { systemClock, type Clock } from '../../core/clock.js'
 import { optionsObject } from '../../core/options.js'
-import { checked } from './_chunks.js'
+import { checked, chunkBytes, nextTurn } from './_chunks.js'
 import type { BlobId, DepotEntry, DepotReader, ModelDepot } from './depot.js'
 
 /** Options of {@link memoryDepot}. */
@@ -36,9 +36,15 @@ class MemoryDepot implements ModelDepot {
     const bytes = this.#files.get(key)?.bytes
     if (bytes === undefined) return undefined
     let position = 0
+    let turnEnds = chunkBytes
     return await use({
       bytes: bytes.length,
       read: async (into) => {
+        // Nothing waits for a disk here, so whoever hashes a large file would hold the event loop.
+        if (position >= turnEnds) {
+          await nextTurn()
+          turnEnds = position + chunkBytes
+        }
         const chunk = bytes.subarray(position, position + into.length)
         into.set(chunk)
         position += chunk.length

@@ -212,7 +212,7 @@ class S3Depot implements ModelDepot {
       body.set(chunk, offset)
       offset += chunk.length
     }
-    await this.#client.putObject({ ...this.#at(key), Body: body, ContentLength: body.length, ChecksumSHA256: base64Of(blob.sha256), Metadata: { [hashField]: blob.sha256 } })
+    await this.#client.putObject({ ...this.#at(key), Body: body, ContentLength: body.length, ChecksumAlgorithm: 'SHA256', ChecksumSHA256: base64Of(blob.sha256), Metadata: { [hashField]: blob.sha256 } })
   }
 
   async #uploadParts(key: string, blob: BlobId, chunks: AsyncIterable<Uint8Array>): Promise<void> {
