@@ -56,7 +56,7 @@ export type { S3Client, S3DepotOptions } from './store/s3-depot.js'
 export { identityOf, modelStore } from './store/model-store.js'
 export type {
   Attribution, AuditLine, ChangeAliasOptions, FileContent, GcOptions, GcReport, GoldenInput, HoldOptions, JsonObject, ListedVersion, ModelAlias, ModelHold, ModelLimits,
-  ModelSource, ModelStore, ModelStoreOptions, ModelVersion, OpenedModel, PublishOptions, SetAliasOptions, SourceCallOptions, StoreFault, StoreFaultCode, Tags, VerifyReport,
+  ModelSource, ModelStore, ModelStoreOptions, ModelVersion, OpenedModel, PublishOptions, SetAliasOptions, SourceCallOptions, SourceOpenOptions, StoreFault, StoreFaultCode, Tags, VerifyReport,
 } from './store/model-store.js'
 export { isAliasName, isModelName, parseReference } from './manifest/names.js'
 export type { ModelReference } from './manifest/names.js'

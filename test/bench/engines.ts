@@ -87,10 +87,10 @@ const subjects: Readonly<Record<string, () => Promise<Subject>>> = {
   onnx: async () => ({ engine: onnx({ session }) as AnyEngine, files: onnxFiles }),
   'tfjs, wasm, in a worker': async () => {
     const { tf, files } = await tfjsOn('wasm')
-    return { engine: isolated(tfjs(tf), { isolate: 'worker' }) as AnyEngine, files }
+    return { engine: isolated(tfjs(tf), { isolate: 'worker', execArgv: [] }) as AnyEngine, files }
   },
-  'onnx, in a worker': async () => ({ engine: isolated(onnx({ session }), { isolate: 'worker' }) as AnyEngine, files: onnxFiles }),
-  'onnx, in a process': async () => ({ engine: isolated(onnx({ session }), { isolate: 'process' }) as AnyEngine, files: onnxFiles }),
+  'onnx, in a worker': async () => ({ engine: isolated(onnx({ session }), { isolate: 'worker', execArgv: [] }) as AnyEngine, files: onnxFiles }),
+  'onnx, in a process': async () => ({ engine: isolated(onnx({ session }), { isolate: 'process', execArgv: [] }) as AnyEngine, files: onnxFiles }),
   'http, to onnxruntime on loopback': async () => {
     const { port, close } = await server()
     return { engine: http({ baseUrl: `http://127.0.0.1:${port}` }) as AnyEngine, files: { 'endpoint.json': JSON.stringify({ protocol: 'v2', model: 'mlp', version: '1' }) }, close }

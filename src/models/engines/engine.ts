@@ -113,6 +113,8 @@ export interface Engine<I, O> {
   load(files: ModelFiles, version: ModelVersion): Promise<EngineModel<I, O>>
   /** The adapter inside, where there is one: what `isolated` moves to a worker or a process, rows staying here. */
   readonly tensors?: TensorEngine
+  /** Whether it only passes files on, so that large ones may lie in shared memory. @default false */
+  readonly passesFilesOn?: boolean
   /** The same engine, with the same options, over another adapter: one that computes elsewhere. There where `tensors` is. */
   over?(tensors: TensorEngine): Engine<I, O>
 }

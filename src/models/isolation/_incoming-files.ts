@@ -32,9 +32,7 @@ export class IncomingFiles {
   /** @throws `ERR_OUTRIGGER_MODEL_CORRUPT` if a file came out other than the manifest says */
   push(piece: Uint8Array): void {
     this.#hash.update(piece)
-    // The usual small file is one piece, and its buffer is ours already.
-    if (piece.length === this.#bytes.length && piece.byteOffset === 0) this.#bytes = piece as Uint8Array<ArrayBuffer>
-    else this.#bytes.set(piece, this.#filled)
+    this.#bytes.set(piece, this.#filled)
     this.#filled += piece.length
     if (this.#filled < this.#bytes.length) return
     this.#end()

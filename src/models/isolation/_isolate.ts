@@ -32,11 +32,9 @@ export interface Isolate {
   readonly name: string
   /** The process id, where it is one. */
   readonly pid: number | undefined
-  /** Whether buffers are moved to it. Otherwise their bytes are written out, and stay. */
-  readonly movesBuffers: boolean
   listener: IsolateListener | undefined
   /**
-   * @param transfer - buffers that may be moved instead of copied
+   * @param transfer - buffers that may be moved instead of copied. The bytes of a piece stay here, and must stay as they are until it is `drained`
    * @throws if the message cannot be sent as it is
    */
   send(message: ToIsolate, transfer?: ArrayBuffer[]): void

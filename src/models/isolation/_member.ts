@@ -108,10 +108,7 @@ export class Member {
       for (let at = 0; at < file.length; at += pieceBytes) {
         await isolate.drained()
         if (this.#state !== 'loading') return
-        // A copy, which the worker gets for good; a process is written to from where the bytes lie.
-        const piece = file.subarray(at, at + pieceBytes)
-        const bytes = isolate.movesBuffers ? new Uint8Array(piece) : piece
-        isolate.send({ type: 'piece', bytes }, isolate.movesBuffers ? [bytes.buffer as ArrayBuffer] : [])
+        isolate.send({ type: 'piece', bytes: file.subarray(at, at + pieceBytes) })
         await new Promise<void>((resolve) => this.#clock.setImmediate(resolve))
       }
     }

@@ -20,7 +20,6 @@ const lastWordsMs = 100
 class ProcessIsolate implements Isolate {
   readonly name: string
   readonly pid: number | undefined
-  readonly movesBuffers = false
   listener: IsolateListener | undefined
   readonly #child: ChildProcess
   readonly #socket: Socket | undefined

@@ -29,6 +29,7 @@ export type ToIsolate =
   | { readonly type: 'init'; readonly source: EngineSource }
   /** The files follow, piece by piece, in this order. */
   | { readonly type: 'load'; readonly version: ModelVersion; readonly files: readonly { readonly path: string; readonly bytes: number }[] }
+  /** In a worker they lie in shared memory, whose next content comes once they are taken. */
   | { readonly type: 'piece'; readonly bytes: Uint8Array }
   | { readonly type: 'run'; readonly id: number; readonly tensors: Tensors; readonly facts: RunFacts }
   /** Rows of a model that takes rows. `single`: asked for by `predict`. */
@@ -47,6 +48,8 @@ export type ModelKind = 'tensors' | 'rows'
 
 /** From the isolate. */
 export type FromIsolate =
+  /** By a worker, once it needs the bytes of a piece no more. */
+  | { readonly type: 'taken' }
   | { readonly type: 'loaded'; readonly kind: ModelKind; readonly description: EngineDescription }
   | { readonly type: 'load-failed'; readonly error: EncodedError }
   | { readonly type: 'ran'; readonly id: number; readonly tensors: Tensors }

@@ -5,7 +5,7 @@ import { isTypeScript } from './_entry-place.js'
 import { guardExit, unguardExit, type Halting } from './_exit-guard.js'
 import { OutputTail } from './_output-tail.js'
 import { movable } from './_packet.js'
-import type { FromIsolate, ToIsolate } from './_protocol.js'
+import { pieceBytes, type FromIsolate, type ToIsolate } from './_protocol.js'
 import type { IsolateWorkerData } from './isolate-main.js'
 
 /** How workers and processes are started. */
@@ -30,11 +30,13 @@ const startTypeScript = (entry: URL): string => `import('tsx/esm/api').then(({ t
 class WorkerIsolate implements Isolate, Halting {
   readonly name: string
   readonly pid = undefined
-  readonly movesBuffers = true
   readonly halted: Int32Array<SharedArrayBuffer> = new Int32Array(new SharedArrayBuffer(4))
   listener: IsolateListener | undefined
   readonly #worker: Worker
   readonly #tail = new OutputTail()
+  /** Where pieces of model files lie until the worker has taken them: one place for all, and no new memory for each. */
+  #stage: SharedArrayBuffer | undefined
+  #taken: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
   #error: unknown
 
   constructor(options: StartOptions) {
@@ -50,6 +52,7 @@ class WorkerIsolate implements Isolate, Halting {
   }
 
   #receive(message: FromIsolate): void {
+    if (message.type === 'taken') return this.#onTaken()
     if (message.type !== 'output') {
       this.listener?.onMessage(message)
       return
@@ -59,13 +62,27 @@ class WorkerIsolate implements Isolate, Halting {
   }
 
   send(message: ToIsolate, transfer: ArrayBuffer[] = []): void {
+    if (message.type === 'piece') return this.#sendPiece(message.bytes)
     if (message.type !== 'rows') return this.#worker.postMessage(message, transfer)
     const { packet, transfer: moved } = movable(message.rows)
     this.#worker.postMessage({ ...message, rows: packet }, moved)
   }
 
-  drained(): undefined {
-    return undefined
+  #sendPiece(piece: Uint8Array): void {
+    const bytes = new Uint8Array((this.#stage ??= new SharedArrayBuffer(pieceBytes)), 0, piece.length)
+    bytes.set(piece)
+    let resolve = (): void => {}
+    this.#taken = { promise: new Promise<void>((done) => { resolve = done }), resolve }
+    this.#worker.postMessage({ type: 'piece', bytes } satisfies ToIsolate)
+  }
+
+  #onTaken(): void {
+    this.#taken?.resolve()
+    this.#taken = undefined
+  }
+
+  drained(): Promise<void> | undefined {
+    return this.#taken?.promise
   }
 
   hold(held: boolean): void {
@@ -87,11 +104,13 @@ class WorkerIsolate implements Isolate, Halting {
     this.hold(false)
     // Should it come back, it ends by itself.
     this.#worker.postMessage({ type: 'end' } satisfies ToIsolate)
+    this.#onTaken()
     return false
   }
 
   #ended(exitCode: number): void {
     unguardExit(this)
+    this.#onTaken()
     const ending: Ending = this.#error === undefined
       ? { reason: `exit code ${exitCode}`, exitCode, output: this.#tail.text }
       : { reason: this.#error instanceof Error ? this.#error.message : String(this.#error), exitCode, error: this.#error, output: this.#tail.text }

@@ -39,7 +39,11 @@ const inWorker = (port: MessagePort, { halted }: IsolateWorkerData): void => {
   // A message that cannot be read would be a run that never ends.
   port.on('messageerror', (error) => { throw error })
   port.on('message', (message: ToIsolate) => {
-    if (message.type !== 'halt') return host.receive(message)
+    if (message.type !== 'halt') {
+      host.receive(message)
+      if (message.type === 'piece') port.postMessage({ type: 'taken' } satisfies FromIsolate)
+      return
+    }
     // The process ends, and ends this worker, which must not be inside of native code then. It waits here to be ended.
     Atomics.store(halted, 0, 1)
     Atomics.notify(halted, 0)

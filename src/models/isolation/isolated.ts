@@ -47,13 +47,14 @@ const isolatedAdapter = <I, O>(engine: Engine<I, O>, settings: IsolationSettings
     takesInputs: takesInputs(settings),
     load: async (files, version) => remoteTensors(await models.load(files, version)),
   }
-  return { ...engine.over(elsewhere), stats: () => models.stats() }
+  return { ...engine.over(elsewhere), passesFilesOn: true, stats: () => models.stats() }
 }
 
 const isolatedModule = <I, O>(source: EngineSource, name: string, settings: IsolationSettings, runtime: Runtime): IsolatedEngine<I, O> => {
   const models = new IsolatedModels(settings, () => source, runtime)
   return {
     name,
+    passesFilesOn: true,
     load: async (files, version) => {
       const remote = await models.load(files, version)
       if (remote.pool.kind === 'rows') return remoteRows(remote) as EngineModel<I, O>

@@ -59,11 +59,11 @@ export const verifyVersion = async <I, O>(settings: LoadSettings<I, O>, attempt:
   const { version } = life
   // The bare minimum before anything of it is read or run.
   const { signedBy } = await atStage('trust', () => checkTrust(version, trust))
-  if (load === undefined) engineOf(settings, version)
+  const engine = load === undefined ? engineOf(settings, version) : undefined
   if (requireGolden && (version.manifest.golden ?? []).length === 0) throw new Refusal('golden', 'it has no golden predictions, and the loader requires some')
   if (compatibility === 'callers') checkCallers(before, version)
   if (settings.hold !== undefined) await holdVersion(settings.hold, attempt, { clock, ms: loadTimeoutMs, step: `hold ${subjectOf(version)}`, signal })
-  const opened = await atStage('open', () => withinLimit({ clock, ms: loadTimeoutMs, step: `read ${subjectOf(version)}`, signal }, (given) => store.open(version, { signal: given })))
+  const opened = await atStage('open', () => withinLimit({ clock, ms: loadTimeoutMs, step: `read ${subjectOf(version)}`, signal }, (given) => store.open(version, { signal: given, mayShare: engine?.passesFilesOn === true })))
   life.go('verified', signedBy.length === 0 ? 'its files are what its manifest says' : 'it is signed, and its files are what its manifest says', signedBy.length === 0 ? {} : { signedBy })
   // By the manifest that was trusted, whatever the source says by now.
   return { ...version, files: opened.files }

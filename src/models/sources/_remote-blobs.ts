@@ -1,6 +1,8 @@
 /** Blobs of a server by their hash: from the cache, or downloaded into it. */
 import { hasCode } from '../../core/errors.js'
 import { startSha256 } from '../manifest/digest.js'
+import { roomFor } from '../store/_chunks.js'
+import type { SourceOpenOptions } from '../store/model-source.js'
 import type { AttemptOptions } from './_attempts.js'
 import { downloadBlob } from './_blob-download.js'
 import type { HttpClient } from './_http-client.js'
@@ -26,22 +28,23 @@ export class RemoteBlobs {
    *
    * @param locate - says where the server has it; asked only if the cache has it not
    */
-  async get(blob: BlobId, locate: () => string | Promise<string>, action: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
-    return await this.#turns.take(blob.sha256, action, signal, async () =>
-      await this.#cache.read(blob) ?? await this.#fetch(blob, await locate(), action, signal))
+  async get(blob: BlobId, locate: () => string | Promise<string>, action: string, { signal, mayShare = false }: SourceOpenOptions): Promise<Uint8Array> {
+    return await this.#turns.take(blob.sha256, action, signal, async () => {
+      const into = roomFor(blob.bytes, mayShare)
+      return await this.#cache.read(blob, into) ?? await this.#fetch(blob, into, await locate(), action, signal)
+    })
   }
 
-  async #fetch(blob: BlobId, path: string, action: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  async #fetch(blob: BlobId, into: Uint8Array, path: string, action: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
     // What does not match may have been damaged on the way: it is fetched once more, from the beginning.
     for (const afresh of [false, true]) {
-      const bytes = await this.#download(blob, path, action, signal, afresh)
+      const bytes = await this.#download(blob, into, path, action, signal, afresh)
       if (bytes !== undefined) return bytes
     }
     throw sourceCorrupt(action, `its SHA-256 must be ${blob.sha256}`, 'another one, twice')
   }
 
-  async #download({ sha256, bytes }: BlobId, path: string, action: string, signal: AbortSignal | undefined, afresh: boolean): Promise<Uint8Array | undefined> {
-    const into = new Uint8Array(bytes)
+  async #download({ sha256, bytes }: BlobId, into: Uint8Array, path: string, action: string, signal: AbortSignal | undefined, afresh: boolean): Promise<Uint8Array | undefined> {
     const partial = await this.#cache.begin({ sha256, bytes }, into, afresh)
     const hash = startSha256()
     let offset = partial.have

@@ -34,7 +34,7 @@ export interface PartialBlob {
 /** Where a source keeps what it has fetched. */
 export interface SourceCache {
   /** The blob, if it is there and right. */
-  read(blob: BlobId): Promise<Uint8Array | undefined>
+  read(blob: BlobId, into?: Uint8Array): Promise<Uint8Array | undefined>
   /** Begins a download into a buffer of the blob's size, with what an interrupted one has left, unless `afresh`. */
   begin(blob: BlobId, into: Uint8Array, afresh: boolean): Promise<PartialBlob>
   readNote(name: string, kind: string): Promise<string | undefined>
@@ -65,7 +65,7 @@ export const forgiving = (cache: SourceCache, onError: (error: unknown) => void)
     return instead
   }
   return {
-    read: (blob) => cache.read(blob).catch(or(undefined)),
+    read: (blob, into) => cache.read(blob, into).catch(or(undefined)),
     begin: async (blob, into, afresh) => {
       let partial = await cache.begin(blob, into, afresh).catch(or(notKept))
       const give = (error: unknown): Promise<void> => {
@@ -134,9 +134,9 @@ export class DirectoryCache implements SourceCache {
     this.#source = sha256Hex(source).slice(0, 16)
   }
 
-  async read(blob: BlobId): Promise<Uint8Array | undefined> {
+  async read(blob: BlobId, into?: Uint8Array): Promise<Uint8Array | undefined> {
     const hash = startSha256()
-    const bytes = await readFile(join(this.#path, 'blobs', blobName(blob.sha256)), (size) => size === blob.bytes, undefined, (piece) => hash.update(piece))
+    const bytes = await readFile(join(this.#path, 'blobs', blobName(blob.sha256)), (size) => size === blob.bytes, into, (piece) => hash.update(piece))
     return bytes !== undefined && hash.digest('hex') === blob.sha256 ? bytes : undefined
   }
 

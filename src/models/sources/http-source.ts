@@ -5,7 +5,7 @@ import { sha256Hex } from '../manifest/digest.js'
 import { parseManifest, type ManifestFile, type ModelManifest } from '../manifest/manifest.js'
 import { parseReference, type ModelReference } from '../manifest/names.js'
 import { limitsOf, type ModelLimits } from '../store/limits.js'
-import type { ModelSource, ModelVersion, OpenedModel, SourceCallOptions } from '../store/model-source.js'
+import type { ModelSource, ModelVersion, OpenedModel, SourceCallOptions, SourceOpenOptions } from '../store/model-source.js'
 import { withAttempts, type AttemptOptions } from './_attempts.js'
 import { HttpClient, readSmall } from './_http-client.js'
 import { openRemote } from './_open-remote.js'
@@ -28,7 +28,7 @@ export interface HttpSourceOptions extends HttpOptions {
 /** Versions of models from a server. */
 export interface HttpSource extends ModelSource {
   resolve(reference: string, options?: SourceCallOptions): Promise<ModelVersion>
-  open(version: ModelVersion | string, options?: SourceCallOptions): Promise<OpenedModel>
+  open(version: ModelVersion | string, options?: SourceOpenOptions): Promise<OpenedModel>
   /**
    * Hears when the server cannot be reached (state `offline`) and when it can be again (`online`), and what could not
    * be kept in the cache (notices). The layer is `http-source`. Returns what ends it.
@@ -74,17 +74,17 @@ class HttpModelSource implements HttpSource {
     const what = `${name}@${entry.version}`
     const { maxManifestBytes } = this.#limits
     if (entry.bytes > maxManifestBytes) throw sourceTooLarge(`load the manifest of ${what}`, maxManifestBytes, entry.bytes)
-    const bytes = await this.#blobs.get({ sha256: entry.digest, bytes: entry.bytes }, () => blobPath(entry.digest), `read the manifest of ${what}`, signal)
+    const bytes = await this.#blobs.get({ sha256: entry.digest, bytes: entry.bytes }, () => blobPath(entry.digest), `read the manifest of ${what}`, { signal })
     const manifest = parseManifest(bytes, `the manifest of ${what}`)
     if (manifest.name !== name || manifest.version !== entry.version) throw sourceCorrupt(`load ${what}`, 'its manifest must be its own', `that of ${manifest.name}@${manifest.version}`)
     const { signatures, tags } = entry
     return { name, version: entry.version, digest: entry.digest, manifest, ...(signatures === undefined ? {} : { signatures }), ...(tags === undefined ? {} : { tags }) }
   }
 
-  async open(version: ModelVersion | string, options: SourceCallOptions = {}): Promise<OpenedModel> {
+  async open(version: ModelVersion | string, options: SourceOpenOptions = {}): Promise<OpenedModel> {
     const found = typeof version === 'string' ? await this.resolve(version, options) : version
     const reader = { blobs: this.#blobs, cache: this.#cache, limits: this.#limits, locate: ({ sha256 }: ManifestFile) => blobPath(sha256) }
-    return await openRemote(found, reader, options.signal)
+    return await openRemote(found, reader, options)
   }
 
   #attempts(signal: AbortSignal | undefined): AttemptOptions {

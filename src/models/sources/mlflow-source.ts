@@ -7,7 +7,7 @@ import { parseManifest, serializeManifest, type ManifestFile, type ModelManifest
 import { parseReference, type ModelReference } from '../manifest/names.js'
 import type { ManifestSignature } from '../manifest/signature.js'
 import { limitsOf, type ModelLimits } from '../store/limits.js'
-import type { ModelSource, ModelVersion, OpenedModel, SourceCallOptions } from '../store/model-source.js'
+import type { ModelSource, ModelVersion, OpenedModel, SourceCallOptions, SourceOpenOptions } from '../store/model-source.js'
 import { HttpClient } from './_http-client.js'
 import { MlflowClient, parseVersion, targetOf, type MlflowVersion } from './_mlflow-client.js'
 import { enginesOf, MlflowManifests } from './_mlflow-manifests.js'
@@ -34,7 +34,7 @@ export interface MlflowSourceOptions extends HttpOptions {
 export interface MlflowSource extends ModelSource {
   /** Takes MLflow's spelling too: `models:/name@alias`, `models:/name/3`, `models:/name/latest`. */
   resolve(reference: string, options?: SourceCallOptions): Promise<ModelVersion>
-  open(version: ModelVersion | string, options?: SourceCallOptions): Promise<OpenedModel>
+  open(version: ModelVersion | string, options?: SourceOpenOptions): Promise<OpenedModel>
   /** As `observe` of `httpSource`; the layer is `mlflow-source`. */
   observe(observer: Observer): () => void
 }
@@ -91,14 +91,14 @@ class MlflowModelSource implements MlflowSource {
     return { name: found.name, version: found.version, digest, manifest, ...(signatures === undefined ? {} : { signatures }), ...(Object.keys(found.tags).length === 0 ? {} : { tags: found.tags }) }
   }
 
-  async open(version: ModelVersion | string, options: SourceCallOptions = {}): Promise<OpenedModel> {
+  async open(version: ModelVersion | string, options: SourceOpenOptions = {}): Promise<OpenedModel> {
     const found = typeof version === 'string' ? await this.resolve(version, options) : version
     let root: Promise<string> | undefined
     const locate = async ({ path }: ManifestFile): Promise<string> => {
       root ??= this.#registry.artifactRoot(found.name, found.version, options.signal)
       return this.#registry.artifactPath(await root, path)
     }
-    return await openRemote(found, { blobs: this.#blobs, cache: this.#cache, limits: this.#limits, locate }, options.signal)
+    return await openRemote(found, { blobs: this.#blobs, cache: this.#cache, limits: this.#limits, locate }, options)
   }
 
   /** What the registry says; while it cannot be reached, what it said last. */

@@ -27,7 +27,7 @@ import { Versions } from './_versions.js'
 import type { Attribution, AuditLine, Tags } from './change.js'
 import type { ModelDepot } from './depot.js'
 import { ModelFiles } from './model-files.js'
-import type { ModelVersion, OpenedModel } from './model-source.js'
+import type { ModelVersion, OpenedModel, SourceOpenOptions } from './model-source.js'
 import type { ChangeAliasOptions, HoldOptions, ListedVersion, ModelHold, ModelStore, PublishOptions, SetAliasOptions } from './model-store.js'
 
 /** What stands for a file until it is read, so that the files keep their order. */
@@ -116,7 +116,7 @@ export class DepotStore implements ModelStore {
     return found
   }
 
-  async open(version: ModelVersion | string): Promise<OpenedModel> {
+  async open(version: ModelVersion | string, { mayShare = false }: SourceOpenOptions = {}): Promise<OpenedModel> {
     const { depot, limits, versions } = this.#parts
     const found = typeof version === 'string' ? await this.resolve(version) : version
     const what = `${found.name}@${found.version}`
@@ -124,7 +124,7 @@ export class DepotStore implements ModelStore {
     checkFileSizes(found.manifest, limits)
     const files = new Map<string, Uint8Array>(found.manifest.files.map(({ path }) => [path, nothing]))
     try {
-      await inParallel(found.manifest.files, async (file) => void files.set(file.path, await readBlob(depot, file, `\`${file.path}\` of ${what}`)))
+      await inParallel(found.manifest.files, async (file) => void files.set(file.path, await readBlob(depot, file, `\`${file.path}\` of ${what}`, mayShare)))
     } catch (error) {
       // It may have been removed since it was found: that says more than a missing file.
       if (hasCode(error, 'ERR_OUTRIGGER_MODEL_CORRUPT')) await versions.read(found.name, found.version)

@@ -25,7 +25,16 @@ export interface OpenedModel extends ModelVersion {
 /** How a call to a source may be ended. */
 export interface SourceCallOptions {
   /** Ends what goes over a network; a store on a disk does not look at it. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What a call to `open` may ask for. */
+export interface SourceOpenOptions extends SourceCallOptions {
+  /**
+   * Files of a megabyte and more may lie in a `SharedArrayBuffer`, as whoever asks only passes them on. A hint: a source
+   * need not look at it. @default false
+   */
+  readonly mayShare?: boolean
 }
 
 /** Where a loader gets versions from. */
@@ -44,5 +53,5 @@ export interface ModelSource {
    * @throws `ERR_OUTRIGGER_MODEL_CORRUPT` if one is missing or differs by a bit; `ERR_OUTRIGGER_MODEL_TOO_LARGE` before
    * anything is read
    */
-  open(version: ModelVersion | string, options?: SourceCallOptions): Promise<OpenedModel>
+  open(version: ModelVersion | string, options?: SourceOpenOptions): Promise<OpenedModel>
 }

@@ -17,7 +17,7 @@ import { limitsOf, type ModelLimits } from './limits.js'
 import type { StoreFault, StoreFaultCode, VerifyReport } from './_verify.js'
 import type { Attribution, AuditLine, Tags } from './change.js'
 import type { ModelDepot } from './depot.js'
-import type { ModelSource, ModelVersion, OpenedModel, SourceCallOptions } from './model-source.js'
+import type { ModelSource, ModelVersion, OpenedModel, SourceCallOptions, SourceOpenOptions } from './model-source.js'
 
 /** A version in a listing; one that is damaged is listed with what is wrong with it. */
 export type ListedVersion =
@@ -261,4 +261,4 @@ export const modelStore = (options: ModelStoreOptions): ModelStore => {
 export const identityOf = (version: ModelVersion): ModelIdentity =>
   ({ name: version.name, version: String(version.version), digest: version.digest })
 
-export type { Attribution, AuditLine, GcOptions, GcReport, JsonObject, ModelAlias, ModelLimits, ModelSource, ModelVersion, OpenedModel, SourceCallOptions, StoreFault, StoreFaultCode, Tags, VerifyReport }
+export type { Attribution, AuditLine, GcOptions, GcReport, JsonObject, ModelAlias, ModelLimits, ModelSource, ModelVersion, OpenedModel, SourceCallOptions, SourceOpenOptions, StoreFault, StoreFaultCode, Tags, VerifyReport }

@@ -18,7 +18,6 @@ export type Behaviour = (message: ToIsolate, isolate: FakeIsolate) => boolean
 export class FakeIsolate implements Isolate {
   readonly name: string
   readonly pid: number | undefined
-  readonly movesBuffers: boolean
   listener: IsolateListener | undefined
   readonly sent: ToIsolate[] = []
   held = false
@@ -33,7 +32,6 @@ export class FakeIsolate implements Isolate {
   constructor(number: number, clock: FakeClock, behaviour: Behaviour, canBeKilled: boolean) {
     this.name = `fake ${number}`
     this.pid = canBeKilled ? number : undefined
-    this.movesBuffers = !canBeKilled
     this.#clock = clock
     this.#behaviour = behaviour
     this.#canBeKilled = canBeKilled
