@@ -89,8 +89,8 @@ export interface ModelLoader<I, O> extends Predictor<I, O> {
  * lease at its entry and is served by that version to its end, retries and cache fills included; the old version is
  * disposed when its last lease ends.
  *
- * Events (`observe`): states `loading`, `ready`, `live`, `refused`, `draining`, `disposed` of each version, with the
- * layer `model-loader` and the subject `name@version`.
+ * Events (`observe`): states `discovered`, `verified`, `loading`, `warming`, `checking`, `ready`, `live`, `draining`,
+ * `disposed`, `quarantined` of each version, with the layer `model-loader` and the subject `name@version`.
  *
  * @throws `ERR_OUTRIGGER_INVALID_OPTION`
  * @example

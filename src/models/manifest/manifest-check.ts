@@ -88,8 +88,8 @@ const clashFault = (files: readonly Fields[]): Fault => {
   return clash === undefined ? undefined : fault('no path of `files` may be another one, but for case and Unicode composition, or lie below it', `${clash.path} beside ${clash.other}`)
 }
 
-const tensorsFault = (value: unknown, where: string): Fault =>
-  listFault(value, where, tensorFault, ['name', 'dtype', 'shape'], ['fields', 'categories']) ?? twiceFault(value as Fields[], 'name', where)
+const tensorsFault = (value: unknown, where: string, optional: readonly string[]): Fault =>
+  listFault(value, where, tensorFault, ['name', 'dtype', 'shape'], optional) ?? twiceFault(value as Fields[], 'name', where)
 
 /** The first thing that is wrong with a parsed manifest, or `undefined`. */
 export const checkManifest = (value: unknown): Fault => {
@@ -104,8 +104,8 @@ export const checkManifest = (value: unknown): Fault => {
     ?? listFault(files, 'files', fileFault, ['path', 'bytes', 'sha256'])
     ?? clashFault(files as Fields[])
     ?? (signature === undefined ? undefined : fieldsFault(signature, 'signature', ['inputs', 'outputs'])
-      ?? tensorsFault((signature as Fields)['inputs'], 'signature.inputs')
-      ?? tensorsFault((signature as Fields)['outputs'], 'signature.outputs'))
+      ?? tensorsFault((signature as Fields)['inputs'], 'signature.inputs', ['fields', 'categories'])
+      ?? tensorsFault((signature as Fields)['outputs'], 'signature.outputs', ['categories']))
     ?? (golden === undefined ? undefined : listFault(golden, 'golden', goldenFault, ['input', 'output', 'tolerance']))
     ?? optionalFieldsFault(value, 'lineage')
     ?? optionalFieldsFault(value, 'metadata')

@@ -25,7 +25,7 @@ export interface TensorSpec {
   readonly dtype: string
   /** One entry per dimension, the batch dimension in front; `null` for a free one. */
   readonly shape: readonly (number | null)[]
-  /** What stands along the last dimension, so that a row may be a record of them. */
+  /** Of an input: what stands along the last dimension, so that a row may be a record of them. */
   readonly fields?: readonly TensorField[]
   /** The labels that its integers stand for: 0 is the first. */
   readonly categories?: readonly string[]

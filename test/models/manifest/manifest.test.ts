@@ -70,6 +70,7 @@ describe('parseManifest', () => {
     ['fields', { signature: inputOf({ fields: [{ name: 'a' }] }) }], ['fields', { signature: inputOf({ fields: [1, 2, 3, 4] }) }], ['name', { signature: inputOf({ fields: ['a', 'b', 'c', 'c'].map((name) => ({ name })) }) }],
     ['categories', { signature: inputOf({ categories: [] }) }], ['categories', { signature: inputOf({ categories: ['a', 'a'] }) }], ['categories', { signature: inputOf({ categories: [1] }) }],
     ['categories', { signature: inputOf({ fields: [{ name: 'a', categories: 'b' }, { name: 'b' }, { name: 'c' }, { name: 'd' }] }) }], ['label', { signature: inputOf({ label: 'x' }) }],
+    ['signature.outputs[0]', { signature: { inputs: [], outputs: [{ name: 'y', dtype: 'f', shape: [null, 1], fields: [{ name: 'a' }] }] } }],
     ['signature.outputs', { signature: { inputs: [], outputs: [{ name: 'y', dtype: 'f', shape: [] }, { name: 'y', dtype: 'f', shape: [] }] } }],
     ['tolerance', { golden: [{ input: 1, output: 1, tolerance: -1 }] }], ['golden[0]', { golden: [{ input: 1, tolerance: 1 }] }], ['surprise', { surprise: 1 }],
   ])('refuses a wrong %s', (part, change) => {
