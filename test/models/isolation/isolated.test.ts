@@ -1,9 +1,13 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import * as tf from '@tensorflow/tfjs'
 import { pipe, predictor, type NoticeEvent, type StateEvent } from 'outrigger'
 import { functionEngine, isolated, ModelFiles, onnx, tfjs, tfjsFiles, type Engine, type IsolatedEngine, type IsolationOptions, type ModelVersion } from 'outrigger/models'
 import type { Tensor } from 'outrigger/schema'
 import { fakeClock, onnxAffine } from 'outrigger/testing'
+import { temporaryFolder } from '../temporary.js'
 import { acts, childrenOf, engineModule, entryFile, loadTiny, tinyEngine, valueOf, versionOf, type TinyModel } from './_kit.js'
 
 // Threads and processes are started for real; on a busy machine that takes its time.
@@ -195,6 +199,17 @@ test('worker: a module\'s tensor engine is asked by rows that become tensors her
   const predict = pipe(model as { predictBatch(rows: readonly number[][]): Promise<number[][]> })
   expect(await predict.batch([[1], [2]])).toEqual([[3], [6]])
   await expect(predict([acts.throw])).rejects.toMatchObject({ ...code('ENGINE_FAILED'), cause: { message: 'the engine threw' } })
+})
+
+test('worker: one that ends, or takes nothing, while the pieces of a large file are on their way is a crash, not a wait for ever', async () => {
+  const folder = await temporaryFolder()
+  const { files, version } = versionOf({ 'large.bin': new Uint8Array(2 << 20) })
+  for (const [program, reason] of [['process.exit(3)', 'exit code 3'], ['setInterval(() => {}, 1000)', 'loading took longer than 1000 ms']] as const) {
+    const entry = join(folder, `${reason.slice(0, 4)}.mjs`)
+    await writeFile(entry, program)
+    const engine = isolated(tinyEngine(), { isolate: 'worker', entry: pathToFileURL(entry), loadDeadlineMs: 1000 })
+    await expect(engine.load(files, version)).rejects.toMatchObject({ ...code('ENGINE_CRASHED'), reason })
+  }
 })
 
 test('an engine that cannot be made there says why', async () => {
