@@ -127,6 +127,7 @@ const notLayers: Readonly<Record<string, string>> = {
   ...of('core', 'a question', 'hasCode', 'isOutriggerError', 'isPredictor', 'isRowFailure', 'ready', 'outcomeOf', 'showIdentity'),
   ...of('core', 'makes or closes predictors', 'owned', 'pipe', 'predictor', 'shutdown'),
   ...of('core', 'machinery of layers', 'failRows', 'labelJoin', 'maskBy', 'murmur3', 'seededRandom', 'systemRandom', 'uuid7'),
+  ...of('drift', 'a detector on a stream of numbers; test/drift/streaming holds each to what they have in common', 'adwin', 'cusum', 'ddm', 'eddm', 'hddmA', 'hddmW', 'kswin', 'pageHinkley'),
   ...of('drift', 'profiles and verdicts', 'driftVerdict', 'parseReferenceProfile', 'referenceProfile', 'LiveProfile', 'ReferenceProfile'),
   ...of('resilience', 'parts of a circuit breaker', 'answerChecks', 'breakerControl', 'goldenProbe', 'slowCalls', 'timeWindow'),
   ...of('testing', 'for tests', 'cacheStoreConformance', 'engineConformance', 'fakeClock', 'layerConformance', 'mockModel', 'modelDepotConformance', 'modelSourceConformance', 'seededRandom'),
