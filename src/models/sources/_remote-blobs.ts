@@ -1,8 +1,8 @@
 /** Blobs of a server by their hash: from the cache, or downloaded into it. */
 import { hasCode } from '../../core/errors.js'
 import { startSha256 } from '../manifest/digest.js'
-import { roomFor } from '../store/_chunks.js'
 import type { SourceOpenOptions } from '../store/model-source.js'
+import { roomFor } from '../store/room.js'
 import type { AttemptOptions } from './_attempts.js'
 import { downloadBlob } from './_blob-download.js'
 import type { HttpClient } from './_http-client.js'

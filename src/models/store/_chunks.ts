@@ -10,12 +10,6 @@ import type { BlobId, DepotReader } from './depot.js'
 /** How many bytes are hashed at a time: under a millisecond. */
 export const chunkBytes: number = 1 << 20
 
-/**
- * Room for a file. Where it may be shared memory, a large one is: V8 collects its whole heap when tens of megabytes of
- * ordinary buffers came, which holds the event loop for milliseconds.
- */
-export const roomFor = (bytes: number, mayShare: boolean): Uint8Array => (mayShare && bytes >= chunkBytes ? new Uint8Array(new SharedArrayBuffer(bytes)) : new Uint8Array(bytes))
-
 /** Lets the event loop turn. */
 export const nextTurn = (): Promise<void> => new Promise((resolve) => void systemClock.setImmediate(resolve))
 

@@ -1,8 +1,9 @@
 /** What a store reads from its depot: small files up to a limit, and blobs whose bytes are checked as they come. */
 import { startSha256 } from '../manifest/digest.js'
-import { readInto, roomFor } from './_chunks.js'
+import { readInto } from './_chunks.js'
 import { corrupt, tooLarge } from './_faults.js'
 import { blobKey } from './_layout.js'
+import { roomFor } from './room.js'
 import type { BlobId, ModelDepot } from './depot.js'
 
 /** The whole of a small file, or `undefined` if there is none. */
