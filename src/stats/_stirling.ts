@@ -1,26 +1,27 @@
-/** B(2k) / (2k (2k - 1)) for k = 1 … 9: the coefficients of Stirling's series. */
-const coefficients = [
-  0.08333333333333333, -0.002777777777777778, 0.0007936507936507937, -0.0005952380952380953, 0.0008417508417508417, -0.0019175269175269176, 0.00641025641025641, -0.029550653594771242, 0.17964437236883057,
-]
+import { logGamma } from './log-gamma.js'
+import { stirlingCoefficients, stirlingSeries } from './_stirling-series.js'
+
+const halfLogTwoPi = 0.9189385332046728
+
+/** What Stirling's formula lacks: ln Γ(a) − [(a − ½) ln a − a + ½ ln 2π], for every a > 0, to an absolute few ε. */
+export const stirlingRemainder = (a: number): number =>
+  a >= 10 ? stirlingSeries(a) : logGamma(a) - ((a - 0.5) * Math.log(a) - a + halfLogTwoPi)
 
 /**
- * What Stirling's formula lacks: ln Γ(a) − [(a − ½) ln a − a + ½ ln 2π], for a ≥ 10, where the nine terms are good to
- * an absolute 1e-18. (Abramowitz and Stegun, 1964, 6.1.41.)
+ * ln Γ(b + a) − ln Γ(b) − a ln(b), for b ≥ 10 and 0 < a < 1, good to an absolute few ε·a however small a is: each term
+ * of Stirling's series is subtracted by hand.
  */
-export const stirlingRemainder = (a: number): number => {
-  const inverseSquare = 1 / (a * a)
-  let sum = 0
-  for (let k = coefficients.length - 1; k >= 0; k--) sum = sum * inverseSquare + (coefficients[k] as number)
-  return sum / a
+export const logGammaStep = (b: number, a: number): number => {
+  const growth = Math.log1p(a / b)
+  let sum = (b + a - 0.5) * growth - a
+  for (let k = 0, power = 1 / b; k < stirlingCoefficients.length; k++, power /= b * b) {
+    sum += (stirlingCoefficients[k] as number) * power * Math.expm1(-(2 * k + 1) * growth)
+  }
+  return sum
 }
 
-/**
- * ln(1 + x) − x without the cancellation near 0, for x > −1.
- *
- * Near 0 it uses ln(1 + x) = 2 artanh(r) with r = x / (2 + x), of which the first term cancels against x by hand.
- */
-export const log1pMinus = (x: number): number => {
-  if (x < -0.5 || x > 1) return Math.log1p(x) - x
+/** ln(1 + x) − x for −½ ≤ x ≤ 1 without the cancellation near 0: 2 artanh(r) with r = x / (2 + x), first term by hand. */
+const log1pMinus = (x: number): number => {
   const r = x / (2 + x)
   const r2 = r * r
   let sum = 0
@@ -32,4 +33,20 @@ export const log1pMinus = (x: number): number => {
     power *= r2
   }
   return 2 * r * r2 * sum - x * r
+}
+
+/**
+ * Half the deviance of `x` from `mean`: x ln(x / mean) − x + mean ≥ 0, for x > 0 and mean > 0.
+ *
+ * The exponents of the gamma, beta, binomial and Poisson kernels are sums of it; written so, nothing large cancels. The
+ * caller that knows mean − x better than the two rounded numbers do gives it as `excess`.
+ *
+ * Source: Loader, Fast and Accurate Computation of Binomial Probabilities (2000).
+ */
+export const halfDeviance = (x: number, mean: number, excess: number = mean - x): number => {
+  const relative = excess / x
+  if (relative >= -0.5 && relative <= 1) return -x * log1pMinus(relative)
+  const ratio = mean / x
+  const logRatio = ratio > 0 && ratio < Infinity ? Math.log(ratio) : Math.log(mean) - Math.log(x)
+  return excess - x * logRatio
 }

@@ -1,4 +1,4 @@
-import { stirlingRemainder } from './_stirling.js'
+import { stirlingSeries } from './_stirling-series.js'
 
 /** ζ(k) − 1 for k = 2, 3, …: the Taylor coefficients of ln Γ around 2. */
 const zetaMinusOne = [
@@ -13,7 +13,7 @@ const eulerGamma = 0.5772156649015329
 const halfLogTwoPi = 0.9189385332046728
 
 /** ln Γ(1 + z) for |z| ≤ ½: −ln(1 + z) + z(1 − γ) + Σ (−1)^k (ζ(k) − 1) z^k / k, which loses nothing near its zeros. */
-const nearOne = (z: number): number => {
+export const logGammaNearOne = (z: number): number => {
   let sum = 0
   for (let index = zetaMinusOne.length - 1; index >= 0; index--) {
     const k = index + 2
@@ -40,14 +40,14 @@ const nearOne = (z: number): number => {
 export const logGamma = (x: number): number => {
   if (Number.isNaN(x) || x < 0) return NaN
   if (x === 0 || x === Infinity) return Infinity
-  if (x >= 10) return (x - 0.5) * Math.log(x) - x + halfLogTwoPi + stirlingRemainder(x)
-  if (x < 0.5) return nearOne(x) - Math.log(x)
+  if (x >= 10) return (x - 0.5) * Math.log(x) - x + halfLogTwoPi + stirlingSeries(x)
+  if (x < 0.5) return logGammaNearOne(x) - Math.log(x)
   let product = 1
   let rest = x
   while (rest > 2.5) {
     rest -= 1
     product *= rest
   }
-  if (rest > 1.5) return nearOne(rest - 2) + Math.log1p(rest - 2) + Math.log(product)
-  return nearOne(rest - 1) + Math.log(product)
+  if (rest > 1.5) return logGammaNearOne(rest - 2) + Math.log1p(rest - 2) + Math.log(product)
+  return logGammaNearOne(rest - 1) + Math.log(product)
 }

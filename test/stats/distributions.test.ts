@@ -3,7 +3,8 @@ import { chiSquareSurvival } from '../../src/stats/chi-square.js'
 import { gammaP, gammaQ } from '../../src/stats/incomplete-gamma.js'
 import { kolmogorovSurvival } from '../../src/stats/kolmogorov.js'
 import { logGamma } from '../../src/stats/log-gamma.js'
-import { erfc, normalSurvival } from '../../src/stats/normal.js'
+import { erfc } from '../../src/stats/erf.js'
+import { normalSurvival } from '../../src/stats/normal.js'
 import { golden, relativeError, tailBar } from './_golden.js'
 
 const worst = (errors: number[]): number => Math.max(...errors)
