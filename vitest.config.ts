@@ -11,6 +11,8 @@ export default defineConfig({
     ],
   },
   test: {
+    // Many tests wait for servers and processes of their own more than they compute.
+    maxWorkers: 2,
     projects: [
       {
         extends: true,

@@ -60,7 +60,7 @@ const unit = async (): Promise<Result> => {
   const report = join(cache, 'vitest.json')
   rmSync(report, { force: true })
   mkdirSync(cache, { recursive: true })
-  const { ok, output } = await command(bin('vitest'), ['run', '--project', 'unit', '--allowOnly=false', '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`], { cwd: root, timeoutMs: 600_000 })
+  const { ok, output } = await command(bin('vitest'), ['run', '--project', 'unit', '--allowOnly=false', '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`], { cwd: root })
   if (!existsSync(report)) return single(false, output)
   const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(report, 'utf8')) as VitestReport
   const brokenFiles = testResults.filter((file) => file.status === 'failed' && file.assertionResults.every((result) => result.status !== 'failed'))

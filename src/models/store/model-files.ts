@@ -30,7 +30,11 @@ export class ModelFiles {
     return this.#files.has(path)
   }
 
-  /** @throws `ERR_OUTRIGGER_MODEL_CORRUPT` if the version has no such file */
+  /**
+   * Where the engine computes elsewhere (`isolated`), those of a megabyte and more may lie in a `SharedArrayBuffer`.
+   *
+   * @throws `ERR_OUTRIGGER_MODEL_CORRUPT` if the version has no such file
+   */
   bytes(path: string): Uint8Array {
     const bytes = this.#files.get(path)
     if (bytes !== undefined) return bytes
