@@ -4,11 +4,8 @@
  * somebody needs, and when anything is left that nobody does.
  */
 import { isOutriggerError } from '../../../../src/core/errors.js'
-import { seededRandom, type Random } from '../../../../src/core/random.js'
-import { modelStore, type ModelStore, type ModelVersion, type OpenedModel } from '../../../../src/models/store/model-store.js'
-import type { FileSystem } from '../../../../src/store/file-system.js'
-import { fakeClock, type FakeClock } from '../../../../src/testing/fake-clock.js'
-import { Scheduler } from './_scheduler.js'
+import type { ModelStore, ModelVersion, OpenedModel } from '../../../../src/models/store/model-store.js'
+import { Broken, SeededWorld, type WorldOptions } from './_seeded-world.js'
 
 /** What happened in a run. */
 export interface CollectingReport {
@@ -23,12 +20,6 @@ export interface CollectingReport {
   readonly refusals: Readonly<Record<string, number>>
 }
 
-/** A broken store: how it differs from ours. */
-export interface CollectingOptions {
-  readonly breakFileSystem?: (fileSystem: FileSystem) => FileSystem
-  readonly stacks?: boolean
-}
-
 const name = 'm'
 const alias = 'champion'
 const absent = 'ERR_OUTRIGGER_MODEL_NOT_FOUND'
@@ -38,15 +29,7 @@ const exists = 'ERR_OUTRIGGER_MODEL_EXISTS'
 // So few that most publishes find files that were there already, and often unneeded.
 const contents = ['weights A', 'weights B', 'weights C', 'weights D']
 
-class Broken extends Error {
-  override readonly name = 'Broken'
-}
-
-class World {
-  readonly scheduler: Scheduler
-  readonly #random: Random
-  readonly #clock: FakeClock
-  readonly #options: CollectingOptions
+class World extends SeededWorld {
   /** What each number was seen to be: it is never anything else, unless a power cut takes what no publish has returned. */
   readonly #digests = new Map<number, string>()
   /** Versions whose publish has returned. */
@@ -62,31 +45,12 @@ class World {
   readonly report = { loads: 0, publishes: 0, collected: 0, buried: 0, cuts: 0 }
   readonly refusals: Record<string, number> = {}
 
-  constructor(seed: string, options: CollectingOptions) {
-    this.#random = seededRandom(seed)
-    this.#clock = fakeClock()
-    this.#options = options
-    this.scheduler = new Scheduler(this.#random.substream('schedule'), this.#clock)
-  }
-
-  #chance(probability: number): boolean {
-    return this.#random.next() < probability
-  }
-
   #pick<T>(items: readonly T[]): T {
-    return items[this.#random.integer(items.length)] as T
-  }
-
-  #store(fileSystem: FileSystem): ModelStore {
-    return modelStore({ path: '/store', fileSystem, clock: this.#clock })
+    return items[this.random.integer(items.length)] as T
   }
 
   #spawn(who: string, program: (store: ModelStore, pause: () => Promise<void>) => Promise<void>, longestPause: number): void {
-    this.scheduler.spawn(who, async (fileSystem, steps) => {
-      const pause = (): Promise<void> => steps(this.#random.integer(longestPause + 1))
-      await pause()
-      await program(this.#store(this.#options.breakFileSystem?.(fileSystem) ?? fileSystem), pause)
-    })
+    this.spawn(who, (fileSystem, pause) => program(this.store(fileSystem), pause), longestPause)
   }
 
   /** Refuses any error but these. */
@@ -121,7 +85,7 @@ class World {
   }
 
   #publisher(who: string): void {
-    const versions = Array.from({ length: this.#chance(0.5) ? 2 : 1 }, () => (this.#chance(0.2) ? 1 + this.#random.integer(4) : undefined))
+    const versions = Array.from({ length: this.chance(0.5) ? 2 : 1 }, () => (this.chance(0.2) ? 1 + this.random.integer(4) : undefined))
     this.#spawn(who, async (store) => {
       for (const version of versions) {
         const published = await this.#publish(store, version)
@@ -132,7 +96,7 @@ class World {
   }
 
   #collector(who: string): void {
-    const keeps = Array.from({ length: this.#chance(0.5) ? 2 : 1 }, () => this.#pick(['all', 'all', { latest: 1 }, { latest: 2 }] as const))
+    const keeps = Array.from({ length: this.chance(0.5) ? 2 : 1 }, () => this.#pick(['all', 'all', { latest: 1 }, { latest: 2 }] as const))
     this.#spawn(who, async (store, pause) => {
       for (const keep of keeps) {
         await pause()
@@ -150,7 +114,7 @@ class World {
   #remover(who: string): void {
     this.#spawn(who, async (store, pause) => {
       await pause()
-      const version = 1 + this.#random.integer(3)
+      const version = 1 + this.random.integer(3)
       this.#mayBeGone.add(version)
       await store.removeVersion(name, version).then(() => {
         this.#lines += 1
@@ -164,10 +128,10 @@ class World {
       for (let move = 0; move < 2; move += 1) {
         await pause()
         const [current] = await store.aliases(name)
-        const version = 1 + this.#random.integer(4)
+        const version = 1 + this.random.integer(4)
         const wasThere = this.#published.has(version)
-        const isRollback = this.#chance(0.3)
-        const moved = await (isRollback ? store.rollback(name, alias) : store.setAlias(name, alias, version, this.#chance(0.5) ? { expect: current?.version ?? null } : {}))
+        const isRollback = this.chance(0.3)
+        const moved = await (isRollback ? store.rollback(name, alias) : store.setAlias(name, alias, version, this.chance(0.5) ? { expect: current?.version ?? null } : {}))
           .catch((error: unknown) => this.#refused(error, conflict, wasThere && !this.#mayBeGone.has(version) && !isRollback ? '' : absent))
         if (moved !== undefined) this.#isAliasSet = true
       }
@@ -177,7 +141,7 @@ class World {
   #tagger(who: string): void {
     this.#spawn(who, async (store, pause) => {
       await pause()
-      const version = 1 + this.#random.integer(3)
+      const version = 1 + this.random.integer(3)
       const tagged = await store.tag(name, version, { [who]: 'x' }).catch((error: unknown) => this.#refused(error, absent))
       if (tagged !== undefined) this.#tags.set(who, version)
     }, 80)
@@ -187,7 +151,7 @@ class World {
   #holder(who: string): void {
     this.#spawn(who, async (store, pause) => {
       await pause()
-      const hold = await store.hold(`${name}@${1 + this.#random.integer(3)}`).catch((error: unknown) => this.#refused(error, absent))
+      const hold = await store.hold(`${name}@${1 + this.random.integer(3)}`).catch((error: unknown) => this.#refused(error, absent))
       if (hold === undefined) return
       for (let times = 0; times < 2; times += 1) {
         await pause()
@@ -202,7 +166,7 @@ class World {
     this.#spawn(who, async (store, pause) => {
       for (let poll = 0; poll < 2; poll += 1) {
         await pause()
-        const version = 1 + this.#random.integer(4)
+        const version = 1 + this.random.integer(4)
         const [wasThere, isGone] = [this.#published.has(version), this.#gone.has(version)]
         await store.open(`${name}@${version}`).then((opened) => {
           if (isGone) throw new Broken(`version ${version} was removed and is there again`)
@@ -228,15 +192,15 @@ class World {
   }
 
   async #era(isLast: boolean): Promise<void> {
-    for (let count = this.#random.integer(3); count >= 0; count -= 1) this.#publisher(`publisher ${count}`)
-    for (let count = this.#random.integer(2); count >= 0; count -= 1) this.#collector(`collector ${count}`)
-    if (this.#chance(0.5)) this.#remover('remover')
-    if (this.#chance(0.5)) this.#mover('mover 1')
-    if (this.#chance(0.2)) this.#mover('mover 2')
-    if (this.#chance(0.3)) this.#tagger(`tagger ${this.scheduler.steps}`)
-    if (this.#chance(0.3)) this.#holder('holder')
-    if (this.#chance(0.5)) this.#poller('poller')
-    const ended = await this.scheduler.run({ kill: this.#chance(0.5) ? 0.005 : 0, cut: isLast ? 0 : 0.006 })
+    for (let count = this.random.integer(3); count >= 0; count -= 1) this.#publisher(`publisher ${count}`)
+    for (let count = this.random.integer(2); count >= 0; count -= 1) this.#collector(`collector ${count}`)
+    if (this.chance(0.5)) this.#remover('remover')
+    if (this.chance(0.5)) this.#mover('mover 1')
+    if (this.chance(0.2)) this.#mover('mover 2')
+    if (this.chance(0.3)) this.#tagger(`tagger ${this.scheduler.steps}`)
+    if (this.chance(0.3)) this.#holder('holder')
+    if (this.chance(0.5)) this.#poller('poller')
+    const ended = await this.scheduler.run({ kill: this.chance(0.5) ? 0.005 : 0, cut: isLast ? 0 : 0.006 })
     if (ended === 'cut') {
       this.report.cuts += 1
       // What nobody was told yet may be gone, and its number be given to another.
@@ -246,7 +210,7 @@ class World {
   }
 
   async #alone(program: (store: ModelStore) => Promise<void>): Promise<void> {
-    await this.scheduler.alone('look', (fileSystem) => program(this.#store(this.#options.breakFileSystem?.(fileSystem) ?? fileSystem)))
+    await this.alone('look', (fileSystem) => program(this.store(fileSystem)))
   }
 
   /** Everything that was promised is there, and nothing is damaged. */
@@ -279,7 +243,7 @@ class World {
   /** In the end a publish works, and a collection leaves nothing that nobody needs. */
   async #end(): Promise<void> {
     // Of those who were killed: their claims and temporary files are over by then.
-    await this.#clock.advance(20 * 60_000)
+    await this.clock.advance(20 * 60_000)
     await this.#alone(async (store) => {
       const published = await this.#publish(store)
       if (published === undefined) throw new Broken('the store takes no version')
@@ -292,26 +256,16 @@ class World {
     })
   }
 
-  async run(): Promise<void> {
-    const eras = 1 + this.#random.integer(3)
+  protected async live(): Promise<void> {
+    const eras = 1 + this.random.integer(3)
     for (let era = 0; era < eras; era += 1) await this.#era(era === eras - 1)
     await this.#end()
   }
 }
 
-/** Runs one world. What it throws says the seed, and how it came about. */
-export const runCollectingWorld = async (seed: string, options: CollectingOptions = {}): Promise<CollectingReport> => {
+/** Runs one world. */
+export const runCollectingWorld = async (seed: string, options: WorldOptions = {}): Promise<CollectingReport> => {
   const world = new World(seed, options)
-  const { stackTraceLimit } = Error
-  try {
-    // A run meets many errors that are part of it, and stacks are most of what they cost.
-    if (options.stacks !== true) Error.stackTraceLimit = 0
-    await world.run()
-  } catch (error) {
-    Error.stackTraceLimit = stackTraceLimit
-    throw new Error(`world ${JSON.stringify(seed)}: ${String(error)}\nits last steps:\n  ${world.scheduler.trace.slice(-80).join('\n  ')}`, { cause: error })
-  } finally {
-    Error.stackTraceLimit = stackTraceLimit
-  }
+  await world.run()
   return { steps: world.scheduler.steps, kills: world.scheduler.kills, ...world.report, refusals: world.refusals }
 }

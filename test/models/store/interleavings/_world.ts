@@ -4,14 +4,11 @@
  * promised is not there.
  */
 import { isOutriggerError } from '../../../../src/core/errors.js'
-import { seededRandom, type Random } from '../../../../src/core/random.js'
 import { canonicalJson } from '../../../../src/models/manifest/canonical-json.js'
 import { manifestDigest } from '../../../../src/models/manifest/manifest.js'
-import { modelStore, type ModelAlias, type ModelStore, type ModelVersion, type OpenedModel } from '../../../../src/models/store/model-store.js'
+import type { ModelAlias, ModelStore, ModelVersion, OpenedModel } from '../../../../src/models/store/model-store.js'
 import { writeAll } from '../../../../src/store/atomic-file.js'
-import type { FileSystem } from '../../../../src/store/file-system.js'
-import { fakeClock, type FakeClock } from '../../../../src/testing/fake-clock.js'
-import { Scheduler } from './_scheduler.js'
+import { Broken, SeededWorld, type WorldOptions } from './_seeded-world.js'
 
 /** What happened in a run. */
 export interface WorldReport {
@@ -25,19 +22,8 @@ export interface WorldReport {
   readonly publishes: number
 }
 
-/** A broken store: how it differs from ours. */
-export interface WorldOptions {
-  readonly breakFileSystem?: (fileSystem: FileSystem) => FileSystem
-  /** Whether errors say where they were made. @default false */
-  readonly stacks?: boolean
-}
-
 const name = 'm'
 const alias = 'champion'
-
-class Broken extends Error {
-  override readonly name = 'Broken'
-}
 
 /** What the store has promised so far, and what it may give. */
 class Truth {
@@ -123,52 +109,16 @@ class Truth {
 const absent = 'ERR_OUTRIGGER_MODEL_NOT_FOUND'
 const damaged = 'ERR_OUTRIGGER_MODEL_CORRUPT'
 
-class World {
+class World extends SeededWorld {
   readonly truth = new Truth()
-  readonly scheduler: Scheduler
-  readonly #random: Random
-  readonly #clock: FakeClock
-  readonly #options: WorldOptions
   #ids = 0
   cuts = 0
-
-  constructor(seed: string, options: WorldOptions) {
-    this.#random = seededRandom(seed)
-    this.#clock = fakeClock()
-    this.#options = options
-    this.scheduler = new Scheduler(this.#random.substream('schedule'), this.#clock)
-  }
-
-  #chance(probability: number): boolean {
-    return this.#random.next() < probability
-  }
-
-  #store(fileSystem: FileSystem, path = '/store'): ModelStore {
-    return modelStore({ path, fileSystem, clock: this.#clock })
-  }
-
-  #broken(fileSystem: FileSystem): FileSystem {
-    return this.#options.breakFileSystem?.(fileSystem) ?? fileSystem
-  }
-
-  /** Starts a program, some time from now. */
-  #spawn(who: string, program: (fileSystem: FileSystem, pause: () => Promise<void>) => Promise<void>, longestPause = 0): void {
-    this.scheduler.spawn(who, async (fileSystem, steps) => {
-      const pause = (): Promise<void> => steps(this.#random.integer(longestPause + 1))
-      await pause()
-      await program(this.#broken(fileSystem), pause)
-    })
-  }
-
-  async #alone(who: string, program: (fileSystem: FileSystem) => Promise<void>): Promise<void> {
-    await this.scheduler.alone(who, (fileSystem) => program(this.#broken(fileSystem)))
-  }
 
   /** A version of its own, with files that others may have too. */
   #files(): Record<string, string> {
     this.#ids += 1
     const files: Record<string, string> = { 'id.txt': `version ${this.#ids}` }
-    if (this.#chance(0.5)) files['shared.bin'] = 'weights that many have'
+    if (this.chance(0.5)) files['shared.bin'] = 'weights that many have'
     this.truth.attempt(files)
     return files
   }
@@ -182,10 +132,10 @@ class World {
   }
 
   #publisher(who: string): void {
-    const times = this.#chance(0.3) ? 2 : 1
-    const versions = Array.from({ length: times }, () => (this.#chance(0.3) ? 1 + this.#random.integer(3) : undefined))
-    this.#spawn(who, async (fileSystem) => {
-      const store = this.#store(fileSystem)
+    const times = this.chance(0.3) ? 2 : 1
+    const versions = Array.from({ length: times }, () => (this.chance(0.3) ? 1 + this.random.integer(3) : undefined))
+    this.spawn(who, async (fileSystem) => {
+      const store = this.store(fileSystem)
       for (const version of versions) {
         const published = await this.#publish(store, version)
         if (published !== undefined) this.truth.acknowledge(published)
@@ -194,15 +144,15 @@ class World {
   }
 
   #mover(who: string): void {
-    this.#spawn(who, async (fileSystem, pause) => {
-      const store = this.#store(fileSystem)
+    this.spawn(who, async (fileSystem, pause) => {
+      const store = this.store(fileSystem)
       for (let move = 0; move < 2; move += 1) {
         await pause()
         const [current] = await store.aliases(name)
-        const expect = this.#chance(0.7) ? { expect: current?.version ?? null } : {}
+        const expect = this.chance(0.7) ? { expect: current?.version ?? null } : {}
         const latest = Math.max(0, ...(await store.list(name)).map(({ version }) => version))
-        const target = this.#chance(0.7) && latest > 0 ? latest : 1 + this.#random.integer(3)
-        const moved = this.#chance(0.2) ? store.rollback(name, alias) : store.setAlias(name, alias, target, expect)
+        const target = this.chance(0.7) && latest > 0 ? latest : 1 + this.random.integer(3)
+        const moved = this.chance(0.2) ? store.rollback(name, alias) : store.setAlias(name, alias, target, expect)
         await moved.then((to) => this.truth.moved(to), (error: unknown) => this.truth.refused(error, 'ERR_OUTRIGGER_ALIAS_CONFLICT', absent))
       }
     }, 80)
@@ -210,8 +160,8 @@ class World {
 
   /** Opens a version of the store itself, where nothing is ever damaged and what was promised is there. */
   async #poll(store: ModelStore): Promise<void> {
-    const version = 1 + this.#random.integer(4)
-    const reference = [`${name}@latest`, `${name}@${alias}`, `${name}@${version}`][this.#random.integer(3)] ?? ''
+    const version = 1 + this.random.integer(4)
+    const reference = [`${name}@latest`, `${name}@${alias}`, `${name}@${version}`][this.random.integer(3)] ?? ''
     const { lastMove, latest } = this.truth
     const isThere = (): boolean => (reference.endsWith('latest') ? latest > 0 && this.truth.latest > 0 : reference.endsWith(alias) ? lastMove !== undefined : this.truth.mustBeThere(version))
     const wasThere = isThere()
@@ -229,7 +179,7 @@ class World {
   /** Uses a version for a while, during which it must not go away. */
   async #hold(store: ModelStore, pause: () => Promise<void>): Promise<void> {
     try {
-      const hold = await store.hold(`${name}@${this.#chance(0.5) ? 'latest' : 1 + this.#random.integer(3)}`)
+      const hold = await store.hold(`${name}@${this.chance(0.5) ? 'latest' : 1 + this.random.integer(3)}`)
       await pause()
       const opened = await store.open(hold.version).catch((error: unknown) => { throw new Broken(`a version in use is ${String(error)}`) })
       this.truth.check(opened)
@@ -241,14 +191,14 @@ class World {
 
   /** Removes a version, or whatever a policy does not keep, or only what nobody needs. */
   #remover(who: string): void {
-    this.#spawn(who, async (fileSystem) => {
-      const store = this.#store(fileSystem)
-      if (this.#chance(0.5)) {
-        const version = 1 + this.#random.integer(3)
+    this.spawn(who, async (fileSystem) => {
+      const store = this.store(fileSystem)
+      if (this.chance(0.5)) {
+        const version = 1 + this.random.integer(3)
         this.truth.removing(version)
         await store.removeVersion(name, version).catch((error: unknown) => this.truth.refused(error, absent, 'ERR_OUTRIGGER_MODEL_IN_USE'))
       }
-      const isKeeping = this.#chance(0.3)
+      const isKeeping = this.chance(0.3)
       if (isKeeping) this.truth.removing(1, 2, 3, 4, 5, 6, 7, 8, 9)
       await store.gc({ graceMs: 0, ...(isKeeping ? { keep: { latest: 1 } } : {}) })
     }, 80)
@@ -256,20 +206,20 @@ class World {
 
   /** Sets a tag of its own, which no other change may lose. */
   #tagger(who: string): void {
-    this.#spawn(who, async (fileSystem) => {
-      const version = 1 + this.#random.integer(2)
-      await this.#store(fileSystem).tag(name, version, { [who]: 'set' }).then(() => {
+    this.spawn(who, async (fileSystem) => {
+      const version = 1 + this.random.integer(2)
+      await this.store(fileSystem).tag(name, version, { [who]: 'set' }).then(() => {
         this.truth.tags.set(version, { ...this.truth.tags.get(version), [who]: 'set' })
       }, (error: unknown) => this.truth.refused(error, absent))
     }, 80)
   }
 
   #poller(who: string): void {
-    this.#spawn(who, async (fileSystem, pause) => {
+    this.spawn(who, async (fileSystem, pause) => {
       for (let poll = 0; poll < 2; poll += 1) {
         await pause()
-        if (this.#chance(0.2)) await this.#hold(this.#store(fileSystem), pause)
-        else await this.#poll(this.#store(fileSystem))
+        if (this.chance(0.2)) await this.#hold(this.store(fileSystem), pause)
+        else await this.#poll(this.store(fileSystem))
       }
     }, 60)
   }
@@ -284,11 +234,11 @@ class World {
 
   /** Somebody copies the directory of the store, file by file, as it is. */
   #copier(to: string): void {
-    this.#spawn('copy', async (fileSystem) => {
+    this.spawn('copy', async (fileSystem) => {
       const copyFolder = async (path: string): Promise<void> => {
         await fileSystem.mkdir(to + path)
         const entries = await fileSystem.readdir(`/store${path}`)
-        if (this.#chance(0.5)) entries.reverse()
+        if (this.chance(0.5)) entries.reverse()
         for (const entry of entries) {
           const child = `${path}/${entry}`
           await copyNode(child).catch((error: unknown) => {
@@ -309,31 +259,31 @@ class World {
           for (let count = 1; count > 0 && done < piece.length; done += count) count = (await from.read(piece, done, piece.length - done, start + done)).bytesRead
           pieces.push([start, piece])
         }
-        if (this.#chance(0.5)) pieces.reverse() // the size is there before the front, as where several connections load one file
+        if (this.chance(0.5)) pieces.reverse() // the size is there before the front, as where several connections load one file
         for (const [position, piece] of pieces) await writeAll(into, piece, position)
       }
       await copyFolder('').catch((error: unknown) => {
         if ((error as { code?: unknown }).code !== 'ENOENT') throw error
       })
     }, 80)
-    this.#spawn('poller of the copy', async (fileSystem, pause) => { await this.#pollCopy(this.#store(fileSystem, to), pause) }, 60)
+    this.spawn('poller of the copy', async (fileSystem, pause) => { await this.#pollCopy(this.store(fileSystem, to), pause) }, 60)
   }
 
   /** Processes that live until the power is cut or their work is done. */
   async #era(index: number, isLast: boolean): Promise<void> {
-    const publishers = this.#chance(0.6) ? 2 : 1
+    const publishers = this.chance(0.6) ? 2 : 1
     for (let count = 0; count < publishers; count += 1) this.#publisher(`publisher ${count + 1}`)
-    if (this.#chance(0.5)) this.#mover('mover 1')
-    if (this.#chance(0.2)) this.#mover('mover 2')
+    if (this.chance(0.5)) this.#mover('mover 1')
+    if (this.chance(0.2)) this.#mover('mover 2')
     this.#poller('poller')
-    if (this.#chance(0.25)) this.#remover('remover')
-    if (this.#chance(0.1)) this.#remover('another remover')
-    for (const who of ['tagger 1', 'tagger 2']) if (this.#chance(0.2)) this.#tagger(`${who} of era ${index}`)
+    if (this.chance(0.25)) this.#remover('remover')
+    if (this.chance(0.1)) this.#remover('another remover')
+    for (const who of ['tagger 1', 'tagger 2']) if (this.chance(0.2)) this.#tagger(`${who} of era ${index}`)
     const copy = `/copy-${index}`
-    const isCopied = this.#chance(0.3)
+    const isCopied = this.chance(0.3)
     if (isCopied) this.#copier(copy)
-    let ended = await this.scheduler.run({ kill: this.#chance(0.5) ? 0.005 : 0, cut: isLast ? 0 : 0.01 })
-    if (ended === 'done' && this.#chance(0.3)) {
+    let ended = await this.scheduler.run({ kill: this.chance(0.5) ? 0.005 : 0, cut: isLast ? 0 : 0.01 })
+    if (ended === 'done' && this.chance(0.3)) {
       // What has returned must stay, also if the power goes when nobody is at work any more.
       this.scheduler.cutPower()
       ended = 'cut'
@@ -342,13 +292,13 @@ class World {
       this.cuts += 1
       this.truth.powerCut()
     }
-    if (isCopied && this.#chance(0.5)) await this.#succeed(copy)
+    if (isCopied && this.chance(0.5)) await this.#succeed(copy)
   }
 
   /** Somebody goes on working with a copy, however far it got, and publishes what it holds in part. */
   async #succeed(copy: string): Promise<void> {
-    await this.#alone('successor', async (fileSystem) => {
-      const store = this.#store(fileSystem, copy)
+    await this.alone('successor', async (fileSystem) => {
+      const store = this.store(fileSystem, copy)
       await this.#pollCopy(store)
       const published = await this.#publish(store, 1000)
       if (published === undefined) throw new Broken('the copy takes no version')
@@ -358,8 +308,8 @@ class World {
 
   /** In the end everything that was promised is there, everything that is listed opens, and the store goes on working. */
   async #end(): Promise<void> {
-    await this.#alone('the end', async (fileSystem) => {
-      const store = this.#store(fileSystem)
+    await this.alone('the end', async (fileSystem) => {
+      const store = this.store(fileSystem)
       for (const listed of await store.list()) {
         if (!listed.ok) throw listed.error
         const opened = await store.open(listed)
@@ -382,33 +332,23 @@ class World {
       if (published === undefined) throw new Broken('the store takes no version')
       this.truth.acknowledge(published)
       this.truth.moved(await store.setAlias(name, alias, published.version))
-      const opened = await this.#store(fileSystem).open(`${name}@${alias}`)
+      const opened = await this.store(fileSystem).open(`${name}@${alias}`)
       this.truth.check(opened)
       if (opened.digest !== published.digest) throw new Broken('the alias does not lead to what was just published')
     })
   }
 
-  async run(): Promise<void> {
-    const eras = this.#chance(0.5) ? 1 : this.#chance(0.8) ? 2 : 3
+  protected async live(): Promise<void> {
+    const eras = this.chance(0.5) ? 1 : this.chance(0.8) ? 2 : 3
     for (let era = 0; era < eras; era += 1) await this.#era(era, era === eras - 1)
     await this.#end()
   }
 }
 
-/** Runs one world. What it throws says the seed, and how it came about. */
+/** Runs one world. */
 export const runWorld = async (seed: string, options: WorldOptions = {}): Promise<WorldReport> => {
   const world = new World(seed, options)
+  await world.run()
   const { truth, scheduler } = world
-  const { stackTraceLimit } = Error
-  try {
-    // A run meets hundreds of errors that are part of it, and stacks are most of what they cost.
-    if (options.stacks !== true) Error.stackTraceLimit = 0
-    await world.run()
-  } catch (error) {
-    Error.stackTraceLimit = stackTraceLimit
-    throw new Error(`world ${JSON.stringify(seed)}: ${String(error)}\nits last steps:\n  ${scheduler.trace.slice(-60).join('\n  ')}`, { cause: error })
-  } finally {
-    Error.stackTraceLimit = stackTraceLimit
-  }
   return { steps: scheduler.steps, kills: scheduler.kills, cuts: world.cuts, loads: truth.loads, refusals: truth.refusals, publishes: truth.publishes }
 }

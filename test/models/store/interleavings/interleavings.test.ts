@@ -4,7 +4,8 @@
  */
 import { describe, expect, it } from 'vitest'
 import type { FileSystem, FileSystemHandle } from '../../../../src/store/file-system.js'
-import { runWorld, type WorldOptions } from './_world.js'
+import type { WorldOptions } from './_seeded-world.js'
+import { runWorld } from './_world.js'
 
 const worlds = Number(process.env['WORLDS'] ?? 10_000)
 const only = process.env['WORLD']
