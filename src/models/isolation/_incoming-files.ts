@@ -31,8 +31,9 @@ export class IncomingFiles {
 
   /** @throws `ERR_OUTRIGGER_MODEL_CORRUPT` if a file came out other than the manifest says */
   push(piece: Uint8Array): void {
-    this.#hash.update(piece)
+    // What is hashed is the copy: the piece may lie in memory that is shared with who sends it.
     this.#bytes.set(piece, this.#filled)
+    this.#hash.update(this.#bytes.subarray(this.#filled, this.#filled + piece.length))
     this.#filled += piece.length
     if (this.#filled < this.#bytes.length) return
     this.#end()

@@ -33,7 +33,7 @@ export interface PartialBlob {
 
 /** Where a source keeps what it has fetched. */
 export interface SourceCache {
-  /** The blob, if it is there and right. */
+  /** The blob, if it is there and right; read into `into`, which must be of its size, if that is given. */
   read(blob: BlobId, into?: Uint8Array): Promise<Uint8Array | undefined>
   /** Begins a download into a buffer of the blob's size, with what an interrupted one has left, unless `afresh`. */
   begin(blob: BlobId, into: Uint8Array, afresh: boolean): Promise<PartialBlob>
