@@ -56,11 +56,11 @@ interface VitestReport {
   }[]
 }
 
-const unit = async (): Promise<Result> => {
-  const report = join(cache, 'vitest.json')
+const vitest = (project: string): (() => Promise<Result>) => async () => {
+  const report = join(cache, `vitest-${project}.json`)
   rmSync(report, { force: true })
   mkdirSync(cache, { recursive: true })
-  const { ok, output } = await command(bin('vitest'), ['run', '--project', 'unit', '--allowOnly=false', '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`], { cwd: root })
+  const { ok, output } = await command(bin('vitest'), ['run', '--project', project, '--allowOnly=false', '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`], { cwd: root })
   if (!existsSync(report)) return single(false, output)
   const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(report, 'utf8')) as VitestReport
   const brokenFiles = testResults.filter((file) => file.status === 'failed' && file.assertionResults.every((result) => result.status !== 'failed'))
@@ -159,7 +159,8 @@ export const steps: readonly Step[] = [
   { name: 'types', run: types },
   { name: 'pack', needs: ['build'], run: pack },
   { name: 'consumer', needs: ['pack'], run: () => runConsumers({ root, tarball, ci }) },
-  { name: 'unit', run: unit },
+  { name: 'unit', run: vitest('unit') },
+  { name: 'simulations', run: vitest('simulations') },
   { name: 'fences', run: fences },
   { name: 'lint', run: tool(bin('oxlint'), ['--deny-warnings']) },
   { name: 'directions', run: directions },

@@ -1,5 +1,5 @@
 /**
- * By hand: `WORLDS=1000000 npx vitest run --project unit test/models/store/interleavings` for longer, or `WORLD=17` for the one
+ * By hand: `WORLDS=1000000 npx vitest run --project simulations interleavings` for longer, or `WORLD=17` for the one
  * that a failure names, with the stacks of its errors.
  */
 import { describe, expect, it } from 'vitest'

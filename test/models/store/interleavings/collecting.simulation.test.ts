@@ -1,5 +1,5 @@
 /**
- * By hand: `WORLDS=100000 npx vitest run --project unit test/models/store/interleavings/collecting` for longer, or `WORLD=17` for
+ * By hand: `WORLDS=100000 npx vitest run --project simulations collecting` for longer, or `WORLD=17` for
  * the one that a failure names, with the stacks of its errors.
  */
 import { describe, expect, it } from 'vitest'
