@@ -56,11 +56,12 @@ interface VitestReport {
   }[]
 }
 
+/** Its limit ends what hangs: 250 s is usual on two cores that other steps share. */
 const vitest = (project: string): (() => Promise<Result>) => async () => {
   const report = join(cache, `vitest-${project}.json`)
   rmSync(report, { force: true })
   mkdirSync(cache, { recursive: true })
-  const { ok, output } = await command(bin('vitest'), ['run', '--project', project, '--allowOnly=false', '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`], { cwd: root })
+  const { ok, output } = await command(bin('vitest'), ['run', '--project', project, '--allowOnly=false', '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`], { cwd: root, timeoutMs: 480_000 })
   if (!existsSync(report)) return single(false, output)
   const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(report, 'utf8')) as VitestReport
   const brokenFiles = testResults.filter((file) => file.status === 'failed' && file.assertionResults.every((result) => result.status !== 'failed'))
