@@ -8,7 +8,7 @@ import { AimdLimit } from '../policy/aimd-limit.js'
 import type { ConcurrencyLimit, LimitSnapshot } from '../policy/concurrency-limit.js'
 import { GradientLimit } from '../policy/gradient-limit.js'
 import { Gate } from './_gate.js'
-import { guarded } from './_guarded.js'
+import { guarded } from './guarded.js'
 import { LoopWatch, type EventLoopOptions } from './_loop-watch.js'
 
 /** What both algorithms need. */

@@ -1,7 +1,7 @@
 /** Checks of answers for `circuitBreaker`: a model that is up and answers nonsense is down. */
 import { InvalidOptionError } from '../core/errors.js'
 import { functionOption, numberOption, optionsObject } from '../core/options.js'
-import { fingerprintOf } from './_fingerprint.js'
+import { fingerprintOf } from './fingerprint.js'
 
 /** Options of {@link answerChecks}; each one that is given is a check. */
 export interface AnswerChecksOptions<V = unknown> {

@@ -5,7 +5,7 @@ import { functionOption, numberOption, optionsObject } from '../core/options.js'
 import type { Predictor } from '../core/predictor.js'
 import { isStream, untilEnd } from '../core/streams.js'
 import { Gate } from './_gate.js'
-import { weigher } from './_guarded.js'
+import { weigher } from './guarded.js'
 
 /** Options of {@link bulkhead}. At least one of `concurrency`, `rows` and `bytes` is needed; they hold together. */
 export interface BulkheadOptions<I = never> {

@@ -7,7 +7,7 @@ import type { Predictor } from '../core/predictor.js'
 import { isRowFailure, pick, RowFailure, type Row } from '../core/rows.js'
 import { isStream, untilEnd } from '../core/streams.js'
 import { Breaker, rejected, type BreakerChange, type BreakerState } from '../policy/breaker.js'
-import { guarded } from './_guarded.js'
+import { guarded } from './guarded.js'
 import { breakerCells, type Cell, type Cells } from './_breaker-cells.js'
 import { breakerRule, type CircuitBreakerOptions, type ScopedCircuitBreakerOptions, type TypedCircuitBreakerOptions } from './circuit-breaker-options.js'
 

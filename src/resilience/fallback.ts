@@ -6,7 +6,7 @@ import { functionOption, optionsObject, stringOption } from '../core/options.js'
 import { claim, predictorOver, stageOf, type Predictor } from '../core/predictor.js'
 import { failedRows, isRowFailure, RowFailure } from '../core/rows.js'
 import type { Stage } from '../core/stage.js'
-import { guarded } from './_guarded.js'
+import { guarded } from './guarded.js'
 import { timeout } from './timeout.js'
 
 /** Errors that a rung answers for: by a predicate, or by outcomes (`timeout`, `rejected`, `error`) and codes, of outrigger or of others. */

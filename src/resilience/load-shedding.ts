@@ -8,7 +8,7 @@ import { isStream, untilEnd } from '../core/streams.js'
 import { loadClasses, LoadShedder, type LoadClass } from '../policy/load-shedder.js'
 import { StandingDelay } from '../policy/standing-delay.js'
 import { untilRowsEnd } from './_gate.js'
-import { weigher } from './_guarded.js'
+import { weigher } from './guarded.js'
 import { LoopWatch, type EventLoopOptions } from './_loop-watch.js'
 
 /** Options of {@link loadShedding}. At least one signal is needed: `rowsInFlight`, `delay`, `eventLoop` or `load`. The highest of them counts. */

@@ -6,7 +6,7 @@ import { functionOption, membersOption, numberOption, optionsObject } from '../c
 import type { Predictor } from '../core/predictor.js'
 import { pick, RowFailure, type Row } from '../core/rows.js'
 import type { TokenGrant } from '../policy/token-bucket.js'
-import { weigher } from './_guarded.js'
+import { weigher } from './guarded.js'
 import { LocalBuckets } from './_local-buckets.js'
 import { RateAdmissions, type Admission } from './_rate-admission.js'
 import { SharedBuckets } from './_shared-buckets.js'

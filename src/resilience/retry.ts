@@ -9,7 +9,7 @@ import { isRowFailure, pick, type Row, type RowFailure } from '../core/rows.js'
 import { backoffDelay, type Jitter } from '../policy/backoff.js'
 import type { ExtraWorkBudget } from '../policy/extra-work-budget.js'
 import { retryAfterOf } from '../policy/retry-after.js'
-import { guarded } from './_guarded.js'
+import { guarded } from './guarded.js'
 
 /** Options of {@link retry}. */
 export interface RetryOptions {

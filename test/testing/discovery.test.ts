@@ -14,6 +14,7 @@ import { driftMonitor, referenceProfile } from 'outrigger/drift'
 import { observed } from 'outrigger/observe'
 import { extraWorkBudget } from 'outrigger/policy'
 import { adaptiveConcurrency, answerChecks, breakerControl, bulkhead, circuitBreaker, fallback, hedge, loadShedding, rateLimit, retry, slowCalls, timeout, timeWindow } from 'outrigger/resilience'
+import { outputChecked } from 'outrigger/quality'
 import { shadow } from 'outrigger/route'
 import { faults, layerConformance } from 'outrigger/testing'
 import type { ConformanceCheck, ConformanceRow } from 'outrigger/testing'
@@ -60,6 +61,10 @@ const layers: Readonly<Record<string, Readonly<Record<string, () => ConformanceC
     'of inputs': () => layerConformance<Row>(() => driftMonitor({ reference: referenceProfile(Array.from({ length: 500 }, (_, index) => ({ x: index % 7 }))), minimumRows: 100 })),
   },
   'observe/observed': { 'without an SDK': () => layerConformance(() => observed()) },
+  'quality/outputChecked': {
+    'of each answer': () => layerConformance(() => outputChecked()),
+    'of parts, and of answers together': () => layerConformance<Row, Row, { y: number }>(() => outputChecked({ of: ({ y }: { y: number }) => y, inputOf: ({ x }: Row) => x, range: [-1e9, 1e9], stuckAfter: 1000, collapsed: { spread: 0 } }), { answer: timesTen }),
+  },
   'resilience/adaptiveConcurrency': {
     'by the gradient': () => layerConformance(() => adaptiveConcurrency()),
     'one at a time, by addition, with a queue': () => layerConformance(() => adaptiveConcurrency({ algorithm: 'aimd', initial: 1, latencyMs: 10, queue: 10, maxWaitMs: 10 ** 9, eventLoop: { maxDelayMs: 50, monitor: { delayMs: () => 0, close: () => {} } } })),
