@@ -24,7 +24,7 @@ const high = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? 1 : 0
  * @param values - finite, sorted upwards
  * @param limit - about how many cells; at most 2 · limit + 3 come out
  */
-export const numericCells = (values: Float64Array, limit: number): Pick<NumericCells, 'edges' | 'points' | 'magnitudeBase'> => {
+export const numericCells = (values: Float64Array, limit: number): Pick<NumericCells, 'edges' | 'points' | 'magnitudeBase' | 'centre' | 'exponent'> => {
   const distinct: number[] = []
   const counts: number[] = []
   for (const value of values) {
@@ -55,7 +55,7 @@ export const numericCells = (values: Float64Array, limit: number): Pick<NumericC
     else if (index === distinct.length - 1) push((distinct[index] as number) + marginOf(distinct, index))
     else if (cuts.has(index)) push((distinct[index] as number) / 2 + (distinct[index + 1] as number) / 2)
   }
-  return { edges: Float64Array.from(edges), points, magnitudeBase: magnitudeBaseOf(values) }
+  return { edges: Float64Array.from(edges), points, magnitudeBase: magnitudeBaseOf(values), ...unitOf(values) }
 }
 
 /** After which distinct values to cut, inside each run between point masses, for cells of about equal mass. */
@@ -106,4 +106,15 @@ const magnitudeBaseOf = (values: Float64Array): number => {
   const halves = Float64Array.from(values, magnitudeOf).filter((half) => half > 0).sort()
   const median = halves.length === 0 ? 0x7ff : (halves[halves.length >>> 1] as number)
   return Math.max(0, median - magnitudeCells / 2)
+}
+
+/** The exponent of about eight times the median distance from the median (of those that are not 0), and the median to a few bits: taking it away seldom rounds. */
+const unitOf = (values: Float64Array): Pick<NumericCells, 'centre' | 'exponent'> => {
+  const median = (values[values.length >>> 1] ?? 0) + 0
+  const distances = Float64Array.from(values, (value) => Math.abs(value - median)).filter((distance) => distance > 0 && distance < Infinity).sort()
+  const distance = distances[distances.length >>> 1] ?? (Math.abs(median) || 1)
+  const exponent = Math.max(-1000, Math.min(1000, (magnitudeOf(distance) >>> 1) - 1023 + 4))
+  const step = 2 ** (exponent - 6)
+  const centre = Math.round(median / step) * step + 0
+  return { centre: distances.length > 0 && Number.isFinite(centre) ? centre : median, exponent }
 }

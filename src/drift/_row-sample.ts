@@ -10,23 +10,33 @@ export interface RowSample<R> {
  * A sample of at most `maximumRows` rows of unknown number, in one pass: those whose hashed index lies below a limit that is halved
  * when there are too many. Deterministic, and without the aliasing of "every n-th row" on data that repeat by the hour or the week.
  */
-export const sampleRows = <R extends object>(rows: Iterable<R>, maximumRows: number): RowSample<R> => {
-  // Somebody else's iterator may reuse its row; the rows of an array stay.
-  const keep = Array.isArray(rows) ? (row: R): R => row : copyOf
-  let kept: { row: R; index: number; hash: number }[] = []
-  let limit = 2 ** 32
-  let seen = 0
-  for (const row of rows) {
-    const index = seen++
+export class RowSampler<R extends object> {
+  readonly #maximumRows: number
+  readonly #keep: (row: R) => R
+  #kept: { row: R; index: number; hash: number }[] = []
+  #limit = 2 ** 32
+  seen = 0
+
+  /** @param owned - whether the rows stay as they are; somebody else's iterator may reuse its row */
+  constructor(maximumRows: number, owned: boolean) {
+    this.#maximumRows = maximumRows
+    this.#keep = owned ? (row) => row : copyOf
+  }
+
+  add(row: R): void {
+    const index = this.seen++
     const hash = mixed(index)
-    if (hash >= limit) continue
-    kept.push({ row: keep(row), index, hash })
-    while (kept.length > maximumRows) {
-      limit /= 2
-      kept = kept.filter((entry) => entry.hash < limit)
+    if (hash >= this.#limit) return
+    this.#kept.push({ row: this.#keep(row), index, hash })
+    while (this.#kept.length > this.#maximumRows) {
+      this.#limit /= 2
+      this.#kept = this.#kept.filter((entry) => entry.hash < this.#limit)
     }
   }
-  return { rows: kept, seen, isComplete: kept.length === seen }
+
+  sample(): RowSample<R> {
+    return { rows: this.#kept, seen: this.seen, isComplete: this.#kept.length === this.seen }
+  }
 }
 
 const copyOf = <R extends object>(row: R): R => {

@@ -5,7 +5,7 @@ import { findingsOf, type Finding } from './_findings.js'
 import { featureTable } from './_feature-table.js'
 import { featureTest } from './_feature-test.js'
 import { movedCells, type CellChange } from './_moved-cells.js'
-import type { FeatureKind } from './feature-cells.js'
+import type { FeatureKind, FeatureRole } from './feature-cells.js'
 import { LiveProfile } from './live-profile.js'
 import type { ReferenceProfile } from './reference-profile.js'
 
@@ -27,7 +27,7 @@ export interface DriftVerdictOptions {
 /** What is said of one feature. */
 export interface FeatureVerdict {
   readonly feature: string
-  readonly role: 'input' | 'output'
+  readonly role: FeatureRole
   readonly kind: FeatureKind
   readonly state: DriftState
   /** Live rows of this feature. */

@@ -7,10 +7,13 @@ export type FeatureValue = number | string | boolean | null | undefined
 /** One sample's features: a record by feature name, or numbers in the order of the profile's features. */
 export type FeatureRow = object
 
+/** What a feature is to the model: one of its inputs, a pair of them, its output, or what is known of a row besides. */
+export type FeatureRole = 'input' | 'output' | 'label' | 'score' | 'pair'
+
 /** What every feature says of itself. */
 interface CommonCells {
   readonly name: string
-  readonly role: 'input' | 'output'
+  readonly role: FeatureRole
 }
 
 /** The cells of a numeric feature: `edges.length + 1` of them, cell i being (edges[i − 1], edges[i]]. */
@@ -22,6 +25,10 @@ export interface NumericCells extends CommonCells {
   readonly points: ReadonlyMap<number, number>
   /** The half-octave of |x| that the first of the magnitude cells counts. */
   readonly magnitudeBase: number
+  /** About the median: what moments are summed around, so that large offsets cost no digits. */
+  readonly centre: number
+  /** Moments are summed in units of 2^exponent, some times the median distance from the centre. */
+  readonly exponent: number
 }
 
 /** The cells of a categorical feature: one for each named category, then one for the others that were seen, then one for the unseen. */
@@ -37,6 +44,8 @@ export interface CategoricalCells extends CommonCells {
   readonly largestTailShare: number
   /** Which types its values had. */
   readonly types: readonly ('string' | 'number' | 'boolean')[]
+  /** Of a pair: the two features it is made of. */
+  readonly of?: readonly [string, string]
 }
 
 /** How the values of one feature are put into cells. */

@@ -8,14 +8,16 @@
  * @experimental
  */
 export { driftVerdict, type DriftState, type DriftVerdict, type DriftVerdictOptions, type FeatureVerdict } from './drift-verdict.js'
-export type { FeatureKind, FeatureRow, FeatureValue } from './feature-cells.js'
+export type { FeatureColumns } from './_count-columns.js'
+export type { FeatureKind, FeatureRole, FeatureRow, FeatureValue } from './feature-cells.js'
+export type { FeatureMoments } from './_moments.js'
 export type { CategoricalCells, FeatureCells, NumericCells } from './feature-cells.js'
 export type { Finding, FindingKind } from './_findings.js'
 export { LiveProfile, type LiveProfileState } from './live-profile.js'
 export type { CellChange } from './_moved-cells.js'
 export { parseReferenceProfile } from './parse-reference-profile.js'
 export type { ReferenceProfileFile } from './_profile-file.js'
-export { outputFeature, referenceProfile, ReferenceProfile, type FeatureProfile, type ReferenceProfileOptions } from './reference-profile.js'
+export { labelFeature, outputFeature, referenceProfile, scoreFeature, ReferenceProfile, type FeatureProfile, type ReferenceProfileOptions } from './reference-profile.js'
 export { driftMonitor, type DriftHandle, type DriftMonitor, type DriftMonitorOptions, type DriftMonitorState, type InputDriftMonitor, type OutputDriftMonitor, type TypedDriftMonitor } from './drift-monitor.js'
 
 // Streaming detectors: one value at a time, an answer after each.

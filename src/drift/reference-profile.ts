@@ -1,15 +1,18 @@
-import { InvalidOptionError, OptionRangeError, OutriggerError } from '../core/errors.js'
+import { InvalidOptionError, OutriggerError } from '../core/errors.js'
 import { functionOption, numberOption, optionsObject } from '../core/options.js'
-import { categoricalCells } from './_categorical-cells.js'
-import { CellCounter } from './_cell-counter.js'
-import { numericCells } from './_numeric-cells.js'
+import type { FeatureMoments } from './_moments.js'
+import { ProfileBuilder } from './_profile-builder.js'
 import { contentOf, profileFileOf, type ReferenceProfileFile } from './_profile-file.js'
 import { checksumOf } from './_checksum.js'
-import { sampleRows, type RowSample } from './_row-sample.js'
+import { RowSampler } from './_row-sample.js'
 import type { FeatureCells, FeatureKind, FeatureRow, FeatureValue } from './feature-cells.js'
 
 /** The name under which a profile holds the model's output. */
 export const outputFeature = '@output'
+/** The name under which it holds the truth about a row, where it is known. */
+export const labelFeature = '@label'
+/** The name under which it holds a score, such as the model's confidence. */
+export const scoreFeature = '@score'
 
 /** What a reference profile knows of one feature: its cells, and how many training rows fell into each. */
 export type FeatureProfile = FeatureCells & {
@@ -17,6 +20,13 @@ export type FeatureProfile = FeatureCells & {
   readonly counts: Float64Array
   /** Rows by half-octave of |x|; empty for a categorical feature. */
   readonly magnitudes: Float64Array
+  /** Of the finite values; `NaN` without any, and for a categorical feature. */
+  readonly min: number
+  readonly max: number
+  /** Of the finite values; `undefined` for a categorical feature. */
+  readonly moments: FeatureMoments | undefined
+  /** @internal the exact sums behind the moments */
+  readonly sums: Float64Array
 }
 
 /** How a reference profile is built. */
@@ -27,6 +37,12 @@ export interface ReferenceProfileOptions<R extends FeatureRow = FeatureRow> {
   readonly kinds?: Readonly<Record<string, FeatureKind>>
   /** The model's output for a training row, to watch outputs as well. */
   readonly output?: (row: R, index: number) => FeatureValue
+  /** The truth about a training row, to watch labels as they come in (`LiveProfile.countLabel`). */
+  readonly label?: (row: R, index: number) => FeatureValue
+  /** A score of a training row, such as the model's confidence (`LiveProfile.countScore`). */
+  readonly score?: (row: R, index: number) => FeatureValue
+  /** Pairs of features whose combinations are counted too, as a category of its own: `[['origin', 'dest']]`. */
+  readonly pairs?: readonly (readonly [string, string])[]
   /** About how many cells a numeric feature gets; 4 to 256. @default 64 */
   readonly cells?: number
   /** How many categories of a feature are counted by name; 1 to 1000. @default 100 */
@@ -59,9 +75,30 @@ export class ReferenceProfile {
   }
 }
 
-const known = ['features', 'kinds', 'output', 'cells', 'categories', 'minimumRows', 'sampleRows'] as const
+const known = ['features', 'kinds', 'output', 'label', 'score', 'pairs', 'cells', 'categories', 'minimumRows', 'sampleRows'] as const
 const owner = 'a reference profile'
-const maximumFeatures = 4096
+
+/** A sampler for these options, which it checks. @param owned - whether rows stay as they are */
+export const samplerFor = <R extends FeatureRow>(options: ReferenceProfileOptions<R>, owned: boolean): RowSampler<R> => {
+  optionsObject(owner, options, known)
+  numberOption(owner, 'minimumRows', options.minimumRows ?? 100, { min: 20, integer: true })
+  numberOption(owner, 'cells', options.cells ?? 64, { min: 4, max: 256, integer: true })
+  numberOption(owner, 'categories', options.categories ?? 100, { min: 1, max: 1000, integer: true })
+  for (const name of ['output', 'label', 'score'] as const) functionOption(owner, name, options[name])
+  if (options.pairs !== undefined && !(Array.isArray(options.pairs) && options.pairs.every((pair) => Array.isArray(pair) && pair.length === 2))) {
+    throw new InvalidOptionError(`Cannot create ${owner} as \`pairs\` must be an array of pairs of names: current value is ${JSON.stringify(options.pairs)}`)
+  }
+  return new RowSampler(numberOption(owner, 'sampleRows', options.sampleRows ?? 50_000, { min: 1000, integer: true }), owned)
+}
+
+/** A builder with the cells that the sampled rows give. */
+export const builderFor = <R extends FeatureRow>(sampler: RowSampler<R>, options: ReferenceProfileOptions<R>): ProfileBuilder<R> => {
+  const { minimumRows = 100 } = options
+  if (sampler.seen < minimumRows) {
+    throw new OutriggerError('ERR_OUTRIGGER_TOO_FEW_ROWS', `Cannot build a reference profile as it needs at least ${minimumRows} rows: current value is ${sampler.seen} rows`)
+  }
+  return new ProfileBuilder(sampler.sample(), options)
+}
 
 /**
  * Builds the reference profile of training rows, the side of the comparison that stays.
@@ -94,83 +131,17 @@ const maximumFeatures = 4096
  * ```
  */
 export const referenceProfile = <R extends FeatureRow>(rows: Iterable<R>, options: ReferenceProfileOptions<R> = {}): ReferenceProfile => {
-  optionsObject(owner, options, known)
-  const { output, minimumRows = 100 } = options
-  numberOption(owner, 'minimumRows', minimumRows, { min: 20, integer: true })
-  numberOption(owner, 'cells', options.cells ?? 64, { min: 4, max: 256, integer: true })
-  numberOption(owner, 'categories', options.categories ?? 100, { min: 1, max: 1000, integer: true })
-  functionOption(owner, 'output', output)
-  const sample = sampleRows(rows, numberOption(owner, 'sampleRows', options.sampleRows ?? 50_000, { min: 1000, integer: true }))
-  if (sample.seen < minimumRows) {
-    throw new OutriggerError('ERR_OUTRIGGER_TOO_FEW_ROWS', `Cannot build a reference profile as it needs at least ${minimumRows} rows: current value is ${sample.seen} rows`)
-  }
-  const cells = learnCells(sample, options)
-  const counter = new CellCounter(cells)
-  let counted = 0
-  const count = (row: R, index: number): void => {
-    counter.countRow(row)
-    if (output !== undefined) counter.countOutput(output(row, index))
-    counted += 1
-  }
+  // The rows of an array stay.
+  const sampler = samplerFor(options, Array.isArray(rows))
+  for (const row of rows) sampler.add(row)
+  const builder = builderFor(sampler, options)
+  const sample = sampler.sample()
   if (!sample.isComplete && canRepeat(rows)) {
     let index = 0
-    for (const row of rows) count(row, index++)
-  } else for (const { row, index } of sample.rows) count(row, index)
-  const features = cells.map((feature, index): FeatureProfile => ({ ...feature, counts: counter.cells(index).slice(), magnitudes: counter.magnitudes(index).slice() }))
-  return new ReferenceProfile(features, counted)
+    for (const row of rows) builder.count(row, index++)
+  } else for (const { row, index } of sample.rows) builder.count(row, index)
+  return new ReferenceProfile(builder.features(), builder.rows)
 }
 
 /** A generator's iterator is itself; a collection makes a new one. */
 const canRepeat = (rows: Iterable<unknown>): boolean => Array.isArray(rows) || (rows[Symbol.iterator]() as unknown) !== rows
-
-const learnCells = <R extends FeatureRow>(sample: RowSample<R>, options: ReferenceProfileOptions<R>): FeatureCells[] => {
-  const { output, kinds = {}, cells = 64, categories = 100 } = options
-  const names = options.features ?? namesOf(sample)
-  if (names.length === 0 || new Set(names).size !== names.length || names.includes(outputFeature)) {
-    throw new InvalidOptionError(`Cannot create ${owner} as \`features\` must be different names, and not \`${outputFeature}\`: current value is [${names.slice(0, 20).join(', ')}]`)
-  }
-  for (const name of Object.keys(kinds)) {
-    if (!names.includes(name) && name !== outputFeature) throw new InvalidOptionError(`Cannot create ${owner} as \`kinds\` may only name features: current value is ${JSON.stringify(name)}`)
-    if (kinds[name] !== 'numeric' && kinds[name] !== 'categorical') throw new OptionRangeError(`Cannot create ${owner} as \`kinds.${name}\` must be 'numeric' or 'categorical': current value is ${String(kinds[name])}`)
-  }
-  const learn = (name: string, role: 'input' | 'output', values: readonly unknown[]): FeatureCells => {
-    const kind = Object.hasOwn(kinds, name) ? (kinds[name] as FeatureKind) : kindOf(name, values)
-    if (kind === 'categorical') return { name, role, kind, ...categoricalCells(values, categories) }
-    return { name, role, kind, ...numericCells(Float64Array.from(values.filter((value): value is number => Number.isFinite(value))).sort(), cells) }
-  }
-  const learnt = names.map((name, position) => learn(name, 'input', sample.rows.map(({ row }) => valueOf(row, name, position))))
-  if (output !== undefined) learnt.push(learn(outputFeature, 'output', sample.rows.map(({ row, index }) => output(row, index))))
-  return learnt
-}
-
-const namesOf = <R extends FeatureRow>(sample: RowSample<R>): string[] => {
-  const names = new Set<string>()
-  for (const { row } of sample.rows) {
-    if (typeof row !== 'object' || row === null || Array.isArray(row) || ArrayBuffer.isView(row)) {
-      throw new InvalidOptionError(`Cannot create ${owner} as rows that are no records need \`features\`, their names in order: current value is undefined`)
-    }
-    for (const name of Object.keys(row)) names.add(name)
-    if (names.size > maximumFeatures) {
-      throw new OutriggerError('ERR_OUTRIGGER_PROFILE', `Cannot build a reference profile as it holds at most ${maximumFeatures} features (name some in \`features\`): current value is more`)
-    }
-  }
-  return [...names]
-}
-
-const valueOf = (row: FeatureRow, name: string, position: number): unknown =>
-  Array.isArray(row) || ArrayBuffer.isView(row) ? (row as ArrayLike<unknown>)[position] : name in Object.prototype && !Object.hasOwn(row, name) ? undefined : (row as Readonly<Record<string, unknown>>)[name]
-
-const kindOf = (name: string, values: readonly unknown[]): FeatureKind => {
-  let numbers = 0
-  let words = 0
-  let others = 0
-  for (const value of values) {
-    if (typeof value === 'number') numbers += 1
-    else if (typeof value === 'string' || typeof value === 'boolean') words += 1
-    else if (value !== undefined && value !== null) others += 1
-  }
-  if (numbers + words === 0 && others > 0) {
-    throw new OutriggerError('ERR_OUTRIGGER_PROFILE', `Cannot build a reference profile as feature ${JSON.stringify(name)} must hold numbers, strings or booleans: current value is ${others} values of other types`)
-  }
-  return numbers > 0 && numbers >= words ? 'numeric' : 'categorical'
-}
