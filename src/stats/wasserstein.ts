@@ -1,5 +1,7 @@
 import { OutriggerError } from '../core/errors.js'
 import { totals } from './_counts.js'
+import { positive } from './_parameters.js'
+import { pooledValues } from './_raw-samples.js'
 
 /** Where the cells of {@link wassersteinCounts} are, and in which unit the result is. */
 export interface WassersteinOptions {
@@ -44,6 +46,42 @@ export const wassersteinCounts = (first: ArrayLike<number>, second: ArrayLike<nu
       throw new OutriggerError('ERR_OUTRIGGER_INVALID_INPUT', `Cannot compute a Wasserstein distance as positions must increase: current value is ${positions[cell]} before ${positions[cell + 1]}`)
     }
     sum += Math.abs(a / n - b / m) * width
+  }
+  return sum / scale
+}
+
+/**
+ * The Wasserstein-1 ("earth mover's") distance of two samples of raw values: how far a value has to move on average to
+ * make one sample the other. ∫ |F − G| / scale, O((n + m) log(n + m)).
+ *
+ * In the unit of the values unless `scale` says otherwise. It has no bound, and **one outlier of size s moves it by s / n**; two
+ * samples of one distribution give about 0.8 sd √(1/n + 1/m), not 0.
+ *
+ * @throws ERR_OUTRIGGER_INVALID_INPUT if a sample is empty or has a value that is not finite, or the scale is not above 0
+ *
+ * Source: Vallender, Theory of Probability and its Applications 18 (1974).
+ *
+ * @example
+ * ```ts
+ * import { wasserstein } from 'outrigger/stats'
+ * assert.equal(wasserstein([0, 1, 3], [5, 6, 8]), 5)
+ * assert.equal(wasserstein([0, 1, 3], [5, 6, 8], { scale: 2 }), 2.5)
+ * ```
+ */
+export const wasserstein = (first: ArrayLike<number>, second: ArrayLike<number>, options: Partial<Pick<WassersteinOptions, 'scale'>> = {}): number => {
+  const owner = 'a Wasserstein distance'
+  const scale = positive(owner, 'scale', options.scale ?? 1)
+  const { values, counts, sizes } = pooledValues(owner, [first, second])
+  const [a, b] = counts as [Uint32Array, Uint32Array]
+  const [n, m] = sizes as [number, number]
+  let i = 0
+  let j = 0
+  let sum = 0
+  for (let value = 0; value + 1 < values.length; value++) {
+    i += a[value] as number
+    j += b[value] as number
+    // The difference of whole numbers has no rounding, that of shares has.
+    sum += (Math.abs(i * m - j * n) / n / m) * ((values[value + 1] as number) - (values[value] as number))
   }
   return sum / scale
 }
