@@ -18,7 +18,7 @@ export default defineConfig({
     projects: [
       { extends: true, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['**/node_modules/**', 'test/consumer/**', 'test/bench/**', simulations] } },
       // What computes for tens of seconds, as its claim is one about thousands of cases.
-      { extends: true, test: { name: 'simulations', include: [simulations] } },
+      { extends: true, test: { name: 'simulations', include: [simulations], testTimeout: 60_000 } },
     ],
   },
 })

@@ -61,8 +61,12 @@ export interface Algorithm<Memory extends object> {
   readonly step: (memory: Memory, value: number, signal: StreamSignal) => StreamSignal
 }
 
-/** A detector that runs an algorithm, from its beginning or from a state that was read by `readOptions`. */
-export const detectorOf = <Memory extends object>(algorithm: Algorithm<Memory>, state: DetectorState | undefined): StreamDetector => {
+/**
+ * A detector that runs an algorithm, from its beginning or from a state that was read by `readOptions`.
+ *
+ * @param explain - makes the detector's `evidence` of its memory, if it has any
+ */
+export const detectorOf = <Memory extends object, Evidence = undefined>(algorithm: Algorithm<Memory>, state: DetectorState | undefined, explain?: (memory: Memory) => Evidence): StreamDetector & { readonly evidence: Evidence } => {
   const { kind, options, domain, fresh, step } = algorithm
   const { accepts, what } = domain
   let memory = fresh()
@@ -76,6 +80,9 @@ export const detectorOf = <Memory extends object>(algorithm: Algorithm<Memory>, 
   return {
     get signal() {
       return signal
+    },
+    get evidence() {
+      return explain?.(memory) as Evidence
     },
     update: (value) => {
       if (typeof value !== 'number' || !accepts(value)) throw new OutriggerError('ERR_OUTRIGGER_INVALID_INPUT', `Cannot update ${kind} as its value must be ${what}: current value is ${String(value)}`)

@@ -1,6 +1,6 @@
 /** What every streaming detector keeps to. */
 import { describe, expect, test } from 'vitest'
-import { adwin, cusum, ddm, eddm, hddmA, hddmW, kswin, pageHinkley } from '../../../src/drift/index.js'
+import { adwin, cusum, ddm, eddm, hddmA, hddmW, kswin, numericEDetector, pageHinkley, rateEDetector } from '../../../src/drift/index.js'
 import type { DetectorState, StreamDetector } from '../../../src/drift/index.js'
 import { seeded } from '../_seeded.js'
 import { indicesOf, signalsOf } from './_goldens.js'
@@ -14,6 +14,8 @@ const all: readonly (readonly [kind: string, make: Make, options: object, wrong:
   ['hddmA', hddmA, { twoSidedTest: true }, { warningConfidence: 0.0001 }, -0.1],
   ['hddmW', hddmW, { twoSidedTest: true, lambda: 0.1 }, { lambda: 0 }, 1.1],
   ['kswin', kswin, { windowSize: 70, statSize: 20, seed: 3 }, { windowSize: 50 }, NaN],
+  ['numericEDetector', numericEDetector as Make, { run: 2000, reference: Array.from({ length: 500 }, (_, i) => (i % 5 === 0 ? 1 : i % 7 === 0 ? 0.5 : 0)) }, { reference: [1, 2, 3], order: 25 }, Infinity],
+  ['rateEDetector', rateEDetector as Make, { events: 20, rows: 100, direction: 'both', run: 2000 }, { events: 5, rows: 2 }, 1.5],
   ['pageHinkley', pageHinkley, { threshold: 8, direction: 'both' }, { direction: 'sideways' }, -Infinity],
 ]
 
@@ -92,7 +94,7 @@ describe.each(all)('%s', (kind, make, options, wrong, badValue) => {
       other[1](other[2]).state,
     ]
     for (const bad of damaged) expect(() => make({ state: bad }), JSON.stringify(bad)).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_PROFILE' }))
-    const [option, value] = Object.entries(state.options)[0]!
+    const [option, value] = Object.entries(state.options).at(-1)!
     expect(() => make({ state, [option]: typeof value === 'number' ? value / 2 : 'down' })).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
   })
 
@@ -106,6 +108,8 @@ describe.each(all)('%s', (kind, make, options, wrong, badValue) => {
   })
 })
 
-test('cusum refuses to be made without a target', () => {
+test('cusum and the e-detectors refuse to be made without what they compare with', () => {
+  expect(() => rateEDetector({ rows: 5 })).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
+  expect(() => numericEDetector({})).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
   expect(() => cusum({})).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
 })
