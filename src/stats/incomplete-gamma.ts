@@ -3,7 +3,7 @@ import { halfDeviance, stirlingRemainder } from './_stirling.js'
 import { logGammaNearOne } from './log-gamma.js'
 
 /** x^a e^−x / Γ(a), written around x = a, where the three factors would cancel to nothing. */
-const kernel = (a: number, x: number): number => Math.sqrt(a / (2 * Math.PI)) * Math.exp(-halfDeviance(a, x) - stirlingRemainder(a))
+export const gammaKernel = (a: number, x: number): number => Math.sqrt(a / (2 * Math.PI)) * Math.exp(-halfDeviance(a, x) - stirlingRemainder(a))
 
 /** P by its power series, for 1 ≤ a and x < a + 1, where P stays below 0.87. */
 const lowerBySeries = (a: number, x: number): number => {
@@ -13,7 +13,7 @@ const lowerBySeries = (a: number, x: number): number => {
     term *= x / (a + k)
     sum += term
   }
-  return sum * kernel(a, x)
+  return sum * gammaKernel(a, x)
 }
 
 /**
@@ -36,7 +36,7 @@ const logLowerOfSmall = (a: number, x: number): number => {
 const upperByFraction = (a: number, x: number): number => {
   const start = x + 1 - a
   return (
-    kernel(a, x) /
+    gammaKernel(a, x) /
     continuedFraction(
       (n) => -n * (n - a),
       (n) => start + 2 * n,
