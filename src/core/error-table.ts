@@ -19,6 +19,10 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorHelp>> = {
     when: 'An input does not fit what the model or a layer declares: a wrong shape, a value that cannot be keyed, a missing feature.',
     fix: 'Correct the input, or put a layer that repairs or rejects such rows in front.',
   },
+  ERR_OUTRIGGER_UNFIT_INPUT: {
+    when: 'A row broke a rule of `validated` whose action is `fallback`: it is nothing for the model, which was not called. `findings` says which rules.',
+    fix: 'Put a `fallback` outside of `validated`; `when: [\'ERR_OUTRIGGER_UNFIT_INPUT\']` makes a rung answer for such rows only.',
+  },
   ERR_OUTRIGGER_MODEL_FAILED: {
     when: 'The model threw or rejected with something that is not an `Error` (a string, `undefined`). The thing itself is in `cause`.',
     fix: 'Look at `cause`; let the model throw real errors.',

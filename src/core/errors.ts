@@ -24,6 +24,7 @@ const spec = (name: string, outcome: ErrorSpec['outcome'] = 'error'): ErrorSpec 
 export type ErrorCode =
   | 'ERR_OUTRIGGER_INVALID_OPTION'
   | 'ERR_OUTRIGGER_INVALID_INPUT'
+  | 'ERR_OUTRIGGER_UNFIT_INPUT'
   | 'ERR_OUTRIGGER_MODEL_FAILED'
   | 'ERR_OUTRIGGER_ROW_COUNT'
   | 'ERR_OUTRIGGER_BATCH'
@@ -66,6 +67,7 @@ export type ErrorCode =
 export const errorSpecs: Readonly<Record<ErrorCode, ErrorSpec>> = {
   ERR_OUTRIGGER_INVALID_OPTION: spec('InvalidOptionError'),
   ERR_OUTRIGGER_INVALID_INPUT: spec('InvalidInputError'),
+  ERR_OUTRIGGER_UNFIT_INPUT: spec('UnfitInputError', 'rejected'),
   ERR_OUTRIGGER_MODEL_FAILED: spec('ModelError'),
   ERR_OUTRIGGER_ROW_COUNT: spec('RowCountError'),
   ERR_OUTRIGGER_BATCH: spec('BatchPredictionError'),

@@ -1,8 +1,9 @@
 /**
  * What the fields of inputs and outputs are: types, ranges, categories, tags.
  *
- * Use it to say which fields may enter records. It does not check inputs yet; see the roadmap.
+ * Use it to say which fields may enter records, and what they may hold: `validated` of `outrigger/quality` checks it.
  */
 export { defineSchema } from './schema.js'
 export type { Field, FieldType, Schema } from './schema.js'
+export type { InferInput, InferOutput, StandardIssue, StandardResult, StandardSchema } from './standard-schema.js'
 export type { DType, Tensor, TensorArrays, Tensors } from './tensor.js'

@@ -7,13 +7,19 @@ export type FieldType = 'number' | 'integer' | 'string' | 'category' | 'boolean'
 /** What is known about one field of an input or output. */
 export interface Field {
   readonly type: FieldType
-  /** Allowed smallest and largest value of a number. */
+  /** Allowed smallest and largest value of a number, or of a date as milliseconds since 1970. */
   readonly min?: number
   readonly max?: number
   /** Allowed values of a category. */
   readonly categories?: readonly string[]
   /** Whether it may be missing. @default false */
   readonly optional?: boolean
+  /** Whether it may be `null`. @default as `optional` */
+  readonly nullable?: boolean
+  /** Whether NaN is a value, as in data frames, where it means missing. @default false */
+  readonly nan?: boolean
+  /** It is a list of such values: the length of each dimension, outermost first; `null` for any. */
+  readonly shape?: readonly (number | null)[]
   /** `pii`, `secret` and `key` keep the field out of records; other tags are free. */
   readonly tags?: readonly string[]
 }
@@ -52,12 +58,17 @@ export const defineSchema = (fields: Readonly<Record<string, Field>>): Schema =>
   optionsObject('a schema', fields, Object.keys(fields ?? {}))
   for (const [name, field] of Object.entries(fields)) {
     const owner = `the field \`${name}\``
-    optionsObject(owner, field, ['type', 'min', 'max', 'categories', 'optional', 'tags'])
+    optionsObject(owner, field, ['type', 'min', 'max', 'categories', 'optional', 'nullable', 'nan', 'shape', 'tags'])
     const { min = -Infinity, max = Infinity } = field
     numberOption(owner, 'min', min, { infinite: true })
     numberOption(owner, 'max', max, { min, infinite: true })
     stringsOption(owner, 'categories', field.categories)
     stringsOption(owner, 'tags', field.tags)
+    for (const flag of ['optional', 'nullable', 'nan'] as const) {
+      if (field[flag] !== undefined && typeof field[flag] !== 'boolean') throw new InvalidOptionError(`Cannot create ${owner} as \`${flag}\` must be true or false: current value is ${String(field[flag])}`)
+    }
+    if (field.shape !== undefined && !Array.isArray(field.shape)) throw new InvalidOptionError(`Cannot create ${owner} as \`shape\` must be an array: current value is of type ${typeof field.shape}`)
+    for (const length of field.shape ?? []) if (length !== null) numberOption(owner, 'shape', length, { min: 0, integer: true })
     if (!types.includes(field.type)) throw new InvalidOptionError(`Cannot create the field \`${name}\` as \`type\` must be one of ${types.join(', ')}: current value is ${String(field.type)}`)
   }
   return Object.freeze({ fields: Object.freeze({ ...fields }) })

@@ -210,6 +210,14 @@ describe('OutputWatch', () => {
     expect(Math.abs(runs - expected)).toBeLessThan(4 * Math.sqrt(expected))
   })
 
+  it('gives an input that comes again and again the weight of one', () => {
+    const watch = new OutputWatch({ stuckAfter: undefined, spread: 0.1, over: 16 })
+    for (let row = 0; row < 64; row += 1) {
+      watch.look(row % 7, row)
+      for (let again = 0; again < 2000; again += 1) expect(watch.look(3, -1)).toBe('ok')
+    }
+  })
+
   it('keeps a bounded memory over answers of any size, and starts again when their length changes', () => {
     const watch = new OutputWatch({ stuckAfter: undefined, spread: 0, over: 16 })
     for (let row = 0; row < 100; row += 1) watch.look(new Float32Array(10_000), row)

@@ -14,8 +14,9 @@ import { driftMonitor, referenceProfile } from 'outrigger/drift'
 import { observed } from 'outrigger/observe'
 import { extraWorkBudget } from 'outrigger/policy'
 import { adaptiveConcurrency, answerChecks, breakerControl, bulkhead, circuitBreaker, fallback, hedge, loadShedding, rateLimit, retry, slowCalls, timeout, timeWindow } from 'outrigger/resilience'
-import { outputChecked } from 'outrigger/quality'
+import { check, outputChecked, schemaOf, validated } from 'outrigger/quality'
 import { shadow } from 'outrigger/route'
+import { defineSchema, type StandardSchema } from 'outrigger/schema'
 import { faults, layerConformance } from 'outrigger/testing'
 import type { ConformanceCheck, ConformanceRow } from 'outrigger/testing'
 
@@ -23,6 +24,7 @@ const src = join(import.meta.dirname, '../../src')
 type Row = ConformanceRow
 const timesTen = ({ x }: Row): { y: number } => ({ y: x * 10 })
 
+const anySchema: StandardSchema<Row> = { '~standard': { version: 1, vendor: 'test', validate: async (value) => ({ value: value as Row }) } }
 const wrapsErrors = { 'the error of the model arrives': 'it is the cause of ERR_OUTRIGGER_TOO_FEW_ANSWERS, which has those of all members' }
 
 /** Layers: the export, and each way to make it that the suite shall see. */
@@ -64,6 +66,16 @@ const layers: Readonly<Record<string, Readonly<Record<string, () => ConformanceC
   'quality/outputChecked': {
     'of each answer': () => layerConformance(() => outputChecked()),
     'of parts, and of answers together': () => layerConformance<Row, Row, { y: number }>(() => outputChecked({ of: ({ y }: { y: number }) => y, inputOf: ({ x }: Row) => x, range: [-1e9, 1e9], stuckAfter: 1000, collapsed: { spread: 0 } }), { answer: timesTen }),
+  },
+  'quality/validated': {
+    'of single fields': () => layerConformance(() => validated(defineSchema({ x: { type: 'integer', min: 0 } }))),
+    'with everything': () =>
+      layerConformance<Row>(() => {
+        const reference = referenceProfile(Array.from({ length: 500 }, (_, index) => ({ x: index % 7 })))
+        return validated<Row>(schemaOf(reference, { margin: 10 }), { reference, rules: { missing: { impute: 'last' }, range: 'clip' }, outliers: { cut: 1000, joint: { alpha: 1e-12 } }, checks: [check('positive', ({ x }) => x > 0)], monotone: { field: 'x', action: 'flag' }, entity: ({ x }) => String(x), alarm: { rows: 2 } })
+      }),
+    'that repairs': () => layerConformance<Row>(() => validated(defineSchema({ x: { type: 'number', min: 1.5 } }), { rules: { range: 'clip' } }), { expect: ({ x }) => ({ y: 10 * Math.max(1.5, x) }) }),
+    'by another schema, asynchronous': () => layerConformance<Row>(() => validated(anySchema)),
   },
   'resilience/adaptiveConcurrency': {
     'by the gradient': () => layerConformance(() => adaptiveConcurrency()),
@@ -134,6 +146,7 @@ const notLayers: Readonly<Record<string, string>> = {
   ...of('core', 'machinery of layers', 'failRows', 'labelJoin', 'maskBy', 'murmur3', 'seededRandom', 'systemRandom', 'uuid7'),
   ...of('drift', 'a detector on a stream of numbers; test/drift/streaming holds each to what they have in common', 'adwin', 'cusum', 'ddm', 'eddm', 'hddmA', 'hddmW', 'kswin', 'pageHinkley'),
   ...of('drift', 'profiles and verdicts', 'driftVerdict', 'parseReferenceProfile', 'referenceProfile', 'LiveProfile', 'ReferenceProfile'),
+  ...of('quality', 'parts of a validation', 'check', 'fittedValues', 'schemaOf'),
   ...of('resilience', 'parts of a circuit breaker', 'answerChecks', 'breakerControl', 'goldenProbe', 'slowCalls', 'timeWindow'),
   ...of('testing', 'for tests', 'cacheStoreConformance', 'engineConformance', 'fakeClock', 'layerConformance', 'mockModel', 'modelDepotConformance', 'modelSourceConformance', 'seededRandom'),
   ...of('testing', 'makes a model file', 'mlpLayers', 'mlpPredict', 'onnxAffine', 'onnxIdentity', 'onnxLarge', 'onnxMlp', 'onnxModel', 'onnxSlow'),
