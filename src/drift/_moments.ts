@@ -34,7 +34,7 @@ const fine = 1.5
 const coarse = 1.5 * 2 ** 26
 
 /** A slot takes 2²⁶ pieces, each at most 2²⁶ of its grid, before its carry is due. */
-export const rowsPerCarry = 2 ** 26
+export const rowsPerCarry: number = 2 ** 26
 
 /** Adds one value, in units of its feature. */
 export const addMoments = (sums: Float64Array, at: number, u: number): void => {

@@ -124,7 +124,7 @@ export class SpaceSaving {
   }
 
   /** The most frequent keys, by their upper bounds. @param limit - at most so many; all without */
-  top(limit = Infinity): HeavyHitter[] {
+  top(limit: number = Infinity): HeavyHitter[] {
     return [...this.#heap].sort(byRank).slice(0, limit).map(({ key, count, error }) => ({ key, count, error }))
   }
 
