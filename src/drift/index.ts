@@ -18,6 +18,8 @@ export type { CellChange } from './_moved-cells.js'
 export { parseReferenceProfile } from './parse-reference-profile.js'
 export type { ReferenceProfileFile } from './_profile-file.js'
 export { labelFeature, outputFeature, referenceProfile, scoreFeature, ReferenceProfile, type FeatureProfile, type ReferenceProfileOptions } from './reference-profile.js'
+export { SlicedProfile, type SlicedProfileOptions, type SlicedProfileState, type SlicePlace, type SliceWindow } from './sliced-profile.js'
+export type { ProfileSliceState } from './_profile-slice.js'
 export { driftMonitor, type DriftHandle, type DriftMonitor, type DriftMonitorOptions, type DriftMonitorState, type InputDriftMonitor, type OutputDriftMonitor, type TypedDriftMonitor } from './drift-monitor.js'
 
 // Streaming detectors: one value at a time, an answer after each.

@@ -125,6 +125,12 @@ export class LiveProfile {
     return momentsOf(this.#tally.sums.subarray(sums), finiteRows(this.cells(feature)), cells)
   }
 
+  /** @internal adds the counts of a slice */
+  absorb(tally: Tally, rows: number): void {
+    this.#tally.combine(tally, 1)
+    this.#rows += rows
+  }
+
   /**
    * Adds the counts of another one.
    * @throws ERR_OUTRIGGER_PROFILE if it belongs to another reference
