@@ -20,6 +20,10 @@ export type { ReferenceProfileFile } from './_profile-file.js'
 export { labelFeature, outputFeature, referenceProfile, scoreFeature, ReferenceProfile, type FeatureProfile, type ReferenceProfileOptions } from './reference-profile.js'
 export { SlicedProfile, type SlicedProfileOptions, type SlicedProfileState, type SlicePlace, type SliceWindow } from './sliced-profile.js'
 export type { ProfileSliceState } from './_profile-slice.js'
+export { fleetProfile, joinFleet, type FleetMember, type FleetReading, type JoinFleetOptions } from './profile-fleet.js'
+export { memoryStateStore, type StateStore, type StoredState } from '../store/state-store.js'
+export { fileStateStore, type FileStateStoreOptions } from '../store/file-state-store.js'
+export { redisStateStore, type RedisStateStoreOptions } from '../store/redis-state-store.js'
 export { driftMonitor, type DriftHandle, type DriftMonitor, type DriftMonitorOptions, type DriftMonitorState, type InputDriftMonitor, type OutputDriftMonitor, type TypedDriftMonitor } from './drift-monitor.js'
 
 // Streaming detectors: one value at a time, an answer after each.

@@ -1,0 +1,91 @@
+import { join } from 'node:path'
+import { systemClock, type Clock } from '../core/clock.js'
+import { OutriggerError } from '../core/errors.js'
+import { optionsObject, stringOption } from '../core/options.js'
+import { writeFileAtomic } from './atomic-file.js'
+import { errnoOf, nodeFileSystem, readNoFollow, type FileSystem } from './file-system.js'
+import { byName, stateName, type StateStore } from './state-store.js'
+
+/** Options of {@link fileStateStore}. */
+export interface FileStateStoreOptions {
+  /** A directory that is there, for these states only. */
+  readonly directory: string
+  /** A larger file is refused, in bytes. @default 256 MiB */
+  readonly maxBytes?: number
+  /** For expiry; processes on several machines need clocks that agree. @default the system's */
+  readonly clock?: Clock
+  /** @default nodeFileSystem */
+  readonly fileSystem?: FileSystem
+}
+
+const suffix = '.state'
+
+/**
+ * States as files of a directory that all processes reach: one file per writer, whole or absent. The first line says until when it counts; whoever
+ * lists the directory removes what is older.
+ *
+ * @throws ERR_OUTRIGGER_INVALID_OPTION
+ */
+export const fileStateStore = (options: FileStateStoreOptions): StateStore => {
+  const owner = 'a file state store'
+  optionsObject(owner, options, ['directory', 'maxBytes', 'clock', 'fileSystem'])
+  const { maxBytes = 256 * 2 ** 20, clock = systemClock, fileSystem = nodeFileSystem } = options
+  const directory = stringOption(owner, 'directory', options.directory)
+  // Not the name itself: file systems differ in what they let through, and in whether case counts.
+  const pathOf = (name: string): string => join(directory, Buffer.from(stateName(owner, name)).toString('hex') + suffix)
+
+  const read = async (path: string): Promise<string | undefined> => {
+    let handle
+    try {
+      handle = await fileSystem.open(path, readNoFollow)
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined
+      throw error
+    }
+    try {
+      const stat = await handle.stat()
+      if (!stat.isFile() || stat.size > maxBytes) {
+        throw new OutriggerError('ERR_OUTRIGGER_STORE_FAILED', `Cannot read a state as ${path} must be a file of at most ${maxBytes} bytes: current value is ${stat.isFile() ? stat.size : 'no file'}`)
+      }
+      const bytes = Buffer.alloc(stat.size)
+      let length = 0
+      while (length < bytes.length) {
+        const { bytesRead } = await handle.read(bytes, length, bytes.length - length, length)
+        if (bytesRead === 0) break
+        length += bytesRead
+      }
+      return bytes.toString('utf8', 0, length)
+    } finally {
+      await handle.close()
+    }
+  }
+  const remove = async (path: string): Promise<void> => {
+    try {
+      await fileSystem.unlink(path)
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error
+    }
+  }
+  const current = async (path: string): Promise<string | undefined> => {
+    const content = await read(path)
+    if (content === undefined) return undefined
+    const end = content.indexOf('\n')
+    return end > 0 && Number(content.slice(0, end)) > clock.wall() ? content.slice(end + 1) : undefined
+  }
+  return {
+    put: (name, text, keepForMs) => writeFileAtomic(pathOf(name), Buffer.from(`${clock.wall() + keepForMs}\n${text}`), { fileSystem }),
+    get: (name) => current(pathOf(name)),
+    list: async () => {
+      const states = []
+      for (const file of await fileSystem.readdir(directory)) {
+        if (!file.endsWith(suffix)) continue
+        const text = await current(join(directory, file))
+        // Another process may put a new one there meanwhile, which would be lost until it puts the next.
+        if (text === undefined) await remove(join(directory, file))
+        else states.push({ name: Buffer.from(file.slice(0, -suffix.length), 'hex').toString(), text })
+      }
+      return states.sort(byName)
+    },
+    remove: (name) => remove(pathOf(name)),
+  }
+}

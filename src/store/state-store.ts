@@ -1,0 +1,51 @@
+/** Where the processes of a fleet leave their states for each other. */
+import { InvalidOptionError } from '../core/errors.js'
+import { systemClock, type Clock } from '../core/clock.js'
+
+/** The state of one writer. */
+export interface StoredState {
+  readonly name: string
+  readonly text: string
+}
+
+/**
+ * Texts under names, each whole or absent, each gone some time after it was last written. One writer per name.
+ *
+ * What it rejects with is an error of the store; a reader never sees half of a text.
+ */
+export interface StateStore {
+  /** Writes the text, in place of what was there under the name, and keeps it for so long from now on. */
+  put(name: string, text: string, keepForMs: number): Promise<void>
+  /** The text, or `undefined` if there is none any more. */
+  get(name: string): Promise<string | undefined>
+  /** All that is kept, by name. */
+  list(): Promise<StoredState[]>
+  /** Forgets a name; nothing if it is not there. */
+  remove(name: string): Promise<void>
+}
+
+/** A name of letters, digits, dots, dashes and underscores, or a coded error. */
+export const stateName = (owner: string, name: unknown): string => {
+  if (typeof name !== 'string' || !/^[A-Za-z0-9._-]{1,100}$/.test(name)) {
+    throw new InvalidOptionError(`Cannot use ${owner} as a name must be 1 to 100 letters, digits, dots, dashes or underscores: current value is ${JSON.stringify(name)}`)
+  }
+  return name
+}
+
+export const byName = (x: StoredState, y: StoredState): number => (x.name < y.name ? -1 : 1)
+
+/** States in the memory of this process: for tests, and for threads that post them to one. @param clock - for expiry */
+export const memoryStateStore = (clock: Clock = systemClock): StateStore => {
+  const states = new Map<string, { readonly text: string; readonly until: number }>()
+  const current = (name: string): string | undefined => {
+    const state = states.get(name)
+    if (state !== undefined && state.until <= clock.wall()) states.delete(name)
+    return state !== undefined && states.has(name) ? state.text : undefined
+  }
+  return {
+    put: async (name, text, keepForMs) => void states.set(stateName('a memory state store', name), { text, until: clock.wall() + keepForMs }),
+    get: async (name) => current(name),
+    list: async () => [...states.keys()].flatMap((name) => (current(name) === undefined ? [] : [{ name, text: current(name) as string }])).sort(byName),
+    remove: async (name) => void states.delete(name),
+  }
+}

@@ -1,0 +1,120 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
+import { fleetProfile, joinFleet } from '../../src/drift/profile-fleet.js'
+import { referenceProfile } from '../../src/drift/reference-profile.js'
+import { SlicedProfile } from '../../src/drift/sliced-profile.js'
+import { fileStateStore } from '../../src/store/file-state-store.js'
+import { redisStateStore } from '../../src/store/redis-state-store.js'
+import { memoryStateStore, type StateStore } from '../../src/store/state-store.js'
+import { fakeClock } from '../../src/testing/fake-clock.js'
+import { hasRedis, startRedis, type RedisServer } from '../_servers/redis.js'
+import { seeded } from './_seeded.js'
+
+const code = (name: string): unknown => expect.objectContaining({ code: `ERR_OUTRIGGER_${name}` })
+const random = seeded(31)
+const reference = referenceProfile(Array.from({ length: 600 }, (_, i) => ({ x: random.normal(), word: `w${i % 7}` })))
+const options = { sliceMs: 100, slices: 5, segments: ['w1'], maximumSegments: 3 }
+const rows = Array.from({ length: 900 }, (_, i) => ({ row: { x: random.normal() * (i % 50 === 0 ? 1e6 : 1), word: `w${i % 9}` }, at: Math.floor(i / 2) }))
+
+const fleets = (make: () => StateStore): void => {
+  it('eight workers, of which one crashes twice, are read as one to the byte', async () => {
+    const store = make()
+    const whole = new SlicedProfile(reference, options)
+    for (const { row, at } of rows) whole.count(row, { at, segment: row.word })
+    await Promise.all(
+      Array.from({ length: 8 }, async (_, worker) => {
+        let profile = new SlicedProfile(reference, options)
+        let member = await joinFleet({ store, worker: `web-${worker}`, profile, keepForMs: 1e6 })
+        for (const [index, { row, at }] of rows.entries()) {
+          if (index % 8 !== worker) continue
+          profile.count(row, { at, segment: row.word })
+          if (index % 5 === 0) await member.publish()
+          // A crash after a publish: the next run takes over what is there.
+          if (worker === 3 && (index === 203 || index === 603)) {
+            await member.publish()
+            profile = new SlicedProfile(reference, options)
+            member = await joinFleet({ store, worker: `web-${worker}`, profile, keepForMs: 1e6 })
+            expect(member.restoredRows).toBeGreaterThan(20)
+          }
+        }
+        await member.publish()
+      }),
+    )
+    for (let again = 0; again < 2; again++) {
+      const { profile, workers, refused } = await fleetProfile(store, reference, options)
+      expect(JSON.stringify(profile)).toBe(JSON.stringify(whole))
+      expect([workers.length, refused]).toEqual([8, []])
+    }
+  })
+}
+
+describe('joinFleet and fleetProfile in memory', () => {
+  fleets(() => memoryStateStore())
+})
+describe('joinFleet and fleetProfile in files', () => {
+  const root = mkdtempSync(join(tmpdir(), 'outrigger-fleet-'))
+  afterAll(() => rmSync(root, { recursive: true, force: true }))
+  fleets(() => fileStateStore({ directory: mkdtempSync(join(root, 'd-')) }))
+})
+describe.runIf(hasRedis())('joinFleet and fleetProfile on a real Redis', () => {
+  let server: RedisServer
+  let client: Redis
+  beforeAll(async () => {
+    server = await startRedis()
+    client = new Redis(server.port, server.host)
+  })
+  afterAll(async () => {
+    client.disconnect()
+    await server.stop()
+  })
+  fleets(() => redisStateStore({ client, prefix: '{fleet}' }))
+})
+
+test('fleetProfile counts a worker that crashed until its time is over, and one that left no more', async () => {
+  const clock = fakeClock()
+  const store = memoryStateStore(clock)
+  const read = async (): Promise<number> => (await fleetProfile(store, reference, options)).profile.window().rows
+  const members = []
+  for (const worker of ['crashed', 'well', 'leaving']) {
+    const profile = new SlicedProfile(reference, options)
+    profile.count({ x: 1 }, { at: 1 })
+    members.push(await joinFleet({ store, worker, profile }))
+    await members.at(-1)!.publish()
+  }
+  expect(await read()).toBe(3)
+  await members[2]!.leave()
+  expect(await read()).toBe(2)
+  await clock.advance(499)
+  await members[1]!.publish()
+  expect(await read()).toBe(2)
+  await clock.advance(1)
+  expect(await read()).toBe(1)
+})
+
+test('fleetProfile and joinFleet tell what they cannot add: another reference, other options, damage', async () => {
+  const store = memoryStateStore()
+  const other = referenceProfile(Array.from({ length: 200 }, (_, i) => ({ x: i })))
+  await (await joinFleet({ store, worker: 'old-model', profile: new SlicedProfile(other, options) })).publish()
+  await (await joinFleet({ store, worker: 'other-slices', profile: new SlicedProfile(reference, { ...options, slices: 9 }) })).publish()
+  await (await joinFleet({ store, worker: 'well', profile: new SlicedProfile(reference, options) })).publish()
+  const texts = ['', '{}', 'null', '[]', '{"format":"x"}', JSON.stringify(new SlicedProfile(reference, options)).replace('"expired":0', '"expired":1')]
+  for (const [index, text] of texts.entries()) await store.put(`damaged-${index}`, text, 1e6)
+  const { workers, refused } = await fleetProfile(store, reference, options)
+  expect(workers).toEqual(['well'])
+  expect(refused.map(({ worker }) => worker)).toEqual([...texts.map((_, i) => `damaged-${i}`), 'old-model', 'other-slices'])
+  for (const { error } of refused) expect(error).toEqual(code('PROFILE'))
+  const member = await joinFleet({ store, worker: 'old-model', profile: new SlicedProfile(reference, options) })
+  expect(member.refused).toEqual(code('PROFILE'))
+  await member.publish()
+  expect((await fleetProfile(store, reference, options)).workers).toEqual(['old-model', 'well'])
+})
+
+test('joinFleet refuses what is no store, no name and no profile', async () => {
+  const good = { store: memoryStateStore(), worker: 'a', profile: new SlicedProfile(reference) }
+  for (const bad of [{ store: {} }, { worker: 'a/b' }, { worker: undefined }, { profile: {} }, { keepForMs: 0 }, { every: 3 }]) {
+    await expect(joinFleet({ ...good, ...bad } as never)).rejects.toThrow(code('INVALID_OPTION'))
+  }
+})
