@@ -1,5 +1,5 @@
 import { membersOption, optionsObject, stringOption } from '../core/options.js'
-import { connected, quoted, quotedName, quotedPath, type DuckDb } from './_duckdb.js'
+import { connected, quoted, quotedName, quotedPath, type DuckDb } from '../store/duckdb.js'
 import { FileSink } from './_file-sink.js'
 import { fileFingerprint, jobError } from './_job-files.js'
 import { jsonLines, rowFile, type RowFile } from './jsonl-file.js'

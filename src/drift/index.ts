@@ -24,6 +24,8 @@ export { fleetProfile, joinFleet, type FleetMember, type FleetReading, type Join
 export { memoryStateStore, type StateStore, type StoredState } from '../store/state-store.js'
 export { fileStateStore, type FileStateStoreOptions } from '../store/file-state-store.js'
 export { redisStateStore, type RedisStateStoreOptions } from '../store/redis-state-store.js'
+export { referenceProfileFrom, type ReferenceProfileFromOptions, type ReferenceProfileProgress, type RowStream } from './reference-profile-from.js'
+export { tableRows, type TableRow, type TableRowsOptions } from './table-rows.js'
 export { driftMonitor, type DriftHandle, type DriftMonitor, type DriftMonitorOptions, type DriftMonitorState, type InputDriftMonitor, type OutputDriftMonitor, type TypedDriftMonitor } from './drift-monitor.js'
 
 // Streaming detectors: one value at a time, an answer after each.

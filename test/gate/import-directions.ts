@@ -41,7 +41,7 @@ export const levels: Readonly<Record<string, number>> = {
 /** Where a package may be imported; a value ending in `/` is a folder, anything else one file. Not listed: nowhere. */
 export const packagePlaces: Readonly<Record<string, readonly string[]>> = {
   'lru-cache': ['cache/'],
-  '@duckdb/node-api': ['batch/_duckdb.ts'],
+  '@duckdb/node-api': ['store/duckdb.ts'],
   'p-retry': ['resilience/retry.ts', 'resilience/_p-retry.ts'],
   '@opentelemetry/api': ['observe/'],
   'onnxruntime-node': ['models/engines/onnx.ts'],
