@@ -24,7 +24,7 @@ interface Mass {
 const shares = [0.25, 0.1, 0.05, 0.01, 0.001]
 
 /**
- * Reads mean, median, mode and quantiles of a feature from the cells of a profile.
+ * Reads mean, median, mode and quantiles of a feature from a profile: the mean from its moments, the others from its cells.
  *
  * Point masses count as what they are; inside any other cell values are taken as spread evenly, so that an error is at most the width of a
  * cell. The outermost cells hold nothing that the reference saw; rows there count at its edge. O(cells), once.
@@ -60,7 +60,7 @@ export const fittedValues = (reference: ReferenceProfile, feature: string): Fitt
     return 0
   }
   return {
-    mean: masses.reduce((sum, { from, to, count }) => sum + (from / 2 + to / 2) * (count / total), 0),
+    mean: meanOf(profile, masses, total),
     median,
     mode: modeOf(masses),
     quantile,
@@ -80,6 +80,10 @@ const massesOf = ({ edges, points, counts }: FeatureProfile & { readonly kind: '
   }
   return masses
 }
+
+/** Exact, unless values lie too far out to be summed. */
+const meanOf = ({ moments }: FeatureProfile, masses: readonly Mass[], total: number): number =>
+  moments !== undefined && moments.beyond === 0 && moments.count > 0 ? moments.mean : masses.reduce((sum, { from, to, count }) => sum + (from / 2 + to / 2) * (count / total), 0)
 
 const modeOf = (masses: readonly Mass[]): number => {
   const points = masses.filter(({ from, to }) => from === to)

@@ -141,6 +141,9 @@ describe('validated: actions', () => {
     const quality = validated(defineSchema({ ...km, carrier: { type: 'string' } }), { fields: { km: 'fallback' } })
     const error = await pipe(echo<object>, quality)({ km: -1 }).catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({ ...invalid, findings: [{ subject: 'km', action: 'fallback' }, { subject: 'carrier', action: 'rejected' }] })
+    // Whichever comes first.
+    const turned = validated(defineSchema({ carrier: { type: 'string' }, ...km }), { fields: { km: 'fallback' } })
+    await expect(pipe(echo<object>, turned)({ km: -1 })).rejects.toMatchObject(invalid)
     await expect(pipe(echo<object>, quality)({ km: -1, carrier: 'AA' })).rejects.toMatchObject({ ...unfit, message: 'Cannot pass the row on as `km`: it must lie in 0 to 100: current value is -1' })
   })
 
