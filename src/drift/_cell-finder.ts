@@ -11,7 +11,7 @@ const plusInfinity = 2
 const minusInfinity = 3
 const wrongType = 4
 export const nowhere = -1
-const guides = 256
+const guides = 1024
 
 /** Where a feature's counts and sums are, and how its values get there. */
 export interface Place {

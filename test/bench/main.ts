@@ -6,6 +6,7 @@ import { cacheBudgets } from './cache.js'
 import { layerBudgets } from './layers.js'
 import { onnxBudgets } from './onnx.js'
 import { packageBudgets } from './package.js'
+import { profileBudgets } from './profiles.js'
 
 /** A row of the budget. */
 export interface Budget {
@@ -15,7 +16,7 @@ export interface Budget {
   readonly holds: boolean
 }
 
-const budgets = [...(await layerBudgets()), ...(await cacheBudgets()), ...(await onnxBudgets())]
+const budgets = [...(await layerBudgets()), ...(await cacheBudgets()), ...(await onnxBudgets()), ...profileBudgets()]
 // TensorFlow.js comes last: once it is loaded every promise of the process is slower, whoever made it.
 const { microBatchBudgets } = await import('./micro-batching.js')
 budgets.push(...(await microBatchBudgets()), ...(await packageBudgets()))
