@@ -42,3 +42,8 @@ export { hddmW, type HddmWOptions } from './streaming/hddm-w.js'
 export { kswin, type KswinOptions } from './streaming/kswin.js'
 export { pageHinkley, type PageHinkleyOptions } from './streaming/page-hinkley.js'
 export type { DetectorOptions, DetectorState, StreamDetector, StreamSignal } from './streaming/stream-detector.js'
+
+// Performance without labels, and with late ones.
+export { performanceEstimator, type LabelledScore, type PerformanceEstimator, type PerformanceEstimatorOptions, type PerformanceEstimatorState } from './estimation/performance-estimator.js'
+export type { EstimateState, MetricEstimate, PerformanceEstimate } from './estimation/performance-estimate.js'
+export { PerformanceWindow, type PerformanceWindowState } from './estimation/performance-window.js'
