@@ -29,20 +29,24 @@ export interface FeatureTable {
   readonly liveMagnitudes: ArrayLike<number>
 }
 
-/** Puts a feature's counts side by side, and sets apart the cells that are tested by themselves. */
-export const featureTable = (feature: FeatureProfile, live: ArrayLike<number>, liveMagnitudes: ArrayLike<number>): FeatureTable => {
+/**
+ * Puts a feature's counts side by side, and sets apart the cells that are tested by themselves.
+ *
+ * @param reference - the counts to compare with, if these are not the feature's own; not always whole numbers
+ */
+export const featureTable = (feature: FeatureProfile, live: ArrayLike<number>, liveMagnitudes: ArrayLike<number>, reference: ArrayLike<number> = feature.counts): FeatureTable => {
   const own = feature.counts.length - specialCells.length
-  const n = sum(feature.counts)
+  const n = sum(reference)
   const m = sum(live)
   const special = new Map<SpecialCell, Pair>()
-  const pair = (cell: number): Pair => ({ before: feature.counts[cell] as number, after: live[cell] as number })
+  const pair = (cell: number): Pair => ({ before: reference[cell] as number, after: live[cell] as number })
   const cells = feature.kind === 'numeric' ? orderedCells(feature, own, special, pair) : trustedCategories(feature, n, m, special, pair)
   specialCells.forEach((name, index) => special.set(name, pair(own + index)))
   return {
     feature,
     n,
     m,
-    before: cells.map((cell) => feature.counts[cell] as number),
+    before: cells.map((cell) => reference[cell] as number),
     after: cells.map((cell) => live[cell] as number),
     firstCell: cells[0] ?? 0,
     named: cells,

@@ -1,12 +1,15 @@
+import { systemClock, type Clock } from '../core/clock.js'
 import { InvalidOptionError, OutriggerError } from '../core/errors.js'
 import { applyLayer, type LayerHost } from '../core/layer.js'
-import { functionOption, numberOption, optionsObject, stringOption } from '../core/options.js'
+import { functionOption, membersOption, numberOption, optionsObject, stringOption } from '../core/options.js'
 import type { Predictor } from '../core/predictor.js'
 import { isRowFailure } from '../core/rows.js'
-import { SlidingProfile } from './_window.js'
-import { driftVerdict, verdictOptions, type DriftState, type DriftVerdict, type DriftVerdictOptions } from './drift-verdict.js'
+import { isPageState, PageControl, type PageState } from './_page-control.js'
+import { readWindow, SlidingProfile } from './_window.js'
+import { judged, verdictOptions, type DriftContext, type DriftState, type DriftVerdict, type DriftVerdictOptions } from './drift-verdict.js'
 import type { FeatureRow, FeatureValue } from './feature-cells.js'
-import { LiveProfile, type LiveProfileState } from './live-profile.js'
+import type { LiveProfile, LiveProfileState } from './live-profile.js'
+import { ReferenceHistory } from './reference-history.js'
 import { outputFeature, ReferenceProfile } from './reference-profile.js'
 
 /** Options of {@link driftMonitor}. */
@@ -21,6 +24,18 @@ export interface DriftMonitorOptions<I = unknown, O = unknown> extends DriftVerd
   readonly windowRows?: number
   /** How many full windows a verdict looks at together; 1 to 1000. @default 1 */
   readonly keep?: number
+  /** Seasons, and how much windows differ though nothing has changed; of windows of `windowRows` times `keep` rows. */
+  readonly history?: ReferenceHistory
+  /** How many windows may be judged as drifted in so many days, though nothing changed, on average. A window then has its share of them as `alpha`. */
+  readonly falsePages?: { readonly atMost: number; readonly days: number }
+  /** Windows in a row that must drift before drift is raised; 1 to 100. @default 1 */
+  readonly confirm?: number
+  /** Windows in a row that must not, before it is cleared; 1 to 100. @default 1 */
+  readonly calm?: number
+  /** After drift was raised it is not raised again for so long, in milliseconds. @default 0 */
+  readonly coolDownMs?: number
+  /** @default the machine's */
+  readonly clock?: Clock
   /** What events call it. @default 'drift' */
   readonly name?: string
 }
@@ -28,10 +43,11 @@ export interface DriftMonitorOptions<I = unknown, O = unknown> extends DriftVerd
 /** The state of a monitor as plain data. */
 export interface DriftMonitorState {
   readonly format: 'outrigger-drift-monitor'
-  readonly version: 1
+  readonly version: 2
   readonly state: DriftState
   /** Oldest first; the last one is filling. */
-  readonly windows: readonly LiveProfileState[]
+  readonly windows: readonly { readonly profile: LiveProfileState; readonly seasons: readonly (readonly [season: string, rows: number])[] }[]
+  readonly pages: PageState
 }
 
 /** What can be asked of a monitor, whatever it stands around. */
@@ -76,7 +92,7 @@ export interface TypedDriftMonitor<I, O> extends DriftHandle {
 }
 
 const owner = 'a drift monitor'
-const known = ['reference', 'features', 'output', 'windowRows', 'keep', 'name', 'alpha', 'tolerance', 'minimumRows', 'top'] as const
+const known = ['reference', 'features', 'output', 'windowRows', 'keep', 'history', 'falsePages', 'confirm', 'calm', 'coolDownMs', 'clock', 'name', 'alpha', 'tolerance', 'minimumRows', 'top'] as const
 
 /**
  * Watches what passes for drift: counts the features of every input, and the output if the reference has one.
@@ -111,13 +127,28 @@ export function driftMonitor<O>(options: DriftMonitorOptions<never, O> & { reado
 export function driftMonitor<I, O>(options: DriftMonitorOptions<I, O>): TypedDriftMonitor<I, O>
 export function driftMonitor<I, O>(options: DriftMonitorOptions<I, O>): TypedDriftMonitor<I, O> {
   optionsObject(owner, options, known)
-  const { reference, features, output, windowRows = 10_000, keep = 1, name = 'drift', alpha, tolerance, minimumRows, top } = options
+  const { reference, features, output, windowRows = 10_000, keep = 1, history, falsePages, confirm = 1, calm = 1, coolDownMs = 0, clock = systemClock, name = 'drift', alpha, tolerance, minimumRows, top } = options
   if (!(reference instanceof ReferenceProfile)) {
     throw new InvalidOptionError(`Cannot create ${owner} as \`reference\` must be a ReferenceProfile (read a saved one with parseReferenceProfile): current value is ${typeof reference}`)
   }
   const judging = verdictOptions(owner, { ...(alpha === undefined ? {} : { alpha }), ...(tolerance === undefined ? {} : { tolerance }), ...(minimumRows === undefined ? {} : { minimumRows }), ...(top === undefined ? {} : { top }) })
   numberOption(owner, 'keep', keep, { min: 1, max: 1000, integer: true })
   numberOption(owner, 'windowRows', windowRows, { min: judging.minimumRows, integer: true, infinite: true })
+  numberOption(owner, 'confirm', confirm, { min: 1, max: 100, integer: true })
+  numberOption(owner, 'calm', calm, { min: 1, max: 100, integer: true })
+  numberOption(owner, 'coolDownMs', coolDownMs, { min: 0 })
+  if (falsePages !== undefined) {
+    optionsObject(owner, falsePages, ['atMost', 'days'])
+    numberOption(owner, 'falsePages.atMost', falsePages.atMost, { min: 0, exclusive: true })
+    numberOption(owner, 'falsePages.days', falsePages.days, { min: 0, exclusive: true })
+  }
+  if (history !== undefined && (!(history instanceof ReferenceHistory) || history.reference.checksum !== reference.checksum)) {
+    throw new InvalidOptionError(`Cannot create ${owner} as \`history\` must be a ReferenceHistory of its \`reference\`: current value is ${history instanceof ReferenceHistory ? 'that of another one' : typeof history}`)
+  }
+  if (history !== undefined && windowRows !== Infinity && history.windowRows !== windowRows * keep) {
+    throw new InvalidOptionError(`Cannot create ${owner} as its \`history\` must be of windows of \`windowRows\` times \`keep\`, ${windowRows * keep} rows: current value is ${history.windowRows}`)
+  }
+  membersOption(owner, 'clock', clock, ['now', 'wall'])
   stringOption(owner, 'name', name)
   functionOption(owner, 'features', features)
   functionOption(owner, 'output', output)
@@ -126,7 +157,11 @@ export function driftMonitor<I, O>(options: DriftMonitorOptions<I, O>): TypedDri
 
   const hosts = new Set<LayerHost>()
   const counts = new SlidingProfile(reference, keep)
+  const pages = new PageControl({ confirm, calm, coolDownMs })
+  const context = (withOpen: boolean): DriftContext => (history === undefined ? {} : { history, seasonRows: counts.seasonRows(withOpen) })
   let state: DriftState = 'too-few-rows'
+  /** When the time began that the next verdict of a window has its level for. */
+  let judgedAt = clock.now()
   let uncounted = 0
   let isReported = false
 
@@ -137,9 +172,13 @@ export function driftMonitor<I, O>(options: DriftMonitorOptions<I, O>): TypedDri
     for (const host of hosts) host.emit({ type: 'state', subject: name, from, to, reason, data })
   }
   const judge = (): void => {
-    const verdict = driftVerdict(reference, counts.full, judging)
+    const now = clock.now()
+    // Levels that add up over time to the false pages that are allowed: their mean number is at most that sum, however the verdicts depend on each other.
+    const share = falsePages === undefined ? 1 : (falsePages.atMost * (now - judgedAt)) / (falsePages.days * 86_400_000)
+    judgedAt = now
+    const verdict = judged(reference, counts.full, { ...judging, alpha: Math.min(judging.alpha, share) }, context(false))
     const drifted = verdict.features.filter((feature) => feature.state === 'drifted')
-    change(verdict.state, reasonOf(verdict), { rows: verdict.rows, features: drifted })
+    change(pages.next(verdict.state, now), reasonOf(verdict), { rows: verdict.rows, features: drifted })
   }
   const failed = (what: string, error: unknown): void => {
     uncounted += 1
@@ -149,7 +188,9 @@ export function driftMonitor<I, O>(options: DriftMonitorOptions<I, O>): TypedDri
   }
   const countInput = (input: I): void => {
     try {
+      const season = history?.seasonOf(clock.wall())
       counts.open.count(features === undefined ? (input as FeatureRow) : features(input))
+      if (season !== undefined) counts.noteSeason(season)
     } catch (error) {
       failed(features === undefined ? 'the input is no record of features' : '`features` threw, or gave no record of features', error)
       return
@@ -201,20 +242,30 @@ export function driftMonitor<I, O>(options: DriftMonitorOptions<I, O>): TypedDri
     get uncounted() {
       return uncounted
     },
-    verdict: () => driftVerdict(reference, counts.all(), judging),
+    verdict: () => judged(reference, counts.all(), judging, context(true)),
     live: () => counts.all(),
     reset: () => {
       counts.replace([])
+      pages.reset()
+      judgedAt = clock.now()
       uncounted = 0
       isReported = false
       change('too-few-rows', 'The counts were reset.', { rows: 0, features: [] })
     },
-    export: () => ({ format: 'outrigger-drift-monitor', version: 1, state, windows: counts.windows().map((window) => window.toJSON()) }),
+    export: () => ({
+      format: 'outrigger-drift-monitor',
+      version: 2,
+      state,
+      windows: counts.windows().map(({ profile, seasons }) => ({ profile: profile.toJSON(), seasons: [...seasons] })),
+      pages: pages.export(clock.now()),
+    }),
     restore: (saved) => {
-      if (saved?.format !== 'outrigger-drift-monitor' || saved.version !== 1 || !Array.isArray(saved.windows) || !states.includes(saved.state)) {
-        throw new OutriggerError('ERR_OUTRIGGER_PROFILE', `Cannot restore ${owner} as its state must be what \`export\` gave, in version 1: current value is of version ${String(saved?.version)}`)
+      if (saved?.format !== 'outrigger-drift-monitor' || saved.version !== 2 || !Array.isArray(saved.windows) || !states.includes(saved.state) || !isPageState(saved.pages)) {
+        throw new OutriggerError('ERR_OUTRIGGER_PROFILE', `Cannot restore ${owner} as its state must be what \`export\` gave, in version 2: current value is of version ${String(saved?.version)}`)
       }
-      counts.replace(saved.windows.map((window) => new LiveProfile(reference, window)))
+      counts.replace(saved.windows.map((window) => readWindow(reference, window)))
+      pages.restore(saved.pages, clock.now())
+      judgedAt = clock.now()
       change(saved.state, 'A saved state was restored.', { rows: counts.full.rows, features: [] })
     },
   }

@@ -7,6 +7,7 @@ import { featureTest } from './_feature-test.js'
 import { movedCells, type CellChange } from './_moved-cells.js'
 import type { FeatureKind, FeatureRole } from './feature-cells.js'
 import { LiveProfile } from './live-profile.js'
+import { expectedCounts, type ReferenceHistory, type SeasonRows } from './reference-history.js'
 import type { ReferenceProfile } from './reference-profile.js'
 
 /** How a feature or a window stands. `too-few-rows` is not `ok`: it says nothing. */
@@ -22,6 +23,14 @@ export interface DriftVerdictOptions {
   readonly minimumRows?: number
   /** How many of the cells that moved most are told per feature. @default 3 */
   readonly top?: number
+}
+
+/** What a verdict compares with beyond the reference's counts. */
+export interface DriftContext {
+  /** How the reference's windows differ among themselves, and its seasons. */
+  readonly history?: ReferenceHistory
+  /** The live rows by the history's seasons; without, they are compared with all of the reference. */
+  readonly seasonRows?: SeasonRows
 }
 
 /** What is said of one feature. */
@@ -59,7 +68,7 @@ export interface DriftVerdict {
   readonly features: readonly FeatureVerdict[]
 }
 
-const known = ['alpha', 'tolerance', 'minimumRows', 'top'] as const
+const known = ['alpha', 'tolerance', 'minimumRows', 'top', 'history', 'seasonRows'] as const
 
 /** The options with their defaults, checked. */
 export const verdictOptions = (owner: string, options: DriftVerdictOptions): Required<DriftVerdictOptions> => {
@@ -80,14 +89,14 @@ export const verdictOptions = (owner: string, options: DriftVerdictOptions): Req
  * nor very many raise an alarm over nothing. Missing values, `NaN`, infinities, a wrong type, unseen categories and numbers out
  * of range are cells of the same test.
  *
- * `alpha` is for one verdict. Who asks a hundred times is told of chance more often; the tolerance damps that, it does not bound it.
- * Rows are taken as independent: bursts of like rows (one client, one hour) look like drift.
+ * `alpha` is for one verdict; `driftMonitor` bounds many. Rows are taken as independent, so that bursts of like rows (one client, one hour) look
+ * like drift, unless a {@link referenceHistory} says how much windows differ anyway.
  * 50 to 90 µs per numeric feature.
  *
  * @throws ERR_OUTRIGGER_PROFILE if the live counts belong to another reference
  * @throws ERR_OUTRIGGER_INVALID_OPTION for an option out of its range
  *
- * Source: Pearson (1911) for the test; Holm (1979); Lin (1991) for the distance. Why not by distance or p-value alone: docs/drift-monitor.md.
+ * Source: Pearson (1911) for the test; Holm (1979); Lin (1991) for the distance; Rao and Scott (1981, 1984) for histories. Why not by distance or p-value alone: docs/drift-monitor.md.
  *
  * @example
  * ```ts
@@ -101,15 +110,23 @@ export const verdictOptions = (owner: string, options: DriftVerdictOptions): Req
  * assert.equal(verdict.features[0]?.findings[0]?.kind, 'missing')
  * ```
  */
-export const driftVerdict = (reference: ReferenceProfile, live: LiveProfile, options: DriftVerdictOptions = {}): DriftVerdict => {
+export const driftVerdict = (reference: ReferenceProfile, live: LiveProfile, options: DriftVerdictOptions & DriftContext = {}): DriftVerdict => {
   optionsObject('a drift verdict', options, known)
-  const { alpha, tolerance, minimumRows, top } = verdictOptions('a drift verdict', options)
+  return judged(reference, live, verdictOptions('a drift verdict', options), options)
+}
+
+/** A verdict with options that were checked; `alpha` may be 0 here, which finds nothing. */
+export const judged = (reference: ReferenceProfile, live: LiveProfile, { alpha, tolerance, minimumRows, top }: Required<DriftVerdictOptions>, { history, seasonRows }: DriftContext): DriftVerdict => {
   if (!(live instanceof LiveProfile)) throw new InvalidOptionError(`Cannot create a drift verdict as \`live\` must be a LiveProfile: current value is ${typeof live}`)
   if (live.reference.checksum !== reference.checksum) {
     throw new OutriggerError('ERR_OUTRIGGER_PROFILE', `Cannot compare as the live counts must belong to reference ${reference.checksum}: current value is ${live.reference.checksum}`)
   }
-  const tables = reference.features.map((feature, index) => featureTable(feature, live.cells(index), live.magnitudes(index)))
-  const tests = tables.map((table) => (table.m >= minimumRows && table.n > 0 ? featureTest(table) : undefined))
+  if (history !== undefined && history.reference.checksum !== reference.checksum) {
+    throw new OutriggerError('ERR_OUTRIGGER_PROFILE', `Cannot compare as the history must belong to reference ${reference.checksum}: current value is ${history.reference.checksum}`)
+  }
+  const expected = (index: number): Float64Array | undefined => (history === undefined || seasonRows === undefined ? undefined : expectedCounts(history.seasons, seasonRows, index))
+  const tables = reference.features.map((feature, index) => featureTable(feature, live.cells(index), live.magnitudes(index), expected(index)))
+  const tests = tables.map((table, index) => (table.m >= minimumRows && table.n > 0 ? featureTest(table, history?.spreads[index]) : undefined))
   const adjusted = holm(tests.map((test) => test?.pValue ?? NaN))
   const features = tables.map((table, index): FeatureVerdict => {
     const { feature, n, m } = table

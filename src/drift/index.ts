@@ -7,7 +7,7 @@
  *
  * @experimental
  */
-export { driftVerdict, type DriftState, type DriftVerdict, type DriftVerdictOptions, type FeatureVerdict } from './drift-verdict.js'
+export { driftVerdict, type DriftContext, type DriftState, type DriftVerdict, type DriftVerdictOptions, type FeatureVerdict } from './drift-verdict.js'
 export type { FeatureColumns } from './_count-columns.js'
 export type { FeatureKind, FeatureRole, FeatureRow, FeatureValue } from './feature-cells.js'
 export type { FeatureMoments } from './_moments.js'
@@ -15,6 +15,8 @@ export type { CategoricalCells, FeatureCells, NumericCells } from './feature-cel
 export type { Finding, FindingKind } from './_findings.js'
 export { LiveProfile, type LiveProfileState } from './live-profile.js'
 export type { CellChange } from './_moved-cells.js'
+export { parseReferenceHistory, referenceHistory, ReferenceHistory, type ReferenceHistoryFile, type ReferenceHistoryOptions, type SeasonRows } from './reference-history.js'
+export type { Season } from './season.js'
 export { parseReferenceProfile } from './parse-reference-profile.js'
 export type { ReferenceProfileFile } from './_profile-file.js'
 export { labelFeature, outputFeature, referenceProfile, scoreFeature, ReferenceProfile, type FeatureProfile, type ReferenceProfileOptions } from './reference-profile.js'

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { pipe } from '../../src/core/pipe.js'
 import { predictor, type Predictor } from '../../src/core/predictor.js'
 import type { PredictorEvent } from '../../src/core/events.js'
-import { driftMonitor, type DriftMonitorState } from '../../src/drift/drift-monitor.js'
+import { driftMonitor, type DriftMonitor, type DriftMonitorState } from '../../src/drift/drift-monitor.js'
 import { LiveProfile } from '../../src/drift/live-profile.js'
 import { referenceProfile } from '../../src/drift/reference-profile.js'
 import { timeout } from '../../src/resilience/timeout.js'
@@ -163,15 +163,17 @@ test('driftMonitor leaves a throwing output function out as well', async () => {
 })
 
 test('driftMonitor goes on from an exported state, and refuses one that does not fit', async () => {
-  const first = driftMonitor({ reference, windowRows: 300, keep: 2 })
+  const clock = fakeClock()
+  const first = driftMonitor({ reference, windowRows: 300, keep: 2, clock })
   await pipe(hours, first).batch(far(1000))
+  await clock.advance(1000)
   const saved = JSON.parse(JSON.stringify(first.export())) as DriftMonitorState
-  const second = driftMonitor({ reference, windowRows: 300, keep: 2 })
+  const second = driftMonitor({ reference, windowRows: 300, keep: 2, clock })
   second.restore(saved)
   expect(second.export()).toEqual(first.export())
   expect([second.state, second.verdict()]).toEqual(['drifted', first.verdict()])
   const before = second.export()
-  for (const bad of [null, {}, { ...saved, version: 9 }, { ...saved, state: 'odd' }, { ...saved, windows: [{}] }]) expect(() => second.restore(bad as DriftMonitorState)).toThrow(code('PROFILE'))
+  for (const bad of [null, {}, { ...saved, version: 9 }, { ...saved, state: 'odd' }, { ...saved, windows: [{}] }, { ...saved, windows: [{ ...saved.windows[0], seasons: [['a', -1]] }] }, { ...saved, pages: { ...saved.pages, drifted: 0.5 } }, { ...saved, pages: undefined }]) expect(() => second.restore(bad as DriftMonitorState)).toThrow(code('PROFILE'))
   expect(() => driftMonitor({ reference: withOutput }).restore(saved)).toThrow(code('PROFILE'))
   expect(second.export()).toEqual(before)
 })
@@ -186,7 +188,42 @@ test('driftMonitor tells nobody after its stack is closed, and holds on to no ho
 })
 
 test('driftMonitor refuses wrong options when it is made', () => {
-  for (const options of [{ windowRows: 100 }, { windowRows: 300.5 }, { keep: 0 }, { name: '' }, { features: 3 }, { output: () => 1 }, { alpha: 2 }, { window: 3 }, { reference: {} }]) {
+  for (const options of [{ windowRows: 100 }, { windowRows: 300.5 }, { keep: 0 }, { name: '' }, { features: 3 }, { output: () => 1 }, { alpha: 2 }, { window: 3 }, { reference: {} }, { confirm: 0 }, { calm: 1.5 }, { coolDownMs: -1 }, { falsePages: { atMost: 0, days: 30 } }, { falsePages: { atMost: 1 } }, { history: {} }, { clock: {} }]) {
     expect(() => driftMonitor({ reference, ...options } as never), `${Object.keys(options)[0]}`).toThrow(code('INVALID_OPTION'))
   }
+})
+
+test('driftMonitor raises drift when it is confirmed, clears it when it is calm, and not again before it has cooled down', async () => {
+  const clock = fakeClock()
+  const drift = driftMonitor({ reference, windowRows: 300, confirm: 2, calm: 2, coolDownMs: 10_000, clock })
+  const stack = pipe(hours, drift)
+  const states: string[] = []
+  for (const what of 'dddccdcdcdddccdd') {
+    await clock.advance(1000)
+    await stack.batch((what === 'd' ? far : trips)(300))
+    states.push(drift.state === 'drifted' ? 'D' : '-')
+  }
+  // Raised by the second d, cleared by the second c in a row; d c d is not confirmed; confirmed in second 11, but raised again only 10 s after second 2; too hot at the end.
+  expect(states.join('')).toBe('-DDD-------DD---')
+})
+
+test('driftMonitor spends `alpha` by time, so that false pages are as many as are allowed', async () => {
+  const clock = fakeClock()
+  const events: PredictorEvent[][] = []
+  // One in ten days: a window of an hour has a level of 1 / 240 instead of 5 %.
+  const made = (options: object): DriftMonitor => driftMonitor({ reference, windowRows: 300, tolerance: 0, clock, ...options })
+  const [each, spent, none] = [made({}), made({ falsePages: { atMost: 1, days: 10 } }), made({ falsePages: { atMost: 1, days: 10 } })]
+  const stacks = [each, spent].map((drift) => pipe(hours, drift))
+  stacks.forEach((stack) => events.push(heard(stack)))
+  for (let hour = 0; hour < 480; hour++) {
+    await clock.advance(3_600_000)
+    const rows = trips(300)
+    for (const stack of stacks) await stack.batch(rows)
+  }
+  const raised = events.map((list) => list.filter((event) => event.type === 'state' && event.to === 'drifted').length)
+  expect(raised[0]).toBeGreaterThan(6)
+  expect(raised[1]).toBeLessThanOrEqual(5)
+  // Windows that take no time have no level: however far off, nothing is raised.
+  await pipe(hours, none).batch(far(3000))
+  expect(none.state).toBe('ok')
 })
