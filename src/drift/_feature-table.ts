@@ -1,8 +1,8 @@
-import { specialCells } from './feature-cells.js'
+import { specialCells, type SpecialName } from './feature-cells.js'
 import type { FeatureProfile } from './reference-profile.js'
 
 /** Cells that are tested by themselves, because a few rows in them mean something. */
-export type SpecialCell = 'below-range' | 'above-range' | 'unnamed' | (typeof specialCells)[number]
+export type SpecialCell = 'below-range' | 'above-range' | 'unnamed' | SpecialName
 
 /** Rows of the reference and of the present in one cell or group. */
 export interface Pair {

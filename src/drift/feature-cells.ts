@@ -51,8 +51,11 @@ export interface CategoricalCells extends CommonCells {
 /** How the values of one feature are put into cells. */
 export type FeatureCells = NumericCells | CategoricalCells
 
+/** What a value is that falls into none of a feature's own cells. */
+export type SpecialName = 'missing' | 'nan' | '+infinity' | '-infinity' | 'wrong-type'
+
 /** The cells that follow a feature's own, in this order. */
-export const specialCells = ['missing', 'nan', '+infinity', '-infinity', 'wrong-type'] as const
+export const specialCells: readonly SpecialName[] = ['missing', 'nan', '+infinity', '-infinity', 'wrong-type']
 
 /** How many half-octaves of |x| a numeric feature counts beside its cells, to tell a change of unit from a shift. */
 export const magnitudeCells = 128

@@ -7,11 +7,14 @@ import { cached } from 'outrigger/cache'
 import { cascade, ensemble } from 'outrigger/compose'
 import { adaptiveConcurrency, answerChecks, breakerControl, goldenProbe, hedge, loadShedding, rateLimit, slowCalls, timeWindow } from 'outrigger/resilience'
 import { observed } from 'outrigger/observe'
+import { outputChecked, validated } from 'outrigger/quality'
 import { extraWorkBudget } from 'outrigger/policy'
 import { shadow } from 'outrigger/route'
 import { fakeClock, faults, type FakeClock } from 'outrigger/testing'
 
 type Make = () => NeutralLayer
+/** A schema of any library that takes every number. */
+const anyNumber = { '~standard': { version: 1, vendor: 'test', validate: (value: unknown) => (typeof value === 'number' ? { value } : { issues: [{ message: 'no number' }] }) } } as const
 type Around = <O>(inner: Predictor<number, O>) => Predictor<number, O>
 const neutral = (around: Around): NeutralLayer => around as never
 const relay = { one: async (next: (input: number, call: never) => Promise<unknown>, input: number, call: unknown) => await next(input, call as never) }
@@ -40,6 +43,8 @@ export const gentle: Readonly<Record<string, Make>> = {
   'microBatched': () => microBatched(),
   'microBatched in pairs': () => microBatched({ maxSize: 2, adaptive: false, concurrency: 2 }),
   'observed': () => observed(),
+  'validated': () => neutral(validated(anyNumber as never) as never),
+  'outputChecked': () => outputChecked(),
   'shadow': () => neutral(shadow<number, unknown>((input: number) => input, { timeoutMs: 50 })),
   'shadow at rest': () => neutral(shadow<number, unknown>((input: number) => input, { rate: 0 })),
   'mapInput': () => neutral(mapInput((input: number) => input)),
@@ -85,6 +90,8 @@ export const strict: Readonly<Record<string, Make>> = {
   'microBatched in pairs': () => microBatched({ maxSize: 2, adaptive: false, concurrency: 2, maxQueue: 4 }),
   'microBatched with a delay': () => microBatched({ maxDelayMs: 1, bisect: false }),
   'observed': () => observed(),
+  'validated': () => neutral(validated(anyNumber as never) as never),
+  'outputChecked': () => outputChecked(),
   'shadow': () => neutral(shadow<number, unknown>((input: number) => { if (input % 2 === 1) throw new Error('candidate'); return new Promise(() => {}) }, { timeoutMs: 30, concurrency: 2 })),
   'mapInput, asynchronous': () => neutral(mapInput(async (input: number) => input)),
   'mapOutput': () => neutral(mapOutput(async (output) => await output) as never),
