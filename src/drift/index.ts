@@ -11,7 +11,7 @@ export { driftVerdict, type DriftContext, type DriftState, type DriftVerdict, ty
 export type { FeatureColumns } from './_count-columns.js'
 export type { FeatureKind, FeatureRole, FeatureRow, FeatureValue } from './feature-cells.js'
 export type { FeatureMoments } from './_moments.js'
-export type { CategoricalCells, FeatureCells, NumericCells } from './feature-cells.js'
+export type { CategoricalCells, FeatureCells, NumericCells, SpecialName } from './feature-cells.js'
 export type { Finding, FindingKind } from './_findings.js'
 export { LiveProfile, type LiveProfileState } from './live-profile.js'
 export type { CellChange } from './_moved-cells.js'
