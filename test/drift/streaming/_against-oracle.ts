@@ -103,6 +103,9 @@ export const delaysOf = (scenario: Scenario, runs: number, threshold: number): {
   return { ours: sort(ours), oracle: sort(oracle) }
 }
 
+/** The median delay of a detector alone. */
+export const medianDelay = (scenario: Scenario, runs: number): number => delaysOf(scenario, runs, -Infinity).ours[Math.floor(runs / 2)] as number
+
 /** What a detector is worth in a scenario. */
 export interface Report {
   /** Share of clean runs of 10 000 values that alarm. */
