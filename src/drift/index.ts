@@ -50,3 +50,13 @@ export { errorEstimator, type ErrorEstimate, type ErrorEstimator, type ErrorEsti
 export { performanceEstimator, type LabelledScore, type PerformanceEstimator, type PerformanceEstimatorOptions, type PerformanceEstimatorState } from './estimation/performance-estimator.js'
 export type { EstimateState, MetricEstimate, PerformanceEstimate } from './estimation/performance-estimate.js'
 export { PerformanceWindow, type PerformanceWindowState } from './estimation/performance-window.js'
+
+// Batch detectors: two samples, one verdict.
+export type { BatchDetectorOptions, BatchVerdict, EffectMeasure, ShuffledDetectorOptions } from './batch-detectors/batch-detector.js'
+export type { Category, CellOptions, CountedSample, Sample } from './batch-detectors/sample-cells.js'
+export { chiSquareDrift, type ChiSquareDriftOptions } from './batch-detectors/chi-square-drift.js'
+export { hellingerDrift } from './batch-detectors/hellinger-drift.js'
+export { jensenShannonDrift, type DivergenceDriftOptions } from './batch-detectors/jensen-shannon-drift.js'
+export { kolmogorovSmirnovDrift } from './batch-detectors/kolmogorov-smirnov-drift.js'
+export { populationStabilityDrift } from './batch-detectors/population-stability-drift.js'
+export { wassersteinDrift, type WassersteinDriftOptions } from './batch-detectors/wasserstein-drift.js'

@@ -1,0 +1,106 @@
+/**
+ * What the batch detectors are worth: false alarms on unchanged data, power, coverage of the effect's interval, cost.
+ * `node --import tsx test/bench/batch-detectors.ts [runs]`: 2000 runs by default, some minutes; docs/batch-detectors.md has the tables.
+ */
+import { chiSquareDrift, hellingerDrift, jensenShannonDrift, kolmogorovSmirnovDrift, populationStabilityDrift, wassersteinDrift, type BatchDetectorOptions, type BatchVerdict, type ShuffledDetectorOptions } from '../../src/drift/index.js'
+import { categories, cleanCategories, cleanNumbers, even, normal, share, type Clean, type Draw } from '../drift/batch-detectors/_settings.js'
+import { seeded } from '../drift/_seeded.js'
+
+const runs = Number(process.argv[2] ?? 2000)
+const only = process.argv[3]
+type Detector = (reference: never, live: never, options: BatchDetectorOptions) => BatchVerdict
+const unshuffled = ({ permutations: _, ...rest }: ShuffledDetectorOptions): BatchDetectorOptions => rest
+const shuffles = { permutations: 199 }
+const ofShares: Record<string, Detector> = {
+  'chi-square': (a, b, o) => chiSquareDrift(a, b, unshuffled(o)),
+  'g': (a, b, o) => chiSquareDrift(a, b, { ...unshuffled(o), statistic: 'g' }),
+  'jensen-shannon': (a, b, o) => jensenShannonDrift(a, b, { ...shuffles, ...o }),
+  'hellinger': (a, b, o) => hellingerDrift(a, b, { ...shuffles, ...o }),
+  'psi': (a, b, o) => populationStabilityDrift(a, b, { ...shuffles, ...o }),
+}
+const ofNumbers: Record<string, Detector> = {
+  'kolmogorov-smirnov': (a, b, { alpha = 0.05 }) => kolmogorovSmirnovDrift(a, b, { alpha }),
+  'wasserstein': (a, b, o) => wassersteinDrift(a, b, { ...shuffles, ...o }),
+  ...ofShares,
+}
+const percent = (value: number): string => `${(100 * value).toFixed(1)}`
+const show = (name: string, values: readonly string[]): void => console.log(`| ${[name, ...values].join(' | ')} |`)
+const wanted = (part: string): boolean => only === undefined || only === part
+
+const falseAlarms = <T>(detectors: Record<string, Detector>, { name, draw, reference, live }: Clean<T>): void =>
+  show(name, Object.values(detectors).map((detect) => percent(share(runs, (random, run) => detect(draw(random, reference) as never, draw(random, live) as never, { seed: run }).pValue <= 0.05))))
+
+if (wanted('clean')) {
+  console.log(`False alarms, % of ${runs} runs with p ≤ .05`)
+  show('shares', Object.keys(ofShares))
+  for (const setting of cleanCategories) falseAlarms(ofShares, setting)
+  show('numbers', Object.keys(ofNumbers))
+  for (const setting of cleanNumbers) falseAlarms(ofNumbers, setting)
+}
+
+/** The effect that very many rows show; the detectors take chance off, so that it is that of the distributions. */
+const truth = <T>(detect: Detector, before: Draw<T>, after: Draw<T>, [n, m]: readonly [number, number], options: object): number => {
+  const random = seeded(99)
+  return detect(before(random, 400_000) as never, after(random, (400_000 * m) / n) as never, { ...options, permutations: 19, alpha: 0.5 } as never).effect.value
+}
+interface Change {
+  readonly name: string
+  readonly before: Draw<never>
+  readonly after: Draw<never>
+}
+const tilted = (k: number, by: number): number[] => even(k).map((part, cell) => part * (1 + by * (cell % 2 === 0 ? 1 : -1)))
+const shiftedNumbers: Change[] = [
+  { name: 'normal, unchanged', before: normal() as never, after: normal() as never },
+  { name: 'normal, mean + .1', before: normal() as never, after: normal(0.1) as never },
+  { name: 'normal, mean + .3', before: normal() as never, after: normal(0.3) as never },
+  { name: 'normal, mean + 1', before: normal() as never, after: normal(1) as never },
+  { name: 'normal, spread × 1.5', before: normal() as never, after: normal(0, 1.5) as never },
+]
+const shiftedShares: Change[] = [0, 0.1, 0.3, 0.7].map((by) => ({ name: `10 categories ± ${by * 100} %`, before: categories(even(10)) as never, after: categories(tilted(10, by)) as never }))
+
+const covered = (detectors: Record<string, Detector>, change: Change, [n, m]: readonly [number, number], options: object): void =>
+  show(`${change.name}, ${n} / ${m}`, Object.values(detectors).map((detect) => {
+    // In the same ratio of sizes, as cells are those of the pooled rows.
+    const value = change.name.endsWith('unchanged') || change.name.includes('± 0') ? 0 : truth(detect, change.before, change.after, [n, m], options)
+    let found = 0
+    const covers = share(runs, (random, run) => {
+      const { effect, state } = detect(change.before(random, n), change.after(random, m), { seed: run, ...options } as never)
+      if (state === 'drifted') found += 1
+      return effect.low <= value * (1 + 1e-9) && value <= effect.high
+    })
+    return `${percent(covers)} (${percent(found / runs)})`
+  }))
+
+if (wanted('coverage')) {
+  const sizes = [[2000, 200], [1000, 1000]] as const
+  console.log(`Coverage of the 95 % interval (alarms at the defaults), % of ${runs} runs`)
+  show('numbers', Object.keys(ofNumbers).slice(0, 2))
+  for (const change of shiftedNumbers) for (const size of sizes) covered({ 'kolmogorov-smirnov': ofNumbers['kolmogorov-smirnov']!, 'wasserstein': ofNumbers['wasserstein']! }, change, size, {})
+  show('numbers in ten cells', Object.keys(ofShares))
+  for (const change of shiftedNumbers) for (const size of sizes) covered(ofShares, change, size, { cells: 10 })
+  show('shares', Object.keys(ofShares))
+  for (const change of shiftedShares) for (const size of sizes) covered(ofShares, change, size, {})
+}
+
+if (wanted('cost')) {
+  show('ms', ['1000 / 1000', '100 000 / 10 000'])
+  for (const [name, detect] of Object.entries(ofNumbers)) {
+    show(name, [[1000, 1000], [100_000, 10_000]].map(([n, m]) => {
+      const random = seeded(1)
+      const [before, after] = [normal()(random, n!) as never, normal()(random, m!) as never]
+      const times = Array.from({ length: 5 }, () => {
+        const start = performance.now()
+        detect(before, after, { permutations: 999 } as never)
+        return performance.now() - start
+      })
+      return times.sort((a, b) => a - b)[2]!.toFixed(1)
+    }))
+  }
+}
+
+if (wanted('rows')) {
+  show('rowsNeeded beside a reference of', ['500', '2000', '100 000'])
+  for (const [name, detect] of Object.entries(ofNumbers)) {
+    show(name, [500, 2000, 100_000].map((n) => String(detect(normal()(seeded(1), n) as never, normal()(seeded(2), 300) as never, {}).rowsNeeded)))
+  }
+}
