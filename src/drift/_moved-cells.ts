@@ -39,7 +39,8 @@ export const movedCells = (table: FeatureTable, top: number): CellChange[] => {
 /** A number for people: four digits. */
 export const shown = (x: number): string => String(Number(x.toPrecision(4)))
 
-const rangeName = ({ edges, points }: NumericCells, from: number, to: number): string => {
+/** A range of a number's cells, in words. */
+export const rangeName = ({ edges, points }: NumericCells, from: number, to: number): string => {
   const point = points.get(from)
   if (from === to && point !== undefined) return shown(point)
   const low = edges[from - 1]
@@ -48,7 +49,8 @@ const rangeName = ({ edges, points }: NumericCells, from: number, to: number): s
   return `${shown(low)} to ${shown(high)}`
 }
 
-const specialName = (cell: SpecialCell, { feature }: FeatureTable): string => {
+/** A special cell, in words. */
+export const specialName = (cell: SpecialCell, { feature }: Pick<FeatureTable, 'feature'>): string => {
   if (cell === 'nan') return 'NaN'
   if (cell === 'wrong-type') return 'another type'
   if (cell === 'unnamed') return 'rare and new categories'

@@ -28,6 +28,10 @@ export { fileStateStore, type FileStateStoreOptions } from '../store/file-state-
 export { redisStateStore, type RedisStateStoreOptions } from '../store/redis-state-store.js'
 export { referenceProfileFrom, type ReferenceProfileFromOptions, type ReferenceProfileProgress, type RowStream } from './reference-profile-from.js'
 export { tableRows, type TableRow, type TableRowsOptions } from './table-rows.js'
+export { rootCause, type RootCauseOptions, type RootCauseReport } from './root-cause.js'
+export type { CellPart, DivergencePart, FeatureSplit, MixPart, MixSplit, SegmentPart, SegmentSplit } from './_divergence-split.js'
+export type { RootCause } from './_ranked-causes.js'
+export type { SegmentCounts, SegmentPeriods } from './_segment-counts.js'
 export { driftMonitor, type DriftHandle, type DriftMonitor, type DriftMonitorOptions, type DriftMonitorState, type InputDriftMonitor, type OutputDriftMonitor, type TypedDriftMonitor } from './drift-monitor.js'
 
 // Streaming detectors: one value at a time, an answer after each.

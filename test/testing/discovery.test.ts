@@ -145,7 +145,7 @@ const notLayers: Readonly<Record<string, string>> = {
   ...of('core', 'makes or closes predictors', 'owned', 'pipe', 'predictor', 'shutdown'),
   ...of('core', 'machinery of layers', 'failRows', 'labelJoin', 'maskBy', 'murmur3', 'seededRandom', 'systemRandom', 'uuid7'),
   ...of('drift', 'a detector on a stream of numbers; test/drift/streaming holds each to what they have in common', 'adwin', 'cusum', 'ddm', 'eddm', 'hddmA', 'hddmW', 'kswin', 'numericEDetector', 'pageHinkley', 'rateEDetector'),
-  ...of('drift', 'profiles and verdicts', 'driftVerdict', 'parseReferenceProfile', 'referenceProfile', 'referenceProfileFrom', 'tableRows', 'LiveProfile', 'SlicedProfile', 'ReferenceProfile', 'referenceHistory', 'ReferenceHistory', 'parseReferenceHistory', 'joinFleet', 'fleetProfile'),
+  ...of('drift', 'profiles and verdicts', 'driftVerdict', 'rootCause', 'parseReferenceProfile', 'referenceProfile', 'referenceProfileFrom', 'tableRows', 'LiveProfile', 'SlicedProfile', 'ReferenceProfile', 'referenceHistory', 'ReferenceHistory', 'parseReferenceHistory', 'joinFleet', 'fleetProfile'),
   ...of('drift', 'estimates of performance: counts in, metrics out', 'errorEstimator', 'performanceEstimator', 'PerformanceWindow'),
   ...of('drift', 'a verdict on two samples; test/drift/batch-detectors holds each to what they have in common', 'chiSquareDrift', 'hellingerDrift', 'jensenShannonDrift', 'kolmogorovSmirnovDrift', 'populationStabilityDrift', 'wassersteinDrift'),
   ...of('drift', 'stores of states; test/store/state-store.test.ts holds each to what they have in common', 'memoryStateStore', 'fileStateStore', 'redisStateStore'),
