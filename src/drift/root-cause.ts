@@ -66,7 +66,7 @@ const known = ['segments', 'features', 'rows', 'alpha', 'tolerance', 'minimumRow
  * const live = new LiveProfile(reference)
  * for (let i = 0; i < 1000; i++) live.count({ km: (i * 7) % 1000, city: i % 10 === 0 ? null : ['Oslo', 'Rome'][i % 2] })
  * const [first] = rootCause(reference, live).causes
- * assert.equal(first?.text, 'city missing: 0 % → 10 %, 86 % of the divergence of city')
+ * assert.equal(first?.text, 'city missing: 0 % → 10 %, 95 % of the divergence of city')
  * ```
  */
 export const rootCause = (reference: ReferenceProfile, live: LiveProfile, options: RootCauseOptions = {}): RootCauseReport => {
