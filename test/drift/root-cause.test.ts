@@ -116,6 +116,15 @@ describe('rootCause finds what was planted:', () => {
     expect(new Set(causes.map((cause) => cause.kind === 'cell' && [cause.feature, ...cause.with].sort().join()))).toEqual(new Set(['plane,plane × origin']))
   })
 
+  test('values out of range, on either side', () => {
+    const cellOf = (value: number): unknown => {
+      const { causes } = explain(draw({ rows: 5000, seed: 10, kmOf: (km, random) => (random.uniform() < 0.05 ? value : km) }))
+      return causes[0]?.kind === 'cell' && `${causes[0].feature} ${causes[0].cell}`
+    }
+    expect(cellOf(-5000)).toMatch(/^km below -?\d+/)
+    expect(cellOf(50_000)).toMatch(/^km above \d+/)
+  })
+
   test('the unseen category, in the words of its cell', () => {
     const { causes } = explain(draw({ rows: 5000, seed: 9 }).map((row) => (row.plane === 'B2' ? { ...row, plane: 'A380' } : row)))
     expect(causes.map((cause) => cause.kind === 'cell' && cause.cell).sort()).toEqual(['"B2"', 'rare and new categories'])
