@@ -125,10 +125,18 @@ const licences = (): string =>
 /** What a subpath's `index.ts` opens with: what it is, when to use it, when not. */
 const opening = (subpath: string): string => /^\/\*\*[\s\S]*?\*\/\n/.exec(readFileSync(join(source, `${subpath}.ts`), 'utf8'))?.[0] ?? ''
 
+/** Examples are run where they are written, and told on the pages of the docs; in the package they would be a tenth of the declarations' bytes. */
+const withoutExamples = (): void => {
+  for (const path of readdirSync(declarations, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.d.ts')).map((name) => join(declarations, name))) {
+    writeFileSync(path, readFileSync(path, 'utf8').replaceAll(/(\n\s*\*)?\n\s*\* @example\b(?:(?!\*\/)[\s\S])*?(?=\n\s*(?:\*\/|\* @))/g, ''))
+  }
+}
+
 const buildTypes = async (): Promise<void> => {
   await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--outDir', declarations], { cwd: root }).catch((error: { stdout?: string }) => {
     throw new Error(error.stdout)
   })
+  withoutExamples()
   // A type that several subpaths share and none exports is a warning, and so an error: who infers it could not name it.
   const types = await rollup({ input: entriesIn(declarations, '.d.ts'), plugins: [dts()], external: (id) => !isOurs(id), onwarn: fail })
   await types.write({
