@@ -2,8 +2,8 @@
  * What the batch detectors are worth: false alarms on unchanged data, power, coverage of the effect's interval, cost.
  * `node --import tsx test/bench/batch-detectors.ts [runs]`: 2000 runs by default, some minutes; docs/batch-detectors.md has the tables.
  */
-import { chiSquareDrift, hellingerDrift, jensenShannonDrift, kolmogorovSmirnovDrift, populationStabilityDrift, wassersteinDrift, type BatchDetectorOptions, type BatchVerdict, type ShuffledDetectorOptions } from '../../src/drift/index.js'
-import { categories, cleanCategories, cleanNumbers, even, normal, share, type Clean, type Draw } from '../drift/batch-detectors/_settings.js'
+import { chiSquareDrift, domainClassifierDrift, hellingerDrift, jensenShannonDrift, kolmogorovSmirnovDrift, mmdDrift, pcaReconstructionDrift, populationStabilityDrift, wassersteinDrift, type BatchDetectorOptions, type BatchVerdict, type ShuffledDetectorOptions } from '../../src/drift/index.js'
+import { categories, cleanCategories, cleanNumbers, embeddings, even, normal, share, type Clean, type Draw } from '../drift/batch-detectors/_settings.js'
 import { seeded } from '../drift/_seeded.js'
 
 const runs = Number(process.argv[2] ?? 2000)
@@ -102,5 +102,23 @@ if (wanted('rows')) {
   show('rowsNeeded beside a reference of', ['500', '2000', '100 000'])
   for (const [name, detect] of Object.entries(ofNumbers)) {
     show(name, [500, 2000, 100_000].map((n) => String(detect(normal()(seeded(1), n) as never, normal()(seeded(2), 300) as never, {}).rowsNeeded)))
+  }
+}
+
+if (wanted('embeddings')) {
+  console.log(`% of ${runs} runs of 8 columns with p ≤ .05 (drifted)`)
+  const detectors = { mmdDrift, domainClassifierDrift, pcaReconstructionDrift } as unknown as Record<string, Detector>
+  show('rows of reference / live', Object.keys(detectors))
+  const settings = [['unchanged', 200, 20, 0, 1], ['unchanged', 200, 100, 0, 1], ['unchanged', 300, 300, 0, 1], ['three columns + .4', 300, 300, 0.4, 1], ['spread × 1.3', 300, 300, 0, 1.3]] as const
+  for (const [name, n, m, shift, spread] of settings) {
+    show(`${name}, ${n} / ${m}`, Object.entries(detectors).map(([detector, detect]) => {
+      let drifted = 0
+      const alarms = share(runs, (random, run) => {
+        const { pValue, state } = detect(embeddings()(random, n) as never, embeddings(shift, spread)(random, m) as never, { seed: run, ...(detector === 'pcaReconstructionDrift' ? {} : { permutations: 99 }) } as never)
+        if (state === 'drifted') drifted += 1
+        return pValue <= 0.05
+      })
+      return `${percent(alarms)} (${percent(drifted / runs)})`
+    }))
   }
 }

@@ -67,3 +67,12 @@ export const share = (runs: number, holds: (random: Random, run: number) => bool
   for (let run = 1; run <= runs; run++) if (holds(seeded(run * 7919), run)) count += 1
   return count / runs
 }
+
+/** Rows of 8 numbers that hang together; three of them shifted, all of them spread. */
+export const embeddings =
+  (shift = 0, spread = 1): Draw<Float32Array[]> =>
+  (random, rows) =>
+    Array.from({ length: rows }, () => {
+      const common = 0.6 * random.normal()
+      return Float32Array.from({ length: 8 }, (_, column) => spread * (common + random.normal()) + (column < 3 ? shift : 0))
+    })
