@@ -173,14 +173,15 @@ describe('the shuffles', () => {
   })
 
   it('deal cells with the mean and variance of the hypergeometric distribution', () => {
-    const [reference, live] = [[900, 50, 1050], [300, 30, 170]]
-    for (const cell of [0, 1, 2]) {
-      const pooled = reference[cell]! + live[cell]!
-      const share = pooled / 2500
-      const { mean, variance } = shuffledCounts((_, b) => b[cell] as number, reference, live, { permutations: 20_000, seed: 3 })
-      const exact = 500 * share * (1 - share) * (2000 / 2499)
-      expect(Math.abs(mean - 500 * share)).toBeLessThan(4 * Math.sqrt(exact / 20_000))
-      expect(Math.abs(variance / exact - 1)).toBeLessThan(4 * Math.sqrt(2 / 20_000))
+    for (const [reference, live] of [[[900, 50, 1050], [300, 30, 170]], [[38, 2], [34, 6]]] as const) {
+      const [n, m] = [reference, live].map((counts) => counts.reduce((sum: number, count) => sum + count, 0)) as [number, number]
+      reference.forEach((count, cell) => {
+        const share = (count + live[cell]!) / (n + m)
+        const { mean, variance } = shuffledCounts((_, b) => b[cell] as number, reference, live, { permutations: 20_000, seed: 3 })
+        const exact = m * share * (1 - share) * (n / (n + m - 1))
+        expect(Math.abs(mean - m * share)).toBeLessThan(4 * Math.sqrt(exact / 20_000))
+        expect(Math.abs(variance / exact - 1)).toBeLessThan(4 * Math.sqrt(2 / 20_000))
+      })
     }
   })
 })
