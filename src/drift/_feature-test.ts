@@ -84,7 +84,7 @@ const smirnovFreedom = 5
 const ranksOf = ({ before, after, feature }: FeatureTable): number | undefined => {
   if (feature.kind !== 'numeric') return undefined
   const [n, m] = [before.reduce((sum, rows) => sum + rows, 0), after.reduce((sum, rows) => sum + rows, 0)]
-  return n === 0 || m === 0 ? 0 : ((n / (n + m)) * m * kolmogorovSmirnovCounts(before, after).statistic ** 2) / smirnovMean
+  return n === 0 || m === 0 ? undefined : ((n / (n + m)) * m * kolmogorovSmirnovCounts(before, after).statistic ** 2) / smirnovMean
 }
 
 export const featureStatistics = (table: FeatureTable): FeatureStatistics => {
@@ -106,9 +106,9 @@ export interface Spread {
   readonly windows: number
 }
 
-/** The same for each statistic of a feature. */
+/** The same for each statistic of a feature; `undefined` for what no window held. */
 export interface FeatureSpread {
-  readonly cells: Spread
+  readonly cells: Spread | undefined
   readonly ranks: Spread | undefined
   readonly special: ReadonlyMap<SpecialCell, Spread>
 }

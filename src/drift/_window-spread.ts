@@ -19,7 +19,7 @@ const spreadOf = (mean: number, ratios: readonly number[], freedom: number): Spr
 /** Enough rows for the share of a special cell to vary as chi-square does. */
 const denseVariance = 5
 
-/** How the statistics of one feature vary over windows. */
+/** How the statistics of one feature vary over windows, as far as these hold its values. */
 export const featureSpread = (windows: readonly FeatureStatistics[]): FeatureSpread => {
   const cells = windows.filter(({ cells: { freedom } }) => freedom > 0)
   const cellRatios = cells.map(({ cells: { value, freedom } }) => value / freedom)
@@ -35,7 +35,7 @@ export const featureSpread = (windows: readonly FeatureStatistics[]): FeatureSpr
     special.set(cell, dense.length < 2 ? { mean: Math.max(1, squares / variances), freedom: 1, windows: own.length } : spreadOf(squares / variances, dense, 1))
   }
   return {
-    cells: cells.length === 0 ? { mean: 1, freedom: 1, windows: 1 } : spreadOf(mean(cellRatios), cellRatios, meanFreedom),
+    cells: cells.length === 0 ? undefined : spreadOf(mean(cellRatios), cellRatios, meanFreedom),
     ranks: ranks.length === 0 ? undefined : spreadOf(mean(ranks), ranks, 5),
     special,
   }

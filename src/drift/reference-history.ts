@@ -3,7 +3,7 @@ import { functionOption, numberOption, optionsObject, requiredFunction } from '.
 import { checksumOf } from './_checksum.js'
 import { featureStatistics, type FeatureSpread, type FeatureStatistics, type Spread } from './_feature-test.js'
 import { featureTable, sum, type SpecialCell } from './_feature-table.js'
-import { isRecord, refused } from './_profile-file.js'
+import { isRecord, isWhole, refused } from './_profile-file.js'
 import { featureSpread } from './_window-spread.js'
 import type { FeatureRow, FeatureValue } from './feature-cells.js'
 import { LiveProfile, type LiveProfileState } from './live-profile.js'
@@ -37,7 +37,7 @@ export interface ReferenceHistoryFile {
 }
 
 interface SpreadFile {
-  readonly cells: Spread
+  readonly cells: Spread | null
   readonly ranks: Spread | null
   readonly special: readonly (readonly [SpecialCell, Spread])[]
 }
@@ -70,7 +70,7 @@ export class ReferenceHistory {
 
   /** The history as plain data; `parseReferenceHistory` reads it back. */
   toJSON(): ReferenceHistoryFile {
-    const spreads = this.spreads.map(({ cells, ranks, special }): SpreadFile => ({ cells, ranks: ranks ?? null, special: [...special] }))
+    const spreads = this.spreads.map(({ cells, ranks, special }): SpreadFile => ({ cells: cells ?? null, ranks: ranks ?? null, special: [...special] }))
     const content = { format: 'outrigger-reference-history', version: 1, reference: this.reference.checksum, windowRows: this.windowRows, windows: this.windows, seasons: [...this.seasons].map(([season, profile]) => [season, profile.toJSON()] as const), spreads } as const
     return { ...content, checksum: checksumOf(content) }
   }
@@ -79,6 +79,8 @@ export class ReferenceHistory {
 const owner = 'a reference history'
 const minimumWindows = 10
 const maximumWindows = 256
+/** What the windows that are compared may take in memory, as long as there are four times as many as are needed. */
+const maximumBytes = 128e6
 const maximumSeasons = 1000
 
 /** A window's rows by season. */
@@ -93,7 +95,8 @@ type SeasonProfiles = Map<string, LiveProfile>
  * (first-order correction of Rao and Scott) and its variance (second-order). With `season`, a window is compared with what the reference
  * had in the same seasons, in the window's own proportions.
  *
- * It needs ten windows at least, and more are better: give it weeks. At most 256 are compared (every second, fourth… of more).
+ * It needs ten windows at least, and more are better: give it weeks. At most 256 are compared (every second, fourth… of more), fewer if their counts would
+ * take over 128 MB. A feature that these rows do not hold (an output without `output`) is judged as if there were no history.
  *
  * @param reference - built from these rows, or from rows like them
  * @throws ERR_OUTRIGGER_TOO_FEW_ROWS for fewer than ten windows that share their seasons with others
@@ -123,6 +126,7 @@ export const referenceHistory = <R extends FeatureRow>(reference: ReferenceProfi
   numberOption(owner, 'windowRows', windowRows, { min: 20, integer: true })
   const seasonOf = seasonOption(owner, season)
   const seasons: SeasonProfiles = new Map()
+  const bytesPerProfile = reference.features.reduce((sum, { counts, magnitudes }) => sum + counts.byteLength + magnitudes.byteLength, 0)
   let kept: SeasonProfiles[] = []
   let every = 1
   let count = 0
@@ -132,7 +136,8 @@ export const referenceHistory = <R extends FeatureRow>(reference: ReferenceProfi
     if (seasons.size > maximumSeasons) throw new OutriggerError('ERR_OUTRIGGER_PROFILE', `Cannot build ${owner} as there may be at most ${maximumSeasons} seasons: current value is ${seasons.size}`)
     if (count % every === 0) kept.push(window)
     count += 1
-    if (kept.length > maximumWindows) {
+    const bytes = kept.reduce((sum, parts) => sum + parts.size, 0) * bytesPerProfile
+    if (kept.length > maximumWindows || (bytes > maximumBytes && kept.length > 4 * minimumWindows)) {
       every *= 2
       kept = kept.filter((_, index) => index % 2 === 0)
     }
@@ -233,12 +238,18 @@ export const parseReferenceHistory = (reference: ReferenceProfile, saved: string
   if (checksumOf(content) !== checksum) throw refused('the checksum of a history must be that of its content (it was changed or cut after it was saved)', checksum)
   if (content['reference'] !== reference.checksum) throw refused(`a history must belong to reference ${reference.checksum}`, content['reference'])
   const { windowRows, windows, seasons, spreads } = content as unknown as ReferenceHistoryFile
+  if (!isWhole(windowRows) || !isWhole(windows) || !Array.isArray(seasons) || !seasons.every(isEntry)) throw refused('a history must have its windows and seasons', windowRows)
+  if (!Array.isArray(spreads) || spreads.length !== reference.features.length || !spreads.every(isSpreadFile)) throw refused('a history must have a spread for each feature', spreads)
   return new ReferenceHistory({
     reference,
     windowRows,
     windows,
     seasons: new Map(seasons.map(([season, profile]) => [season, new LiveProfile(reference, profile)])),
-    spreads: spreads.map(({ cells, ranks, special }) => ({ cells, ranks: ranks ?? undefined, special: new Map(special) })),
+    spreads: spreads.map(({ cells, ranks, special }: SpreadFile) => ({ cells: cells ?? undefined, ranks: ranks ?? undefined, special: new Map(special) })),
     seasonOf,
   })
 }
+
+const isEntry = (entry: unknown): boolean => Array.isArray(entry) && entry.length === 2 && typeof entry[0] === 'string'
+const isSpread = (spread: unknown): boolean => isRecord(spread) && (['mean', 'freedom', 'windows'] as const).every((part) => Number.isFinite(spread[part]) && (spread[part] as number) > 0)
+const isSpreadFile = ({ cells, ranks, special }: SpreadFile): boolean => [cells, ranks].every((spread) => spread === null || isSpread(spread)) && Array.isArray(special) && special.every((entry: unknown) => isEntry(entry) && isSpread((entry as unknown[])[1]))

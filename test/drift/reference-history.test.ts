@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { driftMonitor, driftVerdict, type InputDriftMonitor, LiveProfile, parseReferenceHistory, referenceHistory, referenceProfile } from '../../src/drift/index.js'
+import { checksumOf } from '../../src/drift/_checksum.js'
 import { pipe } from '../../src/core/pipe.js'
 import { fakeClock } from '../../src/testing/fake-clock.js'
 import { seeded } from './_seeded.js'
@@ -79,7 +80,14 @@ test('referenceHistory refuses rows out of order, too few windows, too many seas
   for (const bad of [{ at: 3 }, { windowRows: 5 }, { season: 'moon' }, { other: 1 }]) expect(() => referenceHistory(reference, rows, { ...options, ...bad } as never), JSON.stringify(bad)).toThrow(code('INVALID_OPTION'))
   const file = JSON.stringify(seasonal)
   const other = referenceProfile(hoursOf(9, 30), { features: ['x'] })
-  for (const bad of [file.slice(0, -5), file.replace('"windows":', '"window":'), '{}', 'null', file.replace('"version":1', '"version":2')]) expect(() => parseReferenceHistory(reference, bad), bad.slice(0, 50)).toThrow(code('PROFILE'))
+  const resealed = (change: (content: Record<string, unknown>) => object): string => {
+    const { checksum: _, ...content } = JSON.parse(file) as Record<string, unknown>
+    const changed = change(content)
+    return JSON.stringify({ ...changed, checksum: checksumOf(changed) })
+  }
+  const hollow = [resealed((content) => ({ ...content, spreads: [] })), resealed((content) => ({ ...content, spreads: [{ cells: { mean: -1, freedom: 1, windows: 1 }, ranks: null, special: [] }] })), resealed((content) => ({ ...content, seasons: [['a']] })), resealed((content) => ({ ...content, windowRows: 'many' }))]
+  expect(parseReferenceHistory(reference, resealed((content) => content)).windows).toBe(seasonal.windows)
+  for (const bad of [...hollow, file.slice(0, -5), file.replace('"windows":', '"window":'), '{}', 'null', file.replace('"version":1', '"version":2')]) expect(() => parseReferenceHistory(reference, bad), bad.slice(0, 50)).toThrow(code('PROFILE'))
   expect(() => parseReferenceHistory(other, file)).toThrow(code('PROFILE'))
   expect(() => driftVerdict(other, new LiveProfile(other), { history: seasonal })).toThrow(code('PROFILE'))
   expect(() => driftMonitor({ reference, windowRows: 500, history: seasonal })).toThrow(code('INVALID_OPTION'))
@@ -108,4 +116,27 @@ test('driftMonitor compares each row with its season, by the clock, also after a
   const stack = pipe(model, restarted)
   for (let hour = 0; hour < 3; hour++) await stack.batch(hoursOf(90 + hour, 1, { from: clock.wall() }))
   expect(restarted.state).toBe('ok')
+})
+
+test('referenceHistory judges a feature that its rows did not hold as if there were no history', () => {
+  const withOutput = referenceProfile(rows, { features: ['x'], output: ({ x }) => x ?? 0 })
+  const history = referenceHistory(withOutput, rows, options)
+  expect(parseReferenceHistory(withOutput, JSON.stringify(history)).toJSON()).toEqual(history.toJSON())
+  const live = new LiveProfile(withOutput)
+  const random = seeded(12)
+  for (const row of rows.slice(0, 600)) {
+    live.count(row)
+    live.countOutput(3 + random.normal())
+  }
+  const verdict = (given: object): unknown => driftVerdict(withOutput, live, given).features.find(({ role }) => role === 'output')
+  expect(verdict({ history, seasonRows: new Map([['', 600]]) })).toMatchObject({ state: 'drifted', pValue: (verdict({}) as { readonly pValue: number }).pValue })
+})
+
+test('referenceHistory keeps fewer windows where their counts would take too much memory', () => {
+  const wide = Array.from({ length: 5000 }, (_, index) => Float64Array.from({ length: 120 }, (_entry, feature) => (index * (2 * feature + 7)) % 4999))
+  const profile = referenceProfile(wide, { cells: 256, features: Array.from({ length: 120 }, (_, feature) => `f${feature}`) })
+  // 120 features of 3 KB, windows over two seasons: 250 windows would take 180 MB.
+  const history = referenceHistory(profile, wide, { at: (_, index) => index * 1000, windowRows: 20, season: (at) => String(Math.floor(at / 10_000) % 2) })
+  expect(history.windows).toBeGreaterThanOrEqual(40)
+  expect(history.windows).toBeLessThan(150)
 })
