@@ -12,22 +12,28 @@ const maximumCells = 256
 const valuesPerCell = 8
 
 /**
- * Cells of about equal mass, at most 256, with eight values or more in each; equal values are in one cell.
+ * Cells of about equal mass, at most about 256, with eight values or more in each; equal values are in one cell, and those that have a cell's mass by themselves
+ * share it with no lower ones.
  *
  * Between n order statistics of a continuous distribution are n + 1 gaps with equal expectations, jointly Dirichlet(1, …, 1) (Wilks, 1942).
  */
 export const rankCells = (values: Float64Array): RankCells => {
   const sorted = values.slice().sort()
   const n = sorted.length
-  const wanted = Math.min(maximumCells, Math.max(2, Math.floor(n / valuesPerCell)))
+  const enough = n / Math.min(maximumCells, Math.max(2, Math.floor(n / valuesPerCell)))
   const edges: number[] = []
   const masses: number[] = []
   let start = 0
-  for (let end = 1; end < n; end++) {
-    if (sorted[end] === sorted[end - 1] || end * wanted < n * (edges.length + 1)) continue
+  const close = (end: number): void => {
+    if (end === start) return
     edges.push((sorted[end - 1] as number) + 0)
     masses.push(end - start)
     start = end
+  }
+  for (let from = 0, to = 0; from < n; from = to) {
+    while (to < n && sorted[to] === sorted[from]) to += 1
+    if (to - from >= enough) close(from)
+    if (to - start >= enough && to < n) close(to)
   }
   masses.push(n - start + 1)
   return { edges, masses }

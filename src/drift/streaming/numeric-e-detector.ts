@@ -27,12 +27,11 @@ const shifts = [0.15, 0.3, 0.6, 1.2]
 const spreads = [1.5, 2.2, 0.7]
 
 /** What a bet pays for a normal score z: the likelihood ratio of a shifted or a wider normal distribution, but for a factor. */
-const payments: readonly (Bet & { readonly pays: (z: number) => number })[] = [
+const bets: readonly (Bet & { readonly pays: (z: number) => number })[] = [
   ...[...shifts, ...shifts.map((shift) => -shift)].map((shift) => ({ change: shift > 0 ? 'higher' : 'lower', weight: 0.5 / (2 * shifts.length), pays: (z: number) => Math.exp(shift * z) }) as const),
   ...spreads.map((spread) => ({ change: spread > 1 ? 'wider' : 'narrower', weight: 0.5 / spreads.length, pays: (z: number) => Math.exp((z * z * (1 - spread ** -2)) / 2) }) as const),
 ]
-
-const weights = Float64Array.from(payments, ({ weight }) => weight)
+const weights = Float64Array.from(bets, ({ weight }) => weight)
 
 /**
  * A mixture e-detector for a numeric feature, score or residual: its mean and its spread.
@@ -48,7 +47,7 @@ const weights = Float64Array.from(payments, ({ weight }) => weight)
  * the regression is taken as learned), it is no theorem; measured: docs/e-detectors.md.
  *
  * **Misleads**: dependence that `order` does not cover looks like change; a change that is slow or small against what it has seen becomes the
- * norm. A constant reference makes every other value equal to it. O(1) per value; some kB of memory.
+ * norm. What lies between or beyond the values of a reference with few different ones counts as the next of them. O(1) per value; some kB of memory.
  *
  * Source: Shin, Ramdas and Rinaldo, "E-detectors" (2022); van der Waerden (1952) for the scores; Wilks (1942) for the ranks.
  *
@@ -78,10 +77,10 @@ export const numericEDetector = (options: NumericEDetectorOptions): EDetector =>
   const { edges, masses } = learned
   const scores = scoresOf(masses)
   // By cell: what each bet pays, and what its size is the mean of.
-  const paid = scores.map((z) => Float64Array.from(payments, ({ pays }) => pays(z)))
-  const statistic = scores.map((z) => Float64Array.from(payments, ({ change }) => (change === 'wider' || change === 'narrower' ? z * z : z)))
+  const paid = scores.map((z) => Float64Array.from(bets, ({ pays }) => pays(z)))
+  const statistic = scores.map((z) => Float64Array.from(bets, ({ change }) => (change === 'wider' || change === 'narrower' ? z * z : z)))
   const rows = masses.reduce((sum, mass) => sum + mass, 0)
-  const prices = payments.map((_, bet) => masses.reduce((sum, mass, cell) => sum + mass * ((paid[cell] as Float64Array)[bet] as number), 0))
+  const prices = bets.map((_, bet) => masses.reduce((sum, mass, cell) => sum + mass * ((paid[cell] as Float64Array)[bet] as number), 0))
   const needed = run / risk
   const fresh = (): Memory => ({
     ...freshBets(rows, prices),
@@ -98,7 +97,7 @@ export const numericEDetector = (options: NumericEDetectorOptions): EDetector =>
     const cell = cellOf(edges, left)
     return payBets(memory, weights, paid[cell] as Float64Array, statistic[cell] as Float64Array) >= needed ? 'drift' : 'stable'
   }
-  return detectorOf({ kind, options: { order, run, risk }, domain: anyNumber, fresh, step }, state, (memory) => evidenceOf(memory, payments, needed))
+  return detectorOf({ kind, options: { order, run, risk }, domain: anyNumber, fresh, step }, state, (memory) => evidenceOf(memory, bets, needed))
 }
 
 const minimumRows = 100
@@ -120,6 +119,7 @@ const learn = (kind: string, reference: ArrayLike<number>, order: number): Learn
   if (!(values.length >= minimumRows)) throw new OutriggerError('ERR_OUTRIGGER_TOO_FEW_ROWS', `Cannot create ${kind} as its reference must have at least ${minimumRows} values: current value is ${values.length}`)
   const bad = values.findIndex((value) => !anyNumber.accepts(value))
   if (bad !== -1) throw new OutriggerError('ERR_OUTRIGGER_INVALID_INPUT', `Cannot create ${kind} as value ${bad} of its reference must be ${anyNumber.what}: current value is ${String(values[bad])}`)
+  if (values.every((value) => value === values[0])) throw new InvalidOptionError(`Cannot create ${kind} as the values of its reference must differ, or nothing could be seen: current value is ${values.length} times ${String(values[0])}`)
   if (order === 0) return { ...rankCells(values), knots: [], knotScores: [], coefficients: [] }
   const recursion = learnRecursion(kind, values, order)
   const recent: number[] = []

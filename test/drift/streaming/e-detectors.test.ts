@@ -103,7 +103,7 @@ test('numericEDetector takes ties, and refuses references that are too short, no
   }
   const rows = Array.from({ length: 200 }, (_, i) => i)
   const { state } = numericEDetector({ reference: rows })
-  expect(code({ reference: rows.map(() => 7) })).toBe('stable')
+  expect(code({ reference: rows.map(() => 7) })).toBe('ERR_OUTRIGGER_INVALID_OPTION')
   expect(code({ reference: rows.map((i) => i % 3) })).toBe('stable')
   expect(code({ reference: rows.slice(0, 99) })).toBe('ERR_OUTRIGGER_TOO_FEW_ROWS')
   expect(code({ reference: [...rows, NaN] })).toBe('ERR_OUTRIGGER_INVALID_INPUT')
@@ -111,4 +111,14 @@ test('numericEDetector takes ties, and refuses references that are too short, no
   expect(code({ reference: rows.map((i) => i % 3), order: 1 })).toBe('ERR_OUTRIGGER_INVALID_OPTION')
   expect(code({ state, reference: rows })).toBe('stable')
   expect(code({ state, reference: rows.map((i) => i + 1) })).toBe('ERR_OUTRIGGER_INVALID_OPTION')
+})
+
+test('numericEDetector keeps a heavy value apart from the few below it, and finds when they become many', () => {
+  const zeros = Array.from({ length: 2000 }, (_, i) => (i === 500 ? -1 : 0))
+  const detector = numericEDetector({ reference: zeros })
+  expect(detector.state.memory).toMatchObject({ edges: [-1], masses: [1, 2000] })
+  for (let i = 0; i < 500; i++) expect(detector.update(0)).toBe('stable')
+  let values = 1
+  while (detector.update(values % 5 === 0 ? -1 : 0) !== 'drift') values += 1
+  expect(values).toBeLessThan(100)
 })
