@@ -36,6 +36,7 @@ export const fieldRules: readonly FieldRule[] = ['missing', 'type', 'nan', 'infi
 /** Compiles what a schema and a policy say of each field. */
 export const fieldPlans = (schema: Schema, policy: ValidationPolicy<never>): FieldPlan[] => {
   const names = Object.keys(schema.fields)
+  optionsObject(`\`rules\` of ${owner}`, policy.rules ?? {}, fieldRules)
   for (const name of Object.keys(policy.fields ?? {})) {
     if (!names.includes(name)) throw new InvalidOptionError(`Cannot create ${owner} as \`fields\` may only name fields of the schema: current value is ${JSON.stringify(name)}`)
   }
@@ -43,7 +44,7 @@ export const fieldPlans = (schema: Schema, policy: ValidationPolicy<never>): Fie
 }
 
 /** Whether an action puts a value in the place of another. */
-export const isImputation = (action: FieldPolicy | undefined): action is Imputation => typeof action === 'object' && 'impute' in action
+export const isImputation = (action: FieldPolicy | undefined): action is Imputation => typeof action === 'object' && action !== null && 'impute' in action
 
 /** Refuses an action that is none. */
 export const checkAction = (name: string, action: unknown): void => {

@@ -3,7 +3,7 @@ import { toError } from '../core/model.js'
 import type { Schema } from '../schema/schema.js'
 import type { EntityMemory } from './_entity-memory.js'
 import { fieldPlans, isImputation, type FieldPlan } from './_field-plan.js'
-import { copyOf, isList, replace, valueOf } from './_row-access.js'
+import { copyOf, copyOfValue, isList, replace, valueOf } from './_row-access.js'
 import { RowRules, type RowContext, type RowFault } from './_row-rules.js'
 import type { FieldAction, FieldRule, Imputation, QualityFinding, ValidationPolicy } from './validation-policy.js'
 
@@ -121,12 +121,10 @@ export class FieldRowJudge implements RowJudge {
         continue
       }
       const repaired = action === 'clip' ? plan.clip(value) : imputed(plan, action, memory)
-      // Nothing is there yet to put in its place.
-      if (repaired === undefined) findings.add(rule, plan.name, 'reject', saysOf(plan, rule, value))
-      else {
-        replace((copy ??= copyOf(row)), plan, repaired)
-        findings.pass(rule, plan.name, action === 'clip' ? 'clipped' : 'imputed')
-      }
+      if (repaired !== undefined) replace((copy ??= copyOf(row)), plan, repaired)
+      // Nothing is there yet to put in its place, or a typed array has no place for it.
+      if (repaired === undefined || (ArrayBuffer.isView(copy) && breaks(plan, valueOf(copy, plan)))) findings.add(rule, plan.name, 'reject', saysOf(plan, rule, value))
+      else findings.pass(rule, plan.name, action === 'clip' ? 'clipped' : 'imputed')
     }
     const now = copy ?? row
     findings = finish(this.#rules, now, memory, context, findings)
@@ -140,13 +138,20 @@ export class FieldRowJudge implements RowJudge {
       const value = valueOf(row, plan)
       if (value !== undefined && value !== null && plan.judge(value) === undefined) {
         // The caller may change its own later.
-        memory.last.set(plan.name, typeof value === 'object' ? structuredClone(value) : value)
+        memory.last.set(plan.name, copyOfValue(value))
       }
     }
   }
 }
 
-const imputed = (plan: FieldPlan, imputation: Imputation, memory: EntityMemory | undefined): unknown => (imputation.impute === 'last' ? (memory?.last.get(plan.name) ?? plan.fill(imputation)) : plan.fill(imputation))
+/** A copy, as the model or the caller may change what it gets. */
+const imputed = (plan: FieldPlan, imputation: Imputation, memory: EntityMemory | undefined): unknown => copyOfValue(imputation.impute === 'last' ? (memory?.last.get(plan.name) ?? plan.fill(imputation)) : plan.fill(imputation))
+
+/** An outlier may be what was asked for. */
+const breaks = (plan: FieldPlan, value: unknown): boolean => {
+  const rule = plan.judge(value)
+  return rule !== undefined && rule !== 'outlier'
+}
 
 const musts: Readonly<Record<FieldRule, (plan: FieldPlan) => string>> = {
   missing: () => 'it must be there',

@@ -91,7 +91,13 @@ export class RowRules {
 
   #passes(check: RowCheck<never>, row: object, context: RowContext): boolean {
     try {
-      return check.isGood(row as never)
+      const isGood: unknown = check.isGood(row as never)
+      // A promise would be true whatever it brings.
+      if (typeof isGood !== 'boolean') {
+        Promise.resolve(isGood).catch(() => {})
+        throw new TypeError(`Cannot use the check \`${check.name}\` as it must return true or false at once: current value is of type ${typeof isGood}`)
+      }
+      return isGood
     } catch (error) {
       context.threw(check.name, error)
       return false

@@ -47,6 +47,26 @@ describe('validated: rules of fields', () => {
     await expect(pipe(echo<number[]>, quality)([3])).rejects.toMatchObject({ findings: [{ rule: 'range', action: 'clipped' }, { rule: 'missing', subject: 'b' }] })
   })
 
+  it('copies also the rows that copy themselves badly: a Buffer, a field called __proto__, a class', async () => {
+    const clipping = validated(defineSchema(km), { rules: { range: 'clip' } })
+    const bytes = Buffer.from([200, 7])
+    expect([...(await pipe(echo<Buffer>, clipping)(bytes))]).toEqual([100, 7])
+    expect([...bytes]).toEqual([200, 7])
+    const sent = JSON.parse('{"km":200,"__proto__":{"isAdmin":true}}') as { km: number }
+    const got = await pipe(echo<object>, clipping)(sent)
+    expect(Object.getPrototypeOf(got)).toBe(Object.prototype)
+    expect(JSON.stringify(got)).toBe('{"km":100,"__proto__":{"isAdmin":true}}')
+    class Trip { km = 200; get miles(): number { return this.km * 2 } }
+    expect(await pipe((trip: Trip) => trip.miles, clipping)(new Trip())).toBe(200)
+  })
+
+  it('does not say of a typed array that it was repaired when it has no place for what was to be put in', async () => {
+    const two = defineSchema({ a: { type: 'number', min: 0 }, b: { type: 'number', min: 300 } })
+    const short = pipe(echo<Float32Array>, validated(two, { rules: { missing: { impute: 'constant', value: 301 } } }))
+    await expect(short(Float32Array.of(1))).rejects.toMatchObject({ ...invalid, findings: [{ rule: 'missing', subject: 'b', action: 'rejected' }] })
+    await expect(pipe(echo<Uint8Array>, validated(two, { rules: { range: 'clip' } }))(Uint8Array.of(1, 2))).rejects.toMatchObject({ ...invalid, findings: [{ rule: 'range', subject: 'b', action: 'rejected' }] })
+  })
+
   it('does not take what every object inherits for a field, nor a field for a prototype', async () => {
     const schema = { fields: { constructor: { type: 'number' } as const, ['__proto__x']: { type: 'number', optional: true } as const } }
     await expect(pipe(echo<object>, validated(schema))({})).rejects.toMatchObject(invalid)
@@ -105,7 +125,19 @@ describe('validated: actions', () => {
     const v = [1, 2]
     await predict({ v })
     v[0] = 99
+    const imputed = await predict({})
+    expect(imputed).toEqual([1, 2])
+    // Whoever gets it may change it as well.
+    imputed![0] = 99
     expect(await predict({})).toEqual([1, 2])
+  })
+
+  it('keeps of a last value that is a part of a large array that part, and of a tensor its data', async () => {
+    const predict = pipe((row: { v?: unknown }) => row.v, validated(defineSchema({ v: { type: 'number', shape: [2] } }), { fields: { v: { impute: 'last' } } }))
+    await predict({ v: new Float32Array(100_000).subarray(6, 8) })
+    expect(((await predict({})) as Float32Array).buffer.byteLength).toBe(8)
+    await predict({ v: { shape: [2], data: Float32Array.of(3, 4), dispose: () => {} } })
+    expect(await predict({})).toMatchObject({ shape: [2], data: Float32Array.of(3, 4) })
   })
 
   it('clips numbers and dates to their range, and rejects where there is none', async () => {
@@ -179,6 +211,16 @@ describe('validated: rules of rows', () => {
     await predict({ a: 0, b: { c: 1 } })
     expect(quality.counts.by).toEqual({ 'range a': 1, 'check deep': 2 })
     expect(notices.map(({ layer, message }) => `${layer} ${message.slice(0, 12)}`)).toEqual(['validated `deep` threw'])
+  })
+
+  it('does not take a promise of a check for true, and tells', async () => {
+    const predict = pipe(echo<object>, validated<object>(defineSchema({}), { checks: [check<object>('late', (() => Promise.resolve(true)) as never)] }))
+    const notices: unknown[] = []
+    predict.observe((event) => {
+      if (event.type === 'notice') notices.push((event.error as Error).message)
+    })
+    await expect(predict({})).rejects.toMatchObject({ ...invalid, findings: [{ rule: 'check', subject: 'late' }] })
+    expect(notices).toEqual(['Cannot use the check `late` as it must return true or false at once: current value is of type object'])
   })
 
   it('knows a stale row, and one from the future, by the clock of the stack', async () => {
@@ -299,6 +341,9 @@ describe('validated: options', () => {
   it.each([
     [{ otherwise: 'clip' }],
     [{ rules: { range: 'drop' } }],
+    [{ rules: { ranges: 'flag' } }],
+    [{ rules: 'flag' }],
+    [{ fields: { km: null } }],
     [{ fields: { miles: 'flag' } }],
     [{ fields: { km: { ranges: 'flag' } } }],
     [{ fields: { km: { missing: 'clip' } } }],
