@@ -10,7 +10,7 @@ export interface QualityCounts {
   readonly repaired: number
   readonly fallback: number
   readonly rejected: number
-  /** How often each rule was broken, as `missing km`, `check arrival after departure`. */
+  /** How often each rule was broken, as `missing km`, `check arrival after departure`. At most 10 000 names, as some may be callers' own keys; after these, by rule, as `schema (others)`. */
   readonly by: Readonly<Record<string, number>>
 }
 
@@ -25,7 +25,10 @@ type Fate = 'clean' | 'flagged' | 'repaired' | 'fallback' | 'rejected'
 const fateOf = { flagged: 'flagged', clipped: 'repaired', imputed: 'repaired', fallback: 'fallback', rejected: 'rejected' } as const
 const fates: readonly Fate[] = ['clean', 'flagged', 'repaired', 'fallback', 'rejected']
 
-/** Counts findings in all and by windows of so many rows. Bounded by fields times rules, and names of checks. */
+/** A Standard Schema names a field by the caller's own key, of which there is no end. */
+const maximumNames = 10_000
+
+/** Counts findings in all and by windows of so many rows. */
 export class QualityCounter {
   readonly #windowRows: number
   readonly #fates: Record<Fate, number> = { clean: 0, flagged: 0, repaired: 0, fallback: 0, rejected: 0 }
@@ -42,7 +45,8 @@ export class QualityCounter {
   add(findings: readonly QualityFinding[]): QualityWindow | undefined {
     let worst = 0
     for (const { rule, subject, action } of findings) {
-      const name = `${rule} ${subject}`
+      let name = `${rule} ${subject}`
+      if (this.#by.size >= maximumNames && !this.#by.has(name)) name = `${rule} (others)`
       this.#by.set(name, (this.#by.get(name) ?? 0) + 1)
       worst = Math.max(worst, fates.indexOf(fateOf[action]))
     }

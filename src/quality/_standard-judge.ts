@@ -69,7 +69,8 @@ export class StandardRowJudge implements RowJudge {
 
   /** Goes on at once where the schema is synchronous. */
   #then(result: StandardResult<unknown> | Promise<StandardResult<unknown>>, go: (result: StandardResult<unknown>) => RowVerdict | undefined | Promise<RowVerdict | undefined>): RowVerdict | undefined | Promise<RowVerdict | undefined> {
-    if (!(result instanceof Promise)) return go(result)
+    // Not only our own realm's promises: what is taken for a result would pass without issues.
+    if (!('then' in result)) return go(result)
     const later = async (): Promise<RowVerdict | undefined> => {
       try {
         return await go(await result)
@@ -89,6 +90,7 @@ const byField = (issues: readonly StandardIssue[]): Map<string, StandardIssue> =
     const field = part === undefined ? 'row' : String(typeof part === 'object' ? part.key : part)
     if (!first.has(field)) first.set(field, issue)
   }
+  if (first.size === 0) first.set('row', { message: 'it must fit the schema: current value does not, for a reason that the schema does not give' })
   return first
 }
 

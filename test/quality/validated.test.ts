@@ -324,6 +324,22 @@ describe('validated: Standard Schema', () => {
     }
   })
 
+  it('counts callers\' own keys up to a number', async () => {
+    const keys: StandardSchema<Record<string, number>> = { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ issues: [{ message: 'no', path: Object.keys(value as object) }] }) } }
+    const quality = validated(keys)
+    await pipe(echo<Record<string, number>>, quality).detailedBatch(Array.from({ length: 10_500 }, (_, i) => ({ [`key ${i}`]: i })))
+    const { by } = quality.counts
+    expect([Object.keys(by).length, by['schema key 0'], by['schema (others)']]).toEqual([10_001, 1, 500])
+  })
+
+  it('fails what a schema refuses without a word, or later by a promise of its own make', async () => {
+    const refused = { issues: [] }
+    const later = { then: (go: (result: object) => void) => go({ issues: [{ message: 'no' }] }) }
+    for (const result of [refused, later]) {
+      await expect(pipe(echo<unknown>, validated({ '~standard': { version: 1, vendor: 'test', validate: () => result as never } }))(5)).rejects.toMatchObject({ ...invalid, findings: [{ rule: 'schema', subject: 'row' }] })
+    }
+  })
+
   it('gives a router inside the row that the schema makes', async () => {
     const seen: unknown[] = []
     const release = split({ name: 'r', variants: { one: ({ age }: Row) => age, two: (_: Row) => 0 }, weights: { one: 1, two: 0 }, by: (row: Row) => (seen.push(row.age), 'k') })
