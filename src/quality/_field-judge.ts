@@ -67,9 +67,12 @@ const dateJudge = ({ min = -Infinity, max = Infinity }: Field): FieldJudge => (v
   return at < min || at > max ? 'range' : undefined
 }
 
+/** How an ISO 8601 text begins. `Date.parse` also takes "flight 12", for May 2001 or whatever its engine makes of it. */
+const isoBegin = /^(\d{4}|[+-]\d{6})(-\d\d(-\d\d([T ]\d\d:\d\d.*)?)?)?$/
+
 /** The time that a value says, in milliseconds since 1970; `undefined` if it says none. */
 export const timeOf = (value: unknown): number | undefined => {
-  const at = typeof value === 'number' ? value : value instanceof Date ? value.getTime() : typeof value === 'string' ? Date.parse(value) : NaN
+  const at = typeof value === 'number' ? value : value instanceof Date ? value.getTime() : typeof value === 'string' && isoBegin.test(value) ? Date.parse(value) : NaN
   return Number.isFinite(at) ? at : undefined
 }
 

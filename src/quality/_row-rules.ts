@@ -36,6 +36,8 @@ export class RowRules {
   /** The cut of the joint distance by how many numbers a row has. */
   readonly #cuts: number[] = []
   readonly #alpha: number
+  readonly #fresh: Place | undefined
+  readonly #monotone: Place | undefined
   readonly #memories: EntityMemories
   readonly #needsMemory: boolean
   /** Whether there is any rule, so that a row without one costs nothing here. */
@@ -48,6 +50,8 @@ export class RowRules {
     this.#otherwise = policy.otherwise ?? 'reject'
     this.#alpha = outliers?.joint?.alpha ?? 0
     this.#joint = outliers?.joint === undefined ? [] : plans.flatMap((plan) => (isScaled(plan) ? [{ plan, fitted: plan.fitted as FittedValues }] : []))
+    this.#fresh = fresh === undefined ? undefined : placeOf(fresh.field, plans)
+    this.#monotone = monotone === undefined ? undefined : placeOf(monotone.field, plans)
     this.#memories = new EntityMemories(policy.maxEntities ?? 10_000)
     this.#needsMemory = monotone !== undefined || plans.some(({ keepsLast }) => keepsLast)
     this.isEmpty = checks.length === 0 && fresh === undefined && monotone === undefined && this.#joint.length === 0
@@ -83,9 +87,8 @@ export class RowRules {
 
   /** Remembers a row that goes on. */
   accept(row: object, memory: EntityMemory): void {
-    const { monotone } = this.#policy
-    if (monotone === undefined) return
-    const at = timeOf(valueOf(row, placed(monotone.field)))
+    if (this.#monotone === undefined) return
+    const at = timeOf(valueOf(row, this.#monotone))
     if (at !== undefined && at > memory.highest) memory.highest = at
   }
 
@@ -106,21 +109,23 @@ export class RowRules {
 
   #stale(row: object, { now }: RowContext): RowFault | undefined {
     const { fresh } = this.#policy
-    if (fresh === undefined) return undefined
+    const place = this.#fresh
+    if (fresh === undefined || place === undefined) return undefined
     const { field, maxAgeMs, maxAheadMs = maxAgeMs, action = this.#otherwise } = fresh
-    const at = timeOf(valueOf(row, placed(field)))
+    const at = timeOf(valueOf(row, place))
     const age = at === undefined ? undefined : now() - at
     if (age !== undefined && age <= maxAgeMs && -age <= maxAheadMs) return undefined
-    return { rule: 'stale', subject: field, action, says: `it must be at most ${maxAgeMs} ms old and ${maxAheadMs} ms ahead: current value is ${age === undefined ? 'no time' : `${age} ms old`}` }
+    return { rule: 'stale', subject: field, action, says: `it must be at most ${maxAgeMs} ms old and ${maxAheadMs} ms ahead: current value is ${age === undefined ? 'no time' : place.isGuarded ? 'not shown' : `${age} ms old`}` }
   }
 
   #backwards(row: object, { highest }: EntityMemory): RowFault | undefined {
     const { monotone } = this.#policy
-    if (monotone === undefined) return undefined
+    const place = this.#monotone
+    if (monotone === undefined || place === undefined) return undefined
     const { field, strict = false, action = this.#otherwise } = monotone
-    const at = timeOf(valueOf(row, placed(field)))
+    const at = timeOf(valueOf(row, place))
     if (at !== undefined && (strict ? at > highest : at >= highest)) return undefined
-    return { rule: 'backwards', subject: field, action, says: `it must never go back: current value is ${at === undefined ? 'no number' : `${at}, after ${highest}`}` }
+    return { rule: 'backwards', subject: field, action, says: `it must never go back: current value is ${at === undefined ? 'no number' : place.isGuarded ? 'not shown' : `${at}, after ${highest}`}` }
   }
 
   #far(row: object): RowFault | undefined {
@@ -137,8 +142,10 @@ export class RowRules {
   }
 }
 
-/** By name only: where rows are lists, these rules are for the fields of records. */
-const placed = (name: string): Pick<FieldPlan, 'name' | 'position' | 'isInherited'> => ({ name, position: -1, isInherited: name in Object.prototype })
+type Place = Pick<FieldPlan, 'name' | 'position' | 'isInherited' | 'isGuarded'>
+
+/** A field that the schema does not know is found by name, and so in records only. */
+const placeOf = (name: string, plans: readonly FieldPlan[]): Place => plans.find((plan) => plan.name === name) ?? { name, position: -1, isInherited: name in Object.prototype, isGuarded: false }
 
 const isScaled = ({ field, fitted }: FieldPlan): boolean =>
   (field.type === 'number' || field.type === 'integer') && field.shape === undefined && fitted?.median !== undefined && fitted.scales[0] > 0 && fitted.scales[1] > 0

@@ -24,7 +24,7 @@ describe('validated: rules of fields', () => {
     [{ type: 'string' }, ['', 'a'], { type: [1], missing: [undefined] }],
     [{ type: 'boolean' }, [true, false], { type: [0, 'true'] }],
     [{ type: 'category', categories: ['1', 'b', 'true'] }, ['b', 1, true], { category: ['B', 2, false], type: [{}, NaN] }],
-    [{ type: 'date', min: 0, max: 1e12 }, [new Date(5), '2001-01-01', 7], { type: ['soon', new Date(NaN)], range: [-1, '2200-01-01'] }],
+    [{ type: 'date', min: 0, max: 1e12 }, [new Date(5), '2001-01-01', '2001-01-01T10:00+02:00', '2001-01-01 10:00:00.5', '2001', 7], { type: ['soon', 'flight 12', '12', '2001-13-01', new Date(NaN)], range: [-1, '2200-01-01'] }],
     [{ type: 'number', optional: true, nan: true }, [undefined, null, NaN, 1], { infinite: [Infinity] }],
     [{ type: 'number', optional: true, nullable: false }, [undefined], { missing: [null] }],
     [{ type: 'number', nullable: true }, [null], { missing: [undefined] }],
@@ -243,6 +243,19 @@ describe('validated: rules of rows', () => {
     const strict = pipe((row: { t: number }) => row.t, validated(defineSchema({}), { monotone: { field: 't', strict: true, action: 'flag' } }))
     const flagged = await strict.detailedBatch([{ t: 1 }, { t: 1 }, { t: 0 }, { t: 2 }])
     expect(flagged.map(({ record }) => record.marks.length)).toEqual([0, 1, 1, 0])
+  })
+
+  it('finds the time of a row that is a list by the schema, and shows none that is guarded', async () => {
+    const clock = fakeClock()
+    const schema = defineSchema({ ...km, born: { type: 'date', tags: ['pii'] } })
+    const predict = pipe(predictor(echo<number[]>, { clock }), validated(schema, { fresh: { field: 'born', maxAgeMs: 1000 }, monotone: { field: 'born' } }))
+    const now = clock.wall()
+    expect(await predict([1, now])).toEqual([1, now])
+    for (const [at, rule] of [[now - 5, 'backwards'], [now + 1001, 'stale']] as const) {
+      const error = (await predict([1, at]).catch((thrown: unknown) => thrown)) as Error
+      expect(error).toMatchObject({ ...invalid, findings: [{ rule, subject: 'born' }] })
+      expect(error.message).toContain('current value is not shown')
+    }
   })
 
   it('flags outliers of one number, and of a row whose numbers each pass', async () => {
