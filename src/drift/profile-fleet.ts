@@ -23,9 +23,9 @@ export interface FleetMember {
   readonly restoredRows: number
   /** Why the state of the run before was not taken over, if there was one. */
   readonly refused: OutriggerError | undefined
-  /** Writes all that was counted, in place of what was written before. Call it every few seconds, and at the end. */
+  /** Writes all that was counted, in place of what was written before. Call it every few seconds, and at the end. One write at a time: calls meanwhile share the next one. */
   publish(): Promise<void>
-  /** Takes its counts out of the fleet's. */
+  /** Takes its counts out of the fleet's, after writes that are under way. */
   leave(): Promise<void>
 }
 
@@ -40,6 +40,8 @@ export interface FleetReading {
 
 const owner = 'a member of a fleet'
 const methods = ['put', 'get', 'list', 'remove'] as const
+/** Profiles that count for a worker already: what it published would be added to itself. */
+const joined = new WeakSet<SlicedProfile>()
 
 /**
  * Makes this process a worker of a fleet whose counts are read together.
@@ -72,7 +74,15 @@ export const joinFleet = async (options: JoinFleetOptions): Promise<FleetMember>
   const worker = stateName(owner, options.worker)
   if (!(profile instanceof SlicedProfile)) throw new InvalidOptionError(`Cannot create ${owner} as \`profile\` must be a SlicedProfile: current value is ${typeof profile}`)
   const keepForMs = numberOption(owner, 'keepForMs', options.keepForMs ?? profile.sliceMs * profile.slices, { min: 1 })
-  const text = await store.get(worker)
+  if (joined.has(profile)) throw new InvalidOptionError(`Cannot create ${owner} as its \`profile\` must be one that has not joined before (make a new one, it takes over what was published): current value is one that has`)
+  joined.add(profile)
+  let text: string | undefined
+  try {
+    text = await store.get(worker)
+  } catch (error) {
+    joined.delete(profile)
+    throw error
+  }
   let problem: OutriggerError | undefined
   let restoredRows = 0
   if (text !== undefined) {
@@ -80,12 +90,27 @@ export const joinFleet = async (options: JoinFleetOptions): Promise<FleetMember>
     problem = before instanceof SlicedProfile ? merged(profile, before) : before
     if (before instanceof SlicedProfile && problem === undefined) restoredRows = before.window().rows
   }
+  let last: Promise<unknown> = Promise.resolve()
+  let next: Promise<void> | undefined
+  // In turn: an older text must not be the one that stays, nor come back after `leave`.
+  const inTurn = (go: () => Promise<void>): Promise<void> => {
+    const turn = last.then(go, go)
+    last = turn
+    return turn
+  }
+  const write = (): Promise<void> => {
+    next = undefined
+    return store.put(worker, JSON.stringify(profile), keepForMs)
+  }
   return {
     worker,
     restoredRows,
     refused: problem,
-    publish: () => store.put(worker, JSON.stringify(profile), keepForMs),
-    leave: () => store.remove(worker),
+    publish: () => (next ??= inTurn(write)),
+    leave: () => {
+      next = undefined
+      return inTurn(() => store.remove(worker))
+    },
   }
 }
 

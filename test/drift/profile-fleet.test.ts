@@ -112,6 +112,52 @@ test('fleetProfile and joinFleet tell what they cannot add: another reference, o
   expect((await fleetProfile(store, reference, options)).workers).toEqual(['old-model', 'well'])
 })
 
+test('joinFleet writes in turn: what was counted last stays, whichever write is slow, and nothing comes back after leaving', async () => {
+  const inner = memoryStateStore()
+  const held: (() => void)[] = []
+  const slow: StateStore = { ...inner, put: async (...put) => { await new Promise<void>((resolve) => held.push(resolve)); await inner.put(...put) } }
+  const turn = async (): Promise<void> => { for (let tick = 0; tick < 20; tick++) await Promise.resolve() }
+  const profile = new SlicedProfile(reference, options)
+  const member = await joinFleet({ store: slow, worker: 'a', profile })
+  const read = async (): Promise<number> => (await fleetProfile(inner, reference, options)).profile.window().rows
+  const first = member.publish()
+  await turn()
+  profile.count({ x: 1 }, { at: 1 })
+  const [second, third] = [member.publish(), member.publish()]
+  await turn()
+  expect(held).toHaveLength(1)
+  held[0]!()
+  await first
+  await turn()
+  held[1]!()
+  await Promise.all([second, third])
+  expect([await read(), held.length]).toEqual([1, 2])
+  const fourth = member.publish()
+  const left = member.leave()
+  await turn()
+  held[2]!()
+  await Promise.all([fourth, left])
+  expect(await inner.list()).toEqual([])
+})
+
+test('joinFleet goes on after a write that failed, and takes a profile once', async () => {
+  const inner = memoryStateStore()
+  let isDown = true
+  const fails = async (): Promise<never> => { throw new Error('down') }
+  const store: StateStore = { ...inner, get: (name) => (isDown ? fails() : inner.get(name)), put: (...put) => (isDown ? fails() : inner.put(...put)) }
+  const profile = new SlicedProfile(reference, options)
+  profile.count({ x: 1 }, { at: 1 })
+  await expect(joinFleet({ store, worker: 'a', profile })).rejects.toThrow('down')
+  isDown = false
+  const member = await joinFleet({ store, worker: 'a', profile })
+  isDown = true
+  await expect(member.publish()).rejects.toThrow('down')
+  isDown = false
+  await member.publish()
+  await expect(joinFleet({ store, worker: 'a', profile })).rejects.toThrow(code('INVALID_OPTION'))
+  expect((await fleetProfile(store, reference, options)).profile.window().rows).toBe(1)
+})
+
 test('joinFleet refuses what is no store, no name and no profile', async () => {
   const good = { store: memoryStateStore(), worker: 'a', profile: new SlicedProfile(reference) }
   for (const bad of [{ store: {} }, { worker: 'a/b' }, { worker: undefined }, { profile: {} }, { keepForMs: 0 }, { every: 3 }]) {
