@@ -19,10 +19,12 @@ export interface FileStateStoreOptions {
 }
 
 const suffix = '.state'
+/** The hexadecimal of a name, as a file of ours is called. */
+const ours = /^(?:[0-9a-f]{2}){1,100}\.state$/
 
 /**
  * States as files of a directory that all processes reach: one file per writer, whole or absent. The first line says until when it counts; whoever
- * lists the directory removes what is older.
+ * lists the directory removes what is older. A file that somebody damaged is given as it is, for its reader to refuse; files of other names are let be.
  *
  * @throws ERR_OUTRIGGER_INVALID_OPTION
  */
@@ -70,15 +72,17 @@ export const fileStateStore = (options: FileStateStoreOptions): StateStore => {
     const content = await read(path)
     if (content === undefined) return undefined
     const end = content.indexOf('\n')
-    return end > 0 && Number(content.slice(0, end)) > clock.wall() ? content.slice(end + 1) : undefined
+    const until = end > 0 ? Number(content.slice(0, end)) : NaN
+    if (Number.isNaN(until)) return content
+    return until > clock.wall() ? content.slice(end + 1) : undefined
   }
   return {
-    put: (name, text, keepForMs) => writeFileAtomic(pathOf(name), Buffer.from(`${clock.wall() + keepForMs}\n${text}`), { fileSystem }),
-    get: (name) => current(pathOf(name)),
+    put: async (name, text, keepForMs) => await writeFileAtomic(pathOf(name), Buffer.from(`${clock.wall() + keepForMs}\n${text}`), { fileSystem }),
+    get: async (name) => await current(pathOf(name)),
     list: async () => {
       const states = []
       for (const file of await fileSystem.readdir(directory)) {
-        if (!file.endsWith(suffix)) continue
+        if (!ours.test(file)) continue
         const text = await current(join(directory, file))
         // Another process may put a new one there meanwhile, which would be lost until it puts the next.
         if (text === undefined) await remove(join(directory, file))
@@ -86,6 +90,6 @@ export const fileStateStore = (options: FileStateStoreOptions): StateStore => {
       }
       return states.sort(byName)
     },
-    remove: (name) => remove(pathOf(name)),
+    remove: async (name) => await remove(pathOf(name)),
   }
 }

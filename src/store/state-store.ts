@@ -36,6 +36,7 @@ export const byName = (x: StoredState, y: StoredState): number => (x.name < y.na
 
 /** States in the memory of this process: for tests, and for threads that post them to one. @param clock - for expiry */
 export const memoryStateStore = (clock: Clock = systemClock): StateStore => {
+  const owner = 'a memory state store'
   const states = new Map<string, { readonly text: string; readonly until: number }>()
   const current = (name: string): string | undefined => {
     const state = states.get(name)
@@ -43,9 +44,9 @@ export const memoryStateStore = (clock: Clock = systemClock): StateStore => {
     return state !== undefined && states.has(name) ? state.text : undefined
   }
   return {
-    put: async (name, text, keepForMs) => void states.set(stateName('a memory state store', name), { text, until: clock.wall() + keepForMs }),
-    get: async (name) => current(name),
+    put: async (name, text, keepForMs) => void states.set(stateName(owner, name), { text, until: clock.wall() + keepForMs }),
+    get: async (name) => current(stateName(owner, name)),
     list: async () => [...states.keys()].flatMap((name) => (current(name) === undefined ? [] : [{ name, text: current(name) as string }])).sort(byName),
-    remove: async (name) => void states.delete(name),
+    remove: async (name) => void states.delete(stateName(owner, name)),
   }
 }

@@ -51,7 +51,9 @@ const conforms = (make: () => StateStore, pass: (store: StateStore, ms: number) 
 
   it('refuses names that are none', async () => {
     const store = make()
-    for (const name of ['', 'a/b', '..:', 'a b', 'ü', 'x'.repeat(101)]) await expect((async () => store.put(name, 'x', day))()).rejects.toThrow(code('INVALID_OPTION'))
+    for (const name of ['', 'a/b', '..:', 'a b', 'ü', 'x'.repeat(101)]) {
+      for (const asked of [store.put(name, 'x', day), store.get(name), store.remove(name)]) await expect(asked).rejects.toThrow(code('INVALID_OPTION'))
+    }
   })
 }
 
@@ -76,6 +78,12 @@ describe('fileStateStore', () => {
     await clock.advance(10)
     expect(await store.list()).toEqual([{ name: 'good', text: 'y' }])
     expect(readdirSync(path).sort()).toEqual(['.tmp-half', '676f6f64.state'])
+    writeFileSync(join(path, 'terraform.state'), 'of somebody else')
+    for (const damaged of ['', 'half', 'no time\nx']) {
+      writeFileSync(join(path, '676f6f64.state'), damaged)
+      expect([await store.get('good'), await store.list()]).toEqual([damaged, [{ name: 'good', text: damaged }]])
+    }
+    expect(readdirSync(path)).toContain('terraform.state')
     await store.put('large', 'x'.repeat(101), day)
     await expect(store.list()).rejects.toThrow(code('STORE_FAILED'))
     await store.remove('large')
