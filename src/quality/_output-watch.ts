@@ -122,8 +122,11 @@ const flatten = (answer: unknown, into: Float64Array, from: number): number => {
     into[from] = answer
     return from + 1
   }
-  if (typeof answer !== 'object' || answer === null) return from
+  if (typeof answer !== 'object' || answer === null || answer instanceof DataView) return from
   let at = from
-  for (const part of Array.isArray(answer) || ArrayBuffer.isView(answer) ? (answer as unknown as Iterable<unknown>) : answer instanceof Map ? answer.values() : Object.values(answer)) at = flatten(part, into, at)
+  for (const part of Array.isArray(answer) || ArrayBuffer.isView(answer) ? (answer as unknown as Iterable<unknown>) : answer instanceof Map ? answer.values() : Object.values(answer)) {
+    at = flatten(part, into, at)
+    if (at === into.length) break
+  }
   return at
 }

@@ -123,9 +123,10 @@ export function outputChecked<I, O>(options: OutputCheckedOptions<I, O> = {}): T
   const by: Partial<Record<OutputCheck, number>> = {}
 
   const watched = (version: string): Watched => {
-    let one = versions.get(version)
-    if (one === undefined) {
-      one = { watch: new OutputWatch(rule as OutputWatchRule), state: 'ok' }
+    const one = versions.get(version) ?? { watch: new OutputWatch(rule as OutputWatchRule), state: 'ok' }
+    if (current !== one) {
+      // The one that did not answer for longest is forgotten, not the one that has long been in use.
+      versions.delete(version)
       versions.set(version, one)
       if (versions.size > maximumVersions) versions.delete(versions.keys().next().value as string)
     }
@@ -141,8 +142,10 @@ export function outputChecked<I, O>(options: OutputCheckedOptions<I, O> = {}): T
         const version = hasOneVersion ? '' : showIdentity(host.served(call))
         const one = (current = watched(version))
         const state = one.watch.look(value, question(input))
-        if (state !== one.state) tell(host, name ?? inside.identity.name, one.state, state, version)
+        const before = one.state
+        // First, so that whoever is told and asks sees it.
         one.state = state
+        if (state !== before) tell(host, name ?? inside.identity.name, before, state, version)
         return state
       }
       const judge = (output: O, input: I, call: Call): OutriggerError | undefined => {

@@ -95,10 +95,11 @@ export function validated<I, I2 = I>(schema: Schema | StandardSchema, policy: Va
     if (window === undefined) return
     const bad = window.dirty / window.rows
     const to = bad > share ? 'dirty' : bad <= share / 2 ? 'ok' : state
-    if (to !== state) {
-      for (const host of hosts) host.emit({ type: 'state', subject: name, from: state, to, reason: reasonOf(window), data: { ...window } })
-    }
+    const from = state
+    // First, so that whoever is told and asks sees it.
     state = to
+    if (to === from) return
+    for (const host of hosts) host.emit({ type: 'state', subject: name, from, to, reason: reasonOf(window), data: { ...window } })
   }
 
   const wrap = <O>(inner: Predictor<I, O>): Predictor<I2, O> =>

@@ -77,6 +77,10 @@ describe('outputChecked', () => {
     const checks = outputChecked({ stuckAfter: 3 })
     const predict = pipe((_: number) => answer, checks)
     const states = statesOf(predict)
+    const seen: string[] = []
+    predict.observe((event) => {
+      if (event.type === 'state') seen.push(checks.state)
+    })
     expect(await predict.batch([1, 1, 2, 2, 1, 2])).toEqual([0.5, 0.5, 0.5, 0.5, 0.5, 0.5])
     await expect(predict(3)).rejects.toMatchObject(bad('stuck'))
     await expect(predict(1)).rejects.toMatchObject(bad('stuck'))
@@ -85,6 +89,7 @@ describe('outputChecked', () => {
     expect(await predict(1)).toBe(0.6)
     expect(checks.state).toBe('ok')
     expect(states.map(({ layer, from, to }) => `${layer} ${from} ${to}`)).toEqual(['output-checked ok stuck', 'output-checked stuck ok'])
+    expect(seen).toEqual(['stuck', 'ok'])
   })
 
   it('is not stuck by an input that comes a thousand times, nor by what an answer does not depend on', async () => {
@@ -135,6 +140,24 @@ describe('outputChecked', () => {
     const stuck = rows.filter(({ record }) => record.identity.version === '1').map(({ ok }) => ok)
     expect(stuck.slice(0, 4)).toEqual([true, true, true, true])
     expect(stuck.slice(4).some(Boolean)).toBe(false)
+  })
+
+  it('remembers a version that answers all the time, however many others come and go', async () => {
+    const checks = outputChecked({ stuckAfter: 12 })
+    const variants = Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`v${i}`, predictor((_: number) => 1, { name: 'm', version: String(i) })]))
+    const release = split({ name: 'r', variants, weights: Object.fromEntries(Object.keys(variants).map((name) => [name, 1 / 16])), by: (x: number) => String(x) } as never)
+    const predict = pipe(release as never, checks) as (x: number) => Promise<number>
+    const versionOf = new Map<number, string>()
+    const probe = release as unknown as { detailed: (x: number) => Promise<{ record: { identity: { version: string } } }> }
+    for (let x = 0; x < 400; x++) versionOf.set(x, (await probe.detailed(x)).record.identity.version)
+    const of = (version: string): number[] => [...versionOf].flatMap(([x, v]) => (v === version ? [x] : []))
+    const steady = of('0').slice(0, 12)
+    expect(steady).toHaveLength(12)
+    for (const x of steady.slice(0, 11)) {
+      await predict(x)
+      await predict(of(String(1 + steady.indexOf(x)))[0] as number)
+    }
+    await expect(predict(steady[11] as number)).rejects.toMatchObject(bad('stuck'))
   })
 
   it('tells of an `of` that throws, and checks the whole answer instead', async () => {
@@ -226,5 +249,6 @@ describe('OutputWatch', () => {
     expect(watch.look(new Float32Array(10_000), -1)).toBe('collapsed')
     expect(watch.look([0], -2)).toBe('ok')
     expect(watch.look('a label', -3)).toBe('ok')
+    expect(watch.look({ score: 1, raw: new DataView(new ArrayBuffer(4)) }, -4)).toBe('ok')
   })
 })

@@ -276,8 +276,11 @@ describe('validated: rules of rows', () => {
     const quality = validated(defineSchema(km), { name: 'flights', otherwise: 'flag', alarm: { share: 0.2, rows: 10 } })
     const predict = pipe(echo<{ km: number }>, quality)
     const states: StateEvent[] = []
+    const seen: string[] = []
     predict.observe((event) => {
-      if (event.type === 'state') states.push(event)
+      if (event.type !== 'state') return
+      states.push(event)
+      seen.push(quality.state)
     })
     const rows = (bad: number): { km: number }[] => Array.from({ length: 10 }, (_, i) => ({ km: i < bad ? -1 : 1 }))
     for (const bad of [2, 3, 2, 1, 0]) await predict.batch(rows(bad))
@@ -286,6 +289,7 @@ describe('validated: rules of rows', () => {
       'validated flights dirty ok: 1 of 10 rows broke a rule; most often range km, 1 times.',
     ])
     expect(states[0]?.data).toEqual({ rows: 10, dirty: 3, by: { 'range km': 3 } })
+    expect(seen).toEqual(['dirty', 'ok'])
     expect(quality.state).toBe('ok')
   })
 
