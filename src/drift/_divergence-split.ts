@@ -39,7 +39,7 @@ export interface SegmentPart extends DivergencePart {
   readonly segment: string | null
   readonly cell: string
   readonly rows: { readonly before: number; readonly after: number }
-  /** How many times as much a row of it holds as a row of the other segments, chance taken off. */
+  /** How many times as much a row of it holds as a row of the other segments, chance taken off; 1 if all rows are in it. */
   readonly lift: number
 }
 
@@ -159,7 +159,8 @@ export const splitFeature = (feature: FeatureProfile, index: number, live: LiveP
         const { before, after } = sides[at] as (typeof sides)[number]
         const tested = Math.min(n, m) >= minimumRows ? featureTest(groupedTable(groups, before, after, n, m)) : undefined
         const telling = split.parts.reduce((most, own, cell) => (own.g > (split.parts[most]?.g ?? 0) ? cell : most), 0)
-        const others = excess({ g: within - g, chance: chance - split.chance }) / (mix.n + mix.m - n - m)
+        const otherRows = mix.n + mix.m - n - m
+        const others = excess({ g: within - g, chance: chance - split.chance }) / otherRows
         const own = excess(split) / (n + m)
         return {
           segment: pairs[at]?.segment ?? null,
@@ -170,7 +171,7 @@ export const splitFeature = (feature: FeatureProfile, index: number, live: LiveP
           bits: g * scale,
           chance: split.chance * scale,
           share: part(g, within),
-          lift: own > 0 ? own / others : 0,
+          lift: own === 0 ? 0 : otherRows === 0 ? 1 : own / others,
           effect: tested?.distance ?? NaN,
           pValue: tested?.pValue ?? NaN,
           adjustedPValue: NaN,

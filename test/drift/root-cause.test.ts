@@ -236,6 +236,13 @@ describe('rootCause bounds what it tells:', () => {
     expect(explain(now, { tolerance: 1 }).causes).toEqual([])
   })
 
+  test('one segment that holds all rows is no cause beside the feature', () => {
+    const slow = draw({ rows: 3000, seed: 18, slower: 300 })
+    const { causes, features } = rootCause(reference, count(reference, slow), { segments: { all: { before: new Map([['one', count(reference, before)]]), after: new Map([['one', count(reference, slow)]]) } } })
+    expect(new Set(causes.map(({ kind }) => kind))).toEqual(new Set(['cell']))
+    expect(features[0]!.bySegment[0]!.parts[0]!.lift).toBe(1)
+  })
+
   test('segments with few rows are split and not tested', () => {
     const { features, causes } = explain(draw({ rows: 300, seed: 17, lateAt: (origin) => (origin === 'SEA' ? 1 : 0.2) }), { minimumRows: 100 })
     const sea = features.find(({ feature }) => feature === '@label')!.bySegment[0]!.parts.find(({ segment }) => segment === 'SEA')!
