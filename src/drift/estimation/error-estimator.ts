@@ -100,7 +100,7 @@ export const errorEstimator = (options: ErrorEstimatorOptions): ErrorEstimator =
   optionsObject(owner, options, ['reference', 'leaves', 'confidence', 'minimumRows', 'seed', 'state'])
   if (options.state !== undefined) {
     opened(owner, 'outrigger-error-estimator', options.state)
-    for (const name of Object.keys(options)) if (name !== 'state') throw new InvalidOptionError(`Cannot create ${owner} as \`${name}\` must be left out beside \`state\`, which has its own: current value is given`)
+    for (const [name, value] of Object.entries(options)) if (name !== 'state' && value !== undefined) throw new InvalidOptionError(`Cannot create ${owner} as \`${name}\` must be left out beside \`state\`, which has its own: current value is given`)
   }
   const state = options.state ?? fitted(options)
   const { features, tree, losses, range } = state
@@ -146,11 +146,13 @@ export const errorEstimator = (options: ErrorEstimatorOptions): ErrorEstimator =
 /** A row as numbers: the prediction, then each feature; what is missing or a category never seen is NaN. */
 const columnsOf = (features: ErrorEstimatorState['features'], prediction: number, given: ErrorFeatures): number[] => {
   if (typeof prediction !== 'number' || !Number.isFinite(prediction)) throw bad('a prediction must be a finite number', prediction)
+  if (typeof given !== 'object' || given === null) throw bad('features must be an object of values by name', given)
   return [
     prediction,
     ...features.map(({ name, ranks }) => {
       const value = given[name]
       if (value === undefined || value === null) return NaN
+      if (typeof value === 'object' || typeof value === 'function') throw bad(`the feature ${name} must be a number, a string, a boolean or null`, value)
       if (ranks !== null) return Object.hasOwn(ranks, String(value)) ? (ranks[String(value)] as number) : NaN
       if (typeof value !== 'number') throw bad(`the feature ${name} must be a number, as in the reference`, value)
       return value
@@ -160,6 +162,7 @@ const columnsOf = (features: ErrorEstimatorState['features'], prediction: number
 
 const fitted = (given: ErrorEstimatorOptions): ErrorEstimatorState => {
   const { reference, seed = 1 } = given
+  if (typeof seed !== 'string') numberOption(owner, 'seed', seed)
   const leaves = numberOption(owner, 'leaves', given.leaves ?? 32, { min: 1, max: 1000, integer: true })
   const confidence = numberOption(owner, 'confidence', given.confidence ?? 0.95, { min: 0.5, max: 0.999 })
   const minimumRows = numberOption(owner, 'minimumRows', given.minimumRows ?? 100, { min: 1, integer: true })
@@ -167,7 +170,9 @@ const fitted = (given: ErrorEstimatorOptions): ErrorEstimatorState => {
   const rows = reference as readonly LabelledPrediction[]
   if (rows.length < 200) throw new OutriggerError('ERR_OUTRIGGER_TOO_FEW_ROWS', `Cannot create ${owner} as the reference must have at least 200 rows: current value is ${rows.length}`)
   const random = seededRandom(seed).substream('halves')
-  const errors = rows.map(({ prediction, label }) => {
+  const errors = rows.map((row) => {
+    if (typeof row !== 'object' || row === null) throw bad('a row of the reference must be an object', row)
+    const { prediction, label } = row
     if (!Number.isFinite(label)) throw bad('a label must be a finite number', label)
     return Math.abs(label - prediction)
   })

@@ -121,14 +121,15 @@ export const performanceEstimator = (options: PerformanceEstimatorOptions): Perf
   const reference: ReferenceCells = { ...cells, scores, isInside, metrics, calibration: calibrationOf(blocks, { scores, firstPositive: firstPositiveCell(cells), isIsotonic: state.isIsotonic, draws: maps, random: seededRandom(seed).substream('maps') }) }
 
   const judged = (window: PerformanceWindow): { readonly rows: number; readonly outsideSupport: number; readonly state: EstimateState } => {
-    if (window.estimator !== state.checksum) throw new OutriggerError('ERR_OUTRIGGER_PROFILE', `Cannot estimate performance as the window must be of this estimator, ${state.checksum}: current value is ${String(window.estimator)}`)
+    if (!(window instanceof PerformanceWindow) || window.estimator !== state.checksum) throw new OutriggerError('ERR_OUTRIGGER_PROFILE', `Cannot estimate performance as the window must be of this estimator, ${state.checksum}: current value is ${String((window as PerformanceWindow | undefined)?.estimator)}`)
     const { rows } = window.size
     const outside = window.counts.rows.reduce((total, count, cell) => total + (isInside[cell] ? 0 : count), 0)
     const outsideSupport = rows === 0 ? 0 : outside / rows
     return { rows, outsideSupport, state: rows < minimumRows ? 'too-few-rows' : outsideSupport > 0.05 ? 'outside-support' : 'ok' }
   }
-  const estimate: PerformanceEstimator['estimate'] = (window, { blocks: spanned = 1 } = {}) => {
-    numberOption('an estimate of performance', 'blocks', spanned, { min: 1 })
+  const spannedBlocks = ({ blocks = 1 }: { readonly blocks?: number } = {}): number => numberOption('an estimate of performance', 'blocks', blocks, { min: 1 })
+  const estimate: PerformanceEstimator['estimate'] = (window, given) => {
+    const spanned = spannedBlocks(given)
     return { ...judged(window), labels: 0, ...complete(estimateMetrics(reference, window.counts.rows, { confidence, blocks: spanned, random: seededRandom(seed).substream('labels') })) }
   }
   return {
@@ -137,8 +138,9 @@ export const performanceEstimator = (options: PerformanceEstimatorOptions): Perf
     window: (saved) => new PerformanceWindow(cells, state.checksum, saved),
     estimate,
     corrected: (window, given) => {
-      const { counts } = window
+      spannedBlocks(given)
       const found = judged(window)
+      const { counts } = window
       counts.rows.forEach((rows, cell) => {
         const labels = (counts.positive[cell] as number) + (counts.negative[cell] as number)
         if (labels > rows) throw new OutriggerError('ERR_OUTRIGGER_INVALID_INPUT', `Cannot correct an estimate as each label must be of a score that was counted: current value is ${labels} labels for ${rows} scores`)

@@ -71,11 +71,17 @@ describe('errorEstimator', () => {
       ['TOO_FEW_ROWS', { reference: reference.slice(0, 199) }],
       ['INVALID_INPUT', { reference: [...reference, { prediction: NaN, label: 1 }] }],
       ['INVALID_INPUT', { reference: [...reference, { prediction: 1, label: Infinity }] }],
+      ['INVALID_INPUT', { reference: [...reference, null] }],
+      ['INVALID_INPUT', { reference: [...reference, { prediction: 1, label: 1, features: 'noon' }] }],
+      ['INVALID_INPUT', { reference: [...reference, { prediction: 1, label: 1, features: { city: {} } }] }],
+      ['INVALID_OPTION', { reference, seed: {} }],
       ['PROFILE', { state: { ...estimator.toJSON(), range: [0, 1] } }],
     ] as const) expect(() => errorEstimator(options as ErrorEstimatorOptions)).toThrow(withCode(code))
     const window = estimator.window()
     expect(() => window.count(NaN)).toThrow(withCode('INVALID_INPUT'))
     expect(() => window.count(1, { hour: 'noon' })).toThrow(withCode('INVALID_INPUT'))
+    expect(() => window.count(1, null as never)).toThrow(withCode('INVALID_INPUT'))
+    expect(() => window.count(1, { city: {} as never })).toThrow(withCode('INVALID_INPUT'))
     expect(window.estimate().rows).toBe(0)
   })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { performanceEstimator, type LabelledScore, type PerformanceEstimatorOptions, type PerformanceEstimatorState } from '../../../src/drift/estimation/performance-estimator.js'
-import type { PerformanceWindowState } from '../../../src/drift/estimation/performance-window.js'
+import type { PerformanceWindow, PerformanceWindowState } from '../../../src/drift/estimation/performance-window.js'
 import { seeded } from '../_seeded.js'
 
 const rowsOf = (seed: number, n: number, shift = 0): { readonly score: number; readonly label: number }[] => {
@@ -144,7 +144,7 @@ describe('performanceEstimator', () => {
       return (precision?.high ?? NaN) - (precision?.low ?? NaN)
     }
     expect(width(1)).toBeGreaterThan(2 * width(20))
-    expect(() => daily.estimate(window, { blocks: 0 })).toThrow(withCode('INVALID_OPTION'))
+    for (const estimate of [estimator.estimate, estimator.corrected]) expect(() => estimate(windowOf(rowsOf(20, 400), 200), { blocks: 0 })).toThrow(withCode('INVALID_OPTION'))
   })
 })
 
@@ -188,7 +188,7 @@ describe('performanceEstimator refuses', () => {
     for (const state of [{}, { ...saved, version: 2 }, { ...saved, rows: saved.rows.map(() => 1) }]) expect(() => estimator.window(state as PerformanceWindowState)).toThrow(withCode('PROFILE'))
     const other = performanceEstimator({ reference, maps: 20 })
     expect(() => other.window(saved)).toThrow(withCode('PROFILE'))
-    expect(() => other.estimate(windowOf([]))).toThrow(withCode('PROFILE'))
+    for (const window of [windowOf([]), null, undefined, {}]) for (const estimate of [other.estimate, other.corrected]) expect(() => estimate(window as PerformanceWindow)).toThrow(withCode('PROFILE'))
     expect(() => other.window().merge(windowOf([]))).toThrow(withCode('PROFILE'))
   })
 })
