@@ -1,6 +1,9 @@
 import { seededRandom, type Random } from '../../core/random.js'
 import { logGamma } from '../../stats/log-gamma.js'
 
+/** Rows that are dealt one by one are written out, four bytes each: not for the counts of a year. */
+const mostRows = 1e6
+
 /** How the rows fall if it is chance which sample a row is of. */
 export interface NullDraws {
   readonly mean: number
@@ -14,16 +17,19 @@ export interface NullDraws {
  *
  * Rows are dealt one by one where the smaller sample is small; else cell by cell, each a hypergeometric number. The answer has the same
  * distribution either way. O(permutations · min(rows of the smaller sample, Σ √rows of a cell)).
+ *
+ * The counts are part of the seed. Cells of equal pooled mass have the same totals in every window; by the seed alone all windows would then be dealt the very
+ * same shuffles, and false alarms at 5 % would be 3.5 to 7.3 % for good, as the seed has it (30 seeds, 999 shuffles).
  */
 export const shuffledCounts = (statistic: (reference: Float64Array, live: Float64Array) => number, reference: readonly number[], live: readonly number[], options: { readonly permutations: number; readonly seed: number | string }): NullDraws => {
   const { permutations, seed } = options
-  const random = seededRandom(seed)
+  const random = seededRandom(`${seed}/${reference.join()}/${live.join()}`)
   const pooled = Float64Array.from(reference, (count, cell) => count + (live[cell] as number))
   const [n, m] = [reference, live].map((counts) => counts.reduce((sum, count) => sum + count, 0)) as [number, number]
   const seen = statistic(Float64Array.from(reference), Float64Array.from(live))
   const smaller = new Float64Array(pooled.length)
   const larger = new Float64Array(pooled.length)
-  const deal = Math.min(n, m) <= 16 * pooled.length ? byRow(pooled, Math.min(n, m)) : byCell(pooled, n + m, Math.min(n, m))
+  const deal = Math.min(n, m) <= 16 * pooled.length && n + m <= mostRows ? byRow(pooled, Math.min(n, m)) : byCell(pooled, n + m, Math.min(n, m))
   let reached = 0
   let mean = 0
   let squares = 0
