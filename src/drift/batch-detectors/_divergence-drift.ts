@@ -40,13 +40,16 @@ export const divergenceVerdict = (of: Divergence, cells: SampleCells, found: Div
   if (found === undefined) return judged({ ...rest, value: NaN, low: NaN, high: NaN, pValue: NaN }, options)
   const { divergence, mean, variance, pValue } = found
   const effectOf = (value: number): number => Math.min(of.most, Math.max(0, value) ** (1 / order))
-  if (!(variance > 0 && divergence > 0)) return judged({ ...rest, value: effectOf(divergence), low: effectOf(divergence), high: effectOf(divergence), pValue }, options)
+  // One cell only: there is nothing to differ.
+  if (!(variance > 0)) return judged({ ...rest, value: effectOf(divergence), low: effectOf(divergence), high: effectOf(divergence), pValue }, options)
   const shape = { scale: variance / mean / 2, degreesOfFreedom: (2 * mean * mean) / variance }
   const [low, high] = noncentralInterval(divergence, shape, level)
   const value = Math.max(0, divergence - mean)
   // Of the root, whose error is about the same for all effects.
   const root = Math.sqrt(value)
-  const error = normalQuantile((1 + level) / 2) * Math.hypot(standardError(of, cells) / 2 / Math.sqrt(divergence), root * (of.unitError ?? 0))
+  // Shares that happen to be the same (or but for rounding) have slopes of 0 and an error all the same: that of the root of `scale` times chi-square.
+  const own = divergence > 1e-9 * mean ? standardError(of, cells) / 2 / Math.sqrt(divergence) : Math.sqrt(shape.scale)
+  const error = normalQuantile((1 + level) / 2) * Math.hypot(own, root * (of.unitError ?? 0))
   return judged({ ...rest, value: effectOf(value), low: effectOf(Math.min(value, low, Math.max(0, root - error) ** 2)), high: effectOf(Math.max(value, high, (root + error) ** 2)), pValue }, options)
 }
 

@@ -62,6 +62,7 @@ export const readBatchOptions = (owner: Owner, options: ShuffledDetectorOptions,
   optionsObject(name, options, [...common, ...(owner.permutations === undefined ? [] : ['permutations']), ...own])
   const { alpha = 0.05, tolerance = owner.tolerance, level = 0.95, seed = 0, permutations = owner.permutations ?? 0 } = options
   const detect = options.detect ?? Math.min(Math.max(owner.detect, none + 2 * (tolerance - none)), (tolerance + most) / 2)
+  if (typeof seed !== 'string') numberOption(name, 'seed', seed)
   numberOption(name, 'alpha', alpha, { min: 0, max: 0.5, exclusive: true })
   numberOption(name, 'tolerance', tolerance, { min: none, max: most })
   if (!(numberOption(name, 'level', level, { min: 0, max: 1, exclusive: true }) < 1)) throw new InvalidOptionError(`Cannot create ${name} as \`level\` must be below 1: current value is ${level}`)

@@ -35,8 +35,12 @@ const refuse = (owner: string, constraint: string, value: unknown): never => {
 
 const isCounted = (sample: Sample): sample is CountedSample => 'counts' in sample
 
+const isList = (value: unknown): boolean => typeof value === 'object' && value !== null && 'length' in value
+
 const checkedSample = (owner: string, sample: unknown): void => {
   if (typeof sample !== 'object' || sample === null || !('counts' in sample || 'length' in sample)) refuse(owner, 'a sample must be an array of values, or { counts }', sample)
+  const counts = (sample as { readonly counts?: unknown }).counts
+  if ('counts' in (sample as object) && !isList(counts)) refuse(owner, '`counts` must be an array of counts', counts)
 }
 
 /** Numbers as they are, or a coded error for what is no array of numbers; finite ones are asked for where they are sorted. */

@@ -82,13 +82,14 @@ describe.each(Object.entries(ofNumbers))('%s of numbers', (_, detect) => {
   })
 
   it('refuses bad input by code', () => {
-    for (const bad of [[1, NaN], [1, Infinity], [1, '2'], ['1', 2], [1, null], 'text', null, undefined, 7, { counts: [1, -1] }]) {
+    for (const bad of [[1, NaN], [1, Infinity], [1, '2'], ['1', 2], [1, null], 'text', null, undefined, 7, { counts: [1, -1] }, { counts: null }, { counts: 5 }, { counts: '12' }]) {
       expect(caught(() => detect(reference, bad)), String(bad)).toMatchObject(input)
       expect(caught(() => detect(bad, reference)), String(bad)).toMatchObject(input)
     }
     expect(caught(() => detect({ counts: [1, 2] }, { counts: [1, 2, 3] }))).toMatchObject(input)
+    expect(caught(() => detect({ counts: 5 }, { counts: 5 }))).toMatchObject(input)
     expect(caught(() => detect({ counts: [1, 2.5] }, { counts: [1, 2] }))).toMatchObject(input)
-    for (const bad of [{ alpha: 0 }, { alpha: 0.6 }, { tolerance: -1 }, { tolerance: 0.2, detect: 0.2 }, { level: 1 }, { typo: 1 }, 7]) expect(caught(() => detect(reference, same, bad as BatchDetectorOptions)), JSON.stringify(bad)).toMatchObject(option)
+    for (const bad of [{ alpha: 0 }, { alpha: 0.6 }, { tolerance: -1 }, { tolerance: 0.2, detect: 0.2 }, { level: 1 }, { seed: NaN }, { seed: {} }, { typo: 1 }, 7]) expect(caught(() => detect(reference, same, bad as BatchDetectorOptions)), JSON.stringify(bad)).toMatchObject(option)
   })
 })
 
@@ -110,6 +111,21 @@ describe.each(Object.entries(ofShares))('%s of categories', (_, detect) => {
     const verdict = detect({ counts: [500, 500, 0] }, { counts: [500, 499, 1] })
     expect(verdict.state).not.toBe('drifted')
     expect(verdict.pValue).toBeGreaterThan(0.3)
+  })
+
+  it('does not take shares that happen to be the same for an effect of 0 without error', () => {
+    for (const [same, near] of [[[20, 20], [20, 21]], [[7, 14, 21], [7, 14, 22]]] as const) {
+      const reference = { counts: same.map((count) => 10 * count) }
+      const [equal, other] = [same, near].map((counts) => detect(reference, { counts }).effect) as [BatchVerdict['effect'], BatchVerdict['effect']]
+      expect([equal.value, equal.low]).toEqual([0, 0])
+      expect(equal.high).toBeGreaterThan(0.5 * other.high)
+      expect(equal.high).toBeLessThan(2 * other.high)
+    }
+  })
+
+  it('takes counts of billions of rows beside few', () => {
+    expect(detect({ counts: [2e9, 3e9] }, { counts: [13, 17] }).pValue).toBeGreaterThan(0.3)
+    expect(detect({ counts: [2e9, 3e9] }, { counts: [29, 1] }).state).toBe('drifted')
   })
 
   it('does not raise an alarm over a hair, however many rows', () => {
