@@ -78,8 +78,9 @@ export const isotonicRegression = (x: ArrayLike<number>, y: ArrayLike<number>, o
   return { x: ends.map(([place]) => places[place] as number), y: ends.map(([, mean]) => mean) }
 }
 
-/** The value of an isotonic fit at x: linear between the places of the fit, flat outside of them. O(log n). */
+/** The value of an isotonic fit at x: linear between the places of the fit, flat outside of them; `NaN` at `NaN`. O(log n). */
 export const isotonicValue = ({ x, y }: IsotonicFit, at: number): number => {
+  if (Number.isNaN(at)) return NaN
   let [low, high] = [0, x.length]
   while (low < high) {
     const middle = (low + high) >>> 1

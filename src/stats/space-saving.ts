@@ -1,5 +1,5 @@
 import { numberOption, optionsObject } from '../core/options.js'
-import { isCount, opened, refusedState, sealed, type SketchState } from './_sketch-state.js'
+import { isCount, opened, refusedInput, refusedState, sealed, type SketchState } from './_sketch-state.js'
 
 /** Options of {@link SpaceSaving}. */
 export interface SpaceSavingOptions {
@@ -85,8 +85,12 @@ export class SpaceSaving {
     return this.#heap.length < this.capacity ? 0 : (this.#heap[0] as Entry).count
   }
 
-  /** Counts a key. */
+  /**
+   * Counts a key.
+   * @throws ERR_OUTRIGGER_INVALID_INPUT if it is no text. Nothing changes then.
+   */
   add(key: string): void {
+    if (typeof key !== 'string') throw refusedInput(`add to ${owner}`, 'a key must be a string', key)
     this.#total += 1
     const entry = this.#entries.get(key)
     if (entry !== undefined) {

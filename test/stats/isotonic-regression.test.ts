@@ -45,3 +45,7 @@ test('isotonicRegression refuses what it cannot fit', () => {
     expect(() => isotonicRegression(x, y, weights === undefined ? {} : { weights })).toThrow(expect.objectContaining({ code }))
   }
 })
+
+test('isotonicValue of NaN is NaN, and no probability', () => {
+  expect(isotonicValue({ x: [1, 2], y: [0.25, 1] }, NaN)).toBeNaN()
+})

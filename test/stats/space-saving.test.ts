@@ -74,3 +74,9 @@ test('SpaceSaving round-trips to the byte, and refuses states that were changed'
   for (const bad of [{ ...state, total: 1 }, { ...state, entries: [] }, { ...state, capacity: 4 }]) expect(() => new SpaceSaving(bad)).toThrow(code('PROFILE'))
   for (const bad of [{ capacity: 1 }, { size: 2 }]) expect(() => new SpaceSaving(bad as object)).toThrow(code('INVALID_OPTION'))
 })
+
+test('SpaceSaving refuses keys that are no text, which its state could not be restored with', () => {
+  const sketch = new SpaceSaving()
+  for (const bad of [3, undefined, null]) expect(() => sketch.add(bad as unknown as string)).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_INPUT' }))
+  expect(sketch.total).toBe(0)
+})
