@@ -33,40 +33,53 @@ export const andersonDarlingMoments = (nu: number): LogMoments => (x, y) => {
   return [(nu / 2) * (Math.log(2 * Math.PI * Math.hypot(x, y)) - im - logRe + Math.LN2), (nu / 2) * (Math.atan2(y, x) + re - logIm - Math.PI)]
 }
 
-/** Of the parameter of the parabola: the next pole is ¼ away, and e^(−2π·¼ / h) is below 1e-17. */
-const step = 0.04
+/** The step of the parabola's parameter, as a share of how far away the next pole is: e^(−2π / h) is below 1e-17. */
+const step = 0.16
+/** Up to this share of the way from the first pole to the one at 0 the next pole is ¼ away. */
+const usual = 0.64
 
 /**
  * P(X > x) for a positive quadratic form X of normal variables, whose moment generating function has its first
  * singularity at s = `first` and all others to the right of it.
  *
  * ∫ e^(ln M(s) − sx) / s ds / 2πi along a parabola that wraps the singularities, s = first − μ (1 − iθ)²; its vertex is
- * next to the saddle point, so that the far tail keeps its digits. Good to 1e-12, relative. Some hundred steps, 1/√x for x → 0.
+ * next to the saddle point, so that the far tail keeps its digits. Good to 1e-12, relative, or x ε where that is more. Some hundred steps, 1/√x for x → 0.
  *
  * Source: Weideman and Trefethen, Mathematics of Computation 76 (2007), for the parabola.
  */
 export const limitTail = (x: number, logMoments: LogMoments, first: number): number => {
   if (x < first * 1e-4) return 1
-  let near = first * 1e-9
-  let far = first * 0.64
   const height = (mu: number): number => logMoments(first - mu, 0)[0] - (first - mu) * x - Math.log(first - mu)
-  for (let turn = 0; turn < 80; turn++) {
-    const third = (far - near) / 3
-    if (height(near + third) < height(far - third)) far -= third
-    else near += third
+  const saddle = (): number => {
+    let near = first * 1e-9
+    let far = first * 0.9999
+    for (let turn = 0; turn < 80; turn++) {
+      const third = (far - near) / 3
+      if (height(near + third) < height(far - third)) far -= third
+      else near += third
+    }
+    return far
   }
-  const mu = far
+  // Next to the pole at 0 steps must be small: only there where the integrand is much too large everywhere else, as for a sum of many variables.
+  const mu = height(first * usual) > 1 ? saddle() : Math.min(first * usual, saddle())
+  const apart = Math.min(mu, first - mu) / 1000
+  const curvature = (height(mu + apart) - 2 * height(mu) + height(mu - apart)) / apart / apart
+  // The integrand of a sum of many variables is a narrow bell, e^(−½ (2 μ θ)² · curvature).
+  const width = Math.min(step * Math.min(0.25, Math.sqrt(first / mu) - 1), 0.2 / mu / Math.sqrt(curvature))
   let sum = 0
-  for (let theta = step / 2; mu * x * theta * theta < 60; theta += step) {
+  const peak = logMoments(first - mu, 0)[0] - (first - mu) * x
+  // With many variables e^(ln M) may grow nearly as fast as e^(−sx) falls.
+  for (let theta = width / 2, exponent = peak; mu * x * theta * theta < 60 || exponent > peak - 45; theta += width) {
     const re = first - mu + mu * theta * theta
     const im = 2 * mu * theta
     const [logRe, logIm] = logMoments(re, im)
-    const size = Math.exp(logRe - re * x) / (re * re + im * im)
+    exponent = logRe - re * x
+    const size = Math.exp(exponent) / (re * re + im * im)
     const angle = logIm - im * x
     // (1 − iθ) · conj(s) · e^(i·angle), the real part.
     const real = re - theta * im
     const imaginary = -im - theta * re
     sum += size * (real * Math.cos(angle) - imaginary * Math.sin(angle))
   }
-  return Math.max(0, Math.min(1, ((2 * mu) / Math.PI) * step * sum))
+  return Math.max(0, Math.min(1, ((2 * mu) / Math.PI) * width * sum))
 }

@@ -14,6 +14,8 @@ interface Golden {
   readonly g: readonly { a: number[]; b: number[]; G: number; p: number; corrected: number; hellinger: number }[]
   readonly cvmLimit: readonly [number, number][]
   readonly adLimit: readonly [number, number, number][]
+  /** Of more than 100 samples. */
+  readonly adMany: readonly [number, number, number][]
   readonly fdr: readonly [number[], number[]]
 }
 
@@ -51,6 +53,10 @@ describe('against references', () => {
   it('the limits of Cramér-von Mises and Anderson-Darling are good to 1e-12, far into the tail', () => {
     for (const [x, p] of golden.cvmLimit) expect(relativeError(limitTail(x, cramerVonMisesMoments, Math.PI ** 2 / 2), p), `${x}`).toBeLessThan(tailBar(p))
     for (const [x, k, p] of golden.adLimit) expect(relativeError(limitTail(x, andersonDarlingMoments(k - 1), 1), p), `${x} ${k}`).toBeLessThan(tailBar(p))
+  })
+
+  it('the limit of Anderson-Darling is good to 1e-12, or x ε, also for up to 1001 samples', () => {
+    for (const [x, k, p] of golden.adMany) expect(relativeError(limitTail(x, andersonDarlingMoments(k - 1), 1), p), `${x} ${k}`).toBeLessThan(Math.max(tailBar(p), x * Number.EPSILON))
   })
 
   it('asymptotic statistics and p-values are those of SciPy', () => {
