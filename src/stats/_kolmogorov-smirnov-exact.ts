@@ -6,6 +6,7 @@
  * positive, so that a tiny probability keeps its digits. O(n·m) at most.
  */
 export const exitProbability = (n: number, m: number, ties: ArrayLike<number>, limit: number): number => {
+  if (limit === 0) return 1
   const inside = new Float64Array(n + 1)
   inside[0] = 1
   let low = 0

@@ -67,14 +67,11 @@ export const limitTail = (x: number, logMoments: LogMoments, first: number): num
   // The integrand of a sum of many variables is a narrow bell, e^(−½ (2 μ θ)² · curvature).
   const width = Math.min(step * Math.min(0.25, Math.sqrt(first / mu) - 1), 0.2 / mu / Math.sqrt(curvature))
   let sum = 0
-  const peak = logMoments(first - mu, 0)[0] - (first - mu) * x
-  // With many variables e^(ln M) may grow nearly as fast as e^(−sx) falls.
-  for (let theta = width / 2, exponent = peak; mu * x * theta * theta < 60 || exponent > peak - 45; theta += width) {
+  for (let theta = width / 2; mu * x * theta * theta < 60; theta += width) {
     const re = first - mu + mu * theta * theta
     const im = 2 * mu * theta
     const [logRe, logIm] = logMoments(re, im)
-    exponent = logRe - re * x
-    const size = Math.exp(exponent) / (re * re + im * im)
+    const size = Math.exp(logRe - re * x) / (re * re + im * im)
     const angle = logIm - im * x
     // (1 − iθ) · conj(s) · e^(i·angle), the real part.
     const real = re - theta * im

@@ -2,7 +2,7 @@ import { seededRandom } from '../core/random.js'
 import { optionsObject } from '../core/options.js'
 import { OutriggerError } from '../core/errors.js'
 import { andersonDarlingMoments, limitTail } from './_limit-tail.js'
-import { pooledValues } from './_raw-samples.js'
+import { pooledValues } from './pooled-values.js'
 import { permutationCount, type PermutationOptions } from './two-sample-result.js'
 
 /** What the Anderson–Darling test found. */

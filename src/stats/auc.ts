@@ -1,4 +1,4 @@
-import { totals } from './_counts.js'
+import { totals } from './totals.js'
 import { positives } from './_labelled.js'
 
 /**

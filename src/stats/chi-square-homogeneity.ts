@@ -1,4 +1,4 @@
-import { totals } from './_counts.js'
+import { totals } from './totals.js'
 import { chiSquareSurvival } from './chi-square.js'
 import { mergedCounts, mergeSparseCells, type MergeCellsOptions } from './merge-cells.js'
 

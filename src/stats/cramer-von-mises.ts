@@ -1,6 +1,6 @@
 import { cramerVonMisesMoments, limitTail } from './_limit-tail.js'
-import { pooledValues } from './_raw-samples.js'
-import { isExact, type TwoSampleOptions, type TwoSampleResult } from './two-sample-result.js'
+import { pooledPair } from './pooled-values.js'
+import { exactRoom, isExact, type TwoSampleOptions, type TwoSampleResult } from './two-sample-result.js'
 
 /** Up to this (n + m)·lcm(n, m), `auto` is exact: below a tenth of a second. */
 const smallProduct = 4000
@@ -18,7 +18,7 @@ const greatestDivisor = (n: number, m: number): number => (m === 0 ? n : greates
  * More power than Kolmogorov–Smirnov against shifts spread over the whole range, as little in the tails.
  *
  * @throws ERR_OUTRIGGER_INVALID_INPUT if a sample is empty or has a value that is not finite
- * @throws ERR_OUTRIGGER_INVALID_OPTION for a method that is none
+ * @throws ERR_OUTRIGGER_INVALID_OPTION for a method that is none, and for `exact` where it would take more than a gigabyte
  *
  * Source: Anderson, Annals of Mathematical Statistics 33 (1962).
  *
@@ -31,25 +31,13 @@ const greatestDivisor = (n: number, m: number): number => (m === 0 ? n : greates
  */
 export const cramerVonMises = (first: ArrayLike<number>, second: ArrayLike<number>, options: TwoSampleOptions = {}): TwoSampleResult => {
   const owner = 'a Cramér-von Mises test'
-  const { counts, sizes } = pooledValues(owner, [first, second])
-  const [a, b] = counts as [Uint32Array, Uint32Array]
-  const [n, m] = sizes as [number, number]
+  const { ties, n, m, apart } = pooledPair(owner, first, second)
   const all = n + m
   const divisor = greatestDivisor(n, m)
   const exact = isExact(owner, options, (all * n * m) / divisor <= smallProduct)
-  const ties = a.map((count, value) => count + (b[value] as number))
-  const [x, y] = [n / divisor, m / divisor]
-  let i = 0
-  let j = 0
-  let sum = 0
-  for (let value = 0; value < a.length; value++) {
-    i += a[value] as number
-    j += b[value] as number
-    const difference = i * y - j * x
-    sum += (ties[value] as number) * difference * difference
-  }
+  const sum = apart.reduce((before, difference, value) => before + (ties[value] as number) * (difference / divisor) ** 2, 0)
   const statistic = ((sum / all / n) * divisor * divisor) / m / all
-  if (exact) return { statistic, pValue: n <= m ? shareReaching(n, m, ties, sum) : shareReaching(m, n, ties, sum), exact }
+  if (exact) return { statistic, pValue: shareReaching(owner, Math.min(n, m), Math.max(n, m), ties, sum), exact }
   const { mean, variance } = moments(n, m, ties)
   if (variance === 0) return { statistic, pValue: 1, exact }
   return { statistic, pValue: limitTail(1 / 6 + (statistic - mean) / Math.sqrt(45 * variance), cramerVonMisesMoments, (Math.PI * Math.PI) / 2), exact }
@@ -76,8 +64,9 @@ const moments = (n: number, m: number, ties: ArrayLike<number>): { readonly mean
 }
 
 /** The share of all orders whose sum of c·(i y − j x)² reaches `limit`, as in the Kolmogorov–Smirnov test: mass by i and by the sum so far. */
-const shareReaching = (n: number, m: number, ties: ArrayLike<number>, limit: number): number => {
+const shareReaching = (owner: string, n: number, m: number, ties: ArrayLike<number>, limit: number): number => {
   if (limit === 0) return 1
+  exactRoom(owner, (n + 1) * limit)
   const divisor = greatestDivisor(n, m)
   const [x, y] = [n / divisor, m / divisor]
   const mass = Array.from({ length: n + 1 }, () => new Float64Array(limit))

@@ -1,4 +1,4 @@
-import { totals } from './_counts.js'
+import { totals } from './totals.js'
 
 /**
  * Cramér's V between "which sample" and "which cell", corrected for bias: 0 (no association) to 1.

@@ -1,4 +1,4 @@
-import { pooledValues } from './_raw-samples.js'
+import { integrated, pooledPair } from './pooled-values.js'
 import { pooledRows, squaredDistance } from './_rows.js'
 
 /**
@@ -8,7 +8,7 @@ import { pooledRows, squaredDistance } from './_rows.js'
  * first, or the largest one decides. The value of two equal distributions falls as n^−½ but is not 0; for a p-value of rows see
  * {@link mmd}, of numbers {@link cramerVonMises}. O((n + m) log(n + m)) for numbers, O((n + m)² d) for rows.
  *
- * @throws ERR_OUTRIGGER_INVALID_INPUT if a sample is empty, a value is not finite, or rows differ in length
+ * @throws ERR_OUTRIGGER_INVALID_INPUT if a sample is empty, a value is not finite (of rows: or beyond 1e150), or rows differ in length
  *
  * Source: Székely and Rizzo, Journal of Statistical Planning and Inference 143 (2013).
  *
@@ -24,20 +24,7 @@ export const energyDistance = (first: ArrayLike<number> | readonly ArrayLike<num
 
 const owner = 'an energy distance'
 
-const ofNumbers = (first: ArrayLike<number>, second: ArrayLike<number>): number => {
-  const { values, counts, sizes } = pooledValues(owner, [first, second])
-  const [a, b] = counts as [Uint32Array, Uint32Array]
-  const [n, m] = sizes as [number, number]
-  let i = 0
-  let j = 0
-  let sum = 0
-  for (let value = 0; value + 1 < values.length; value++) {
-    i += a[value] as number
-    j += b[value] as number
-    sum += ((i * m - j * n) / n / m) ** 2 * ((values[value + 1] as number) - (values[value] as number))
-  }
-  return Math.sqrt(2 * sum)
-}
+const ofNumbers = (first: ArrayLike<number>, second: ArrayLike<number>): number => Math.sqrt(2 * integrated(pooledPair(owner, first, second), (difference) => difference * difference))
 
 const ofRows = (first: ArrayLike<number> | readonly ArrayLike<number>[], second: ArrayLike<number> | readonly ArrayLike<number>[]): number => {
   const rows = pooledRows(owner, first, second, 1)

@@ -1,4 +1,4 @@
-import { totals } from './_counts.js'
+import { totals } from './totals.js'
 
 /**
  * Fisher's exact test of a share: `hits` of `size` in each of two samples; the two-sided p-value.

@@ -1,4 +1,4 @@
-import { totals } from './_counts.js'
+import { totals } from './totals.js'
 import { halfDeviance } from './_stirling.js'
 import type { ChiSquareResult } from './chi-square-homogeneity.js'
 import { chiSquareSurvival } from './chi-square.js'

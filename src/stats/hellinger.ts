@@ -1,4 +1,4 @@
-import { totals } from './_counts.js'
+import { totals } from './totals.js'
 
 /**
  * The Hellinger distance of two samples counted over the same cells, from 0 (equal) to 1 (disjoint): a metric.

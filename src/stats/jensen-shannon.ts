@@ -1,4 +1,4 @@
-import { totals } from './_counts.js'
+import { totals } from './totals.js'
 
 /** How the Jensen–Shannon measures treat sampling noise. */
 export interface JensenShannonOptions {

@@ -1,6 +1,6 @@
-import { totals } from './_counts.js'
+import { totals } from './totals.js'
 import { exitProbability } from './_kolmogorov-smirnov-exact.js'
-import { pooledValues } from './_raw-samples.js'
+import { pooledPair } from './pooled-values.js'
 import { kolmogorovSurvival } from './kolmogorov.js'
 import { isExact, type TwoSampleOptions, type TwoSampleResult } from './two-sample-result.js'
 
@@ -74,20 +74,10 @@ const smallProduct = 4e6
  */
 export const kolmogorovSmirnov = (first: ArrayLike<number>, second: ArrayLike<number>, options: TwoSampleOptions = {}): TwoSampleResult => {
   const owner = 'a Kolmogorov-Smirnov test'
-  const { counts, sizes } = pooledValues(owner, [first, second])
-  const [a, b] = counts as [Uint32Array, Uint32Array]
-  const [n, m] = sizes as [number, number]
+  const { ties, n, m, apart } = pooledPair(owner, first, second)
   const exact = isExact(owner, options, n * m <= smallProduct)
-  let i = 0
-  let j = 0
-  let reached = 0
-  for (let value = 0; value < a.length; value++) {
-    i += a[value] as number
-    j += b[value] as number
-    reached = Math.max(reached, Math.abs(i * m - j * n))
-  }
+  const reached = apart.reduce((most, difference) => Math.max(most, Math.abs(difference)), 0)
   const statistic = reached / n / m
   if (!exact) return { statistic, pValue: kolmogorovSurvival(Math.sqrt((n / (n + m)) * m) * statistic), exact }
-  const ties = a.map((count, value) => count + (b[value] as number))
-  return { statistic, pValue: n <= m ? exitProbability(n, m, ties, reached) : exitProbability(m, n, ties, reached), exact }
+  return { statistic, pValue: exitProbability(Math.min(n, m), Math.max(n, m), ties, reached), exact }
 }

@@ -1,6 +1,6 @@
-import { pooledValues } from './_raw-samples.js'
+import { pooledPair } from './pooled-values.js'
 import { normalSurvival } from './normal.js'
-import { isExact, type TwoSampleOptions, type TwoSampleResult } from './two-sample-result.js'
+import { exactRoom, isExact, type TwoSampleOptions, type TwoSampleResult } from './two-sample-result.js'
 
 /** What the Mann–Whitney test found. */
 export interface MannWhitneyResult extends TwoSampleResult {
@@ -18,12 +18,12 @@ const smallProduct = 1000
  *
  * U is the number of pairs with first > second, ties counting ½. **Exact while n·m ≤ 1000**, also with ties: the share of all
  * splits of the pooled values whose U is as far from n m / 2. Beyond, z = (|U − n m / 2| − ½) / σ, with σ corrected for ties
- * and ½ for continuity, is taken as normal. O((n + m) log(n + m)), and O((n + m) n² m) where exact.
+ * and ½ for continuity, is taken as normal. O((n + m) log(n + m)), and O((n + m) n² m) where exact, n the smaller.
  *
  * A test of tendency: two samples with equal medians and different spreads pass it.
  *
  * @throws ERR_OUTRIGGER_INVALID_INPUT if a sample is empty or has a value that is not finite
- * @throws ERR_OUTRIGGER_INVALID_OPTION for a method that is none
+ * @throws ERR_OUTRIGGER_INVALID_OPTION for a method that is none, and for `exact` where it would take more than a gigabyte
  *
  * Source: Mann and Whitney, Annals of Mathematical Statistics 18 (1947); Lehmann, Nonparametrics (1975), 1.4, for ties.
  *
@@ -37,36 +37,35 @@ const smallProduct = 1000
  */
 export const mannWhitney = (first: ArrayLike<number>, second: ArrayLike<number>, options: TwoSampleOptions = {}): MannWhitneyResult => {
   const owner = 'a Mann-Whitney test'
-  const { counts, sizes } = pooledValues(owner, [first, second])
-  const [a, b] = counts as [Uint32Array, Uint32Array]
-  const [n, m] = sizes as [number, number]
+  const { counts: [a, b], ties, n, m } = pooledPair(owner, first, second)
   const exact = isExact(owner, options, n * m <= smallProduct)
   let below = 0
   let statistic = 0
   let tied = 0
   for (let value = 0; value < a.length; value++) {
     const here = b[value] as number
-    const together = (a[value] as number) + here
+    const together = ties[value] as number
     statistic += (a[value] as number) * (below + here / 2)
     below += here
     tied += together * (together - 1) * (together + 1)
   }
   const all = n + m
   const off = Math.abs(statistic - (n * m) / 2)
-  const ties = a.map((count, value) => count + (b[value] as number))
   const deviation = Math.sqrt(((n * m) / 12) * (all + 1 - tied / all / (all - 1)))
   // Without a difference at all (deviation 0) off is 0 as well.
-  const pValue = exact ? shareAsFar(n, m, ties, 2 * off) : off <= 0.5 ? 1 : 2 * normalSurvival((off - 0.5) / deviation)
+  const pValue = exact ? shareAsFar(owner, Math.min(n, m), Math.max(n, m), ties, 2 * off) : off <= 0.5 ? 1 : 2 * normalSurvival((off - 0.5) / deviation)
   return { statistic, pValue, effect: statistic / n / m, exact }
 }
 
 /**
  * The share of all splits of the pooled values whose 2U is at least `off` from n·m.
  *
- * Splits are counted by how many of the first sample have come and by 2U, one run of ties after the other.
+ * Splits are counted by how many of the smaller sample, n, have come and by 2U, one run of ties after the other: either
+ * sample's 2U is as far from n·m.
  */
-const shareAsFar = (n: number, m: number, ties: ArrayLike<number>, off: number): number => {
+const shareAsFar = (owner: string, n: number, m: number, ties: ArrayLike<number>, off: number): number => {
   const width = 2 * n * m + 1
+  exactRoom(owner, 2 * (n + 1) * width)
   const empty = (): Float64Array[] => Array.from({ length: n + 1 }, () => new Float64Array(width))
   let splits = empty()
   ;(splits[0] as Float64Array)[0] = 1

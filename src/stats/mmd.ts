@@ -28,7 +28,7 @@ export interface MmdResult {
  *
  * In many dimensions the median distance is that of every pair, and it sees shifts of the mean better than changes of shape.
  *
- * @throws ERR_OUTRIGGER_INVALID_INPUT if a sample has fewer than 2 rows, a value is not finite, or rows differ in length
+ * @throws ERR_OUTRIGGER_INVALID_INPUT if a sample has fewer than 2 rows, a value is not finite or beyond 1e150, or rows differ in length
  * @throws ERR_OUTRIGGER_INVALID_OPTION if `permutations` is not a whole number from 0 up or `bandwidth` not above 0
  *
  * Source: Gretton, Borgwardt, Rasch, Schölkopf and Smola, Journal of Machine Learning Research 13 (2012), lemma 6 and section 8.

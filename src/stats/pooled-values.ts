@@ -1,7 +1,7 @@
 import { OutriggerError } from '../core/errors.js'
 
 /** The values of a sample in increasing order, or a coded error if there is none, or one is not finite. */
-export const sortedSample = (owner: string, sample: ArrayLike<number>): Float64Array => {
+const sortedSample = (owner: string, sample: ArrayLike<number>): Float64Array => {
   if (sample.length === 0) throw new OutriggerError('ERR_OUTRIGGER_INVALID_INPUT', `Cannot compute ${owner} as a sample must have at least 1 value: current value is an empty sample`)
   const sorted = new Float64Array(sample.length)
   for (let row = 0; row < sorted.length; row++) {
@@ -24,7 +24,7 @@ export interface PooledValues {
   readonly sizes: readonly number[]
 }
 
-/** Pools samples, each refused as in {@link sortedSample}. O(N log N). */
+/** Pools samples, each refused as in the tests of raw values: with a coded error if it is empty or a value is not finite. O(N log N). */
 export const pooledValues = (owner: string, samples: readonly ArrayLike<number>[]): PooledValues => {
   const sorted = samples.map((sample) => sortedSample(owner, sample))
   const sizes = sorted.map((sample) => sample.length)
@@ -51,4 +51,43 @@ export const pooledValues = (owner: string, samples: readonly ArrayLike<number>[
     values[distinct] = least
   }
   return { values: values.subarray(0, distinct), counts: counts.map((count) => count.subarray(0, distinct)), sizes }
+}
+
+/** Two samples over the distinct values of both. */
+export interface PooledPair {
+  readonly values: Float64Array
+  /** How often the first sample has each value, and the second. */
+  readonly counts: readonly [Uint32Array, Uint32Array]
+  /** How often both together have each value. */
+  readonly ties: Uint32Array
+  readonly n: number
+  readonly m: number
+  /** n m (F − G) at each value: a whole number, which has no rounding up to 2⁵³. */
+  readonly apart: Float64Array
+}
+
+/** Pools two samples, as {@link pooledValues}, with how far their distribution functions are apart. */
+export const pooledPair = (owner: string, first: ArrayLike<number>, second: ArrayLike<number>): PooledPair => {
+  const { values, counts, sizes } = pooledValues(owner, [first, second])
+  const [a, b] = counts as [Uint32Array, Uint32Array]
+  const [n, m] = sizes as [number, number]
+  const apart = new Float64Array(values.length)
+  let i = 0
+  let j = 0
+  for (let value = 0; value < values.length; value++) {
+    i += a[value] as number
+    j += b[value] as number
+    apart[value] = i * m - j * n
+  }
+  return { values, counts: [a, b], ties: a.map((count, value) => count + (b[value] as number)), n, m, apart }
+}
+
+/** The integral of `weight(F − G)` between the values; where F = G it is 0, however far apart they are. */
+export const integrated = ({ values, apart, n, m }: PooledPair, weight: (difference: number) => number): number => {
+  let sum = 0
+  for (let value = 0; value + 1 < values.length; value++) {
+    const difference = (apart[value] as number) / n / m
+    if (difference !== 0) sum += weight(difference) * ((values[value + 1] as number) - (values[value] as number))
+  }
+  return sum
 }

@@ -1,4 +1,4 @@
-import { totals } from './_counts.js'
+import { totals } from './totals.js'
 
 /**
  * The population stability index (PSI) of two samples counted over the same cells; 0 and up, in nats.

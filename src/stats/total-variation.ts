@@ -1,4 +1,4 @@
-import { totals } from './_counts.js'
+import { totals } from './totals.js'
 
 /**
  * The total variation distance of two samples counted over the same cells: the share of rows that would have to move, in [0, 1].

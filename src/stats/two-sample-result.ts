@@ -26,6 +26,11 @@ export const isExact = (owner: string, options: TwoSampleOptions, small: boolean
   return method === 'auto' ? small : method === 'exact'
 }
 
+/** Refuses to be exact where it takes more than this many numbers of 8 bytes: a gigabyte. */
+export const exactRoom = (owner: string, cells: number): void => {
+  if (cells > 2 ** 27) throw new InvalidOptionError(`Cannot create ${owner} as \`method\` must not be exact for so large samples: current value is exact, which takes ${Math.ceil(cells / 2 ** 27)} GB`)
+}
+
 /** How a p-value is had by shuffling rows between the samples. */
 export interface PermutationOptions {
   /** How many shuffles. The least p-value is 1 / (1 + permutations). */

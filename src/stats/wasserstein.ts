@@ -1,7 +1,7 @@
 import { OutriggerError } from '../core/errors.js'
-import { totals } from './_counts.js'
+import { totals } from './totals.js'
 import { positive } from './_parameters.js'
-import { pooledValues } from './_raw-samples.js'
+import { integrated, pooledPair } from './pooled-values.js'
 
 /** Where the cells of {@link wassersteinCounts} are, and in which unit the result is. */
 export interface WassersteinOptions {
@@ -17,7 +17,7 @@ export interface WassersteinOptions {
  * Σ |Fᵢ − Gᵢ| (xᵢ₊₁ − xᵢ) / scale: how far a row has to move on average. Positions are the reference's, so that one outlier
  * counts as one row in the last cell, however far out it lies; a shift beyond the last cell is therefore understated.
  *
- * @throws ERR_OUTRIGGER_INVALID_INPUT if lengths differ, positions decrease, the scale is not above 0, or a count is no count.
+ * @throws ERR_OUTRIGGER_INVALID_INPUT if lengths differ, positions decrease or are not finite, the scale is not above 0, or a count is no count.
  * `NaN` if a sample is empty.
  *
  * Source: Vallender, Theory of Probability and its Applications 18 (1974), for the form with distribution functions.
@@ -42,8 +42,8 @@ export const wassersteinCounts = (first: ArrayLike<number>, second: ArrayLike<nu
     a += first[cell] as number
     b += second[cell] as number
     const width = (positions[cell + 1] as number) - (positions[cell] as number)
-    if (!(width >= 0)) {
-      throw new OutriggerError('ERR_OUTRIGGER_INVALID_INPUT', `Cannot compute a Wasserstein distance as positions must increase: current value is ${positions[cell]} before ${positions[cell + 1]}`)
+    if (!(width >= 0 && width < Infinity)) {
+      throw new OutriggerError('ERR_OUTRIGGER_INVALID_INPUT', `Cannot compute a Wasserstein distance as positions must increase, by finite steps: current value is ${positions[cell]} before ${positions[cell + 1]}`)
     }
     sum += Math.abs(a / n - b / m) * width
   }
@@ -71,17 +71,5 @@ export const wassersteinCounts = (first: ArrayLike<number>, second: ArrayLike<nu
 export const wasserstein = (first: ArrayLike<number>, second: ArrayLike<number>, options: Partial<Pick<WassersteinOptions, 'scale'>> = {}): number => {
   const owner = 'a Wasserstein distance'
   const scale = positive(owner, 'scale', options.scale ?? 1)
-  const { values, counts, sizes } = pooledValues(owner, [first, second])
-  const [a, b] = counts as [Uint32Array, Uint32Array]
-  const [n, m] = sizes as [number, number]
-  let i = 0
-  let j = 0
-  let sum = 0
-  for (let value = 0; value + 1 < values.length; value++) {
-    i += a[value] as number
-    j += b[value] as number
-    // The difference of whole numbers has no rounding, that of shares has.
-    sum += (Math.abs(i * m - j * n) / n / m) * ((values[value + 1] as number) - (values[value] as number))
-  }
-  return sum / scale
+  return integrated(pooledPair(owner, first, second), Math.abs) / scale
 }

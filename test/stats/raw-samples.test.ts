@@ -139,6 +139,7 @@ describe.each(Object.entries(tests))('%s', (name, run) => {
     const a = [3, 1, 4, 1, 5, 9, 2, 6]
     expect(run(a, a).pValue).toBeGreaterThan(0.9)
     expect(run([2, 2, 2], [2, 2]).pValue).toBe(1)
+    expect(run(Array.from({ length: 50 }, () => 7), Array.from({ length: 71 }, () => 7)).pValue).toBe(1)
     expect(run([2, 2, 2], [2, 2], 'asymptotic').pValue).toBe(1)
   })
 
@@ -178,6 +179,14 @@ test('kolmogorovSmirnov of 1 000 and 4 000 values is exact, of 2 001 and 2 000 n
   const exact = stats.kolmogorovSmirnov(line(2001, 0.043), line(2000, 0), { method: 'exact' })
   expect(exact.pValue).toBeLessThan(beyond.pValue)
   expect(exact.pValue).toBeGreaterThan(beyond.pValue * 0.93)
+})
+
+test('exact tests refuse samples that take more memory than there is, and a long sample against a short one takes no longer than the other way round', () => {
+  const line = (size: number): number[] => Array.from({ length: size }, (_, row) => row)
+  const refused = expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' })
+  for (const run of [stats.mannWhitney, stats.cramerVonMises]) expect(() => run(line(400), line(420).map((x) => x + 300.5), { method: 'exact' })).toThrow(refused)
+  // 18 values below, of 1001 places: 36 are as far from the middle.
+  expect(relativeError(stats.mannWhitney(line(1000), [17.5]).pValue, 38 / 1001)).toBeLessThan(1e-12)
 })
 
 test('andersonDarling by permutation is seeded, close to the limit, and needs at least 2 samples and 4 values', () => {
@@ -283,6 +292,13 @@ describe('distances of raw samples', () => {
       for (const ask of [() => stats.wasserstein(bad, [1, 2]), () => stats.energyDistance([1, 2], bad), () => stats.energyDistance(bad.map((x) => [x]), [[1], [2]]), () => stats.mmd(bad, [1, 2])]) expect(ask).toThrow(invalid)
     }
     expect(() => stats.mmd([[1, 2], [1]], [[1, 2], [1, 3]])).toThrow(invalid)
+    // Distances that are no doubles would make a statistic of NaN, which no shuffle reaches: the least of all p-values.
+    for (const bad of [[1e200, -1e200], [[], []], [undefined, 1], [[1], null], ['1', '2']] as unknown as number[][]) {
+      expect(() => stats.mmd(bad, [1, 2])).toThrow(invalid)
+      expect(() => stats.energyDistance(bad, [[1], [2]])).toThrow(invalid)
+    }
+    for (const distance of [stats.wasserstein, stats.energyDistance]) expect(distance([-1.7e308, 1.7e308], [-1.7e308, 1.7e308])).toBe(0)
+    for (const positions of [[0, NaN], [0, Infinity], [NaN, 0], [-Infinity, 0]]) expect(() => stats.wassersteinCounts([1, 1], [1, 1], { positions })).toThrow(invalid)
     expect(() => stats.energyDistance([[1, 2]], [3])).toThrow(invalid)
     expect(() => stats.mmd([1], [1, 2])).toThrow(invalid)
     expect(() => stats.wasserstein([1], [2], { scale: 0 })).toThrow(invalid)

@@ -1,7 +1,8 @@
 import { InvalidOptionError, OutriggerError } from '../../core/errors.js'
 import { numberOption } from '../../core/options.js'
 import { mergedCounts, mergeSparseCells } from '../../stats/merge-cells.js'
-import { pooledValues, totals } from '../../stats/pooled-values.js'
+import { pooledValues } from '../../stats/pooled-values.js'
+import { totals } from '../../stats/totals.js'
 
 /** Rows that are counted already, over cells that both samples share. */
 export interface CountedSample {
