@@ -243,6 +243,15 @@ describe('OutputWatch', () => {
     expect(bad).toBe(0)
   })
 
+  it('keeps the middle of a collapse where it was, so that answers which creep away from it end it', () => {
+    const watch = new OutputWatch({ stuckAfter: undefined, spread: 0.1, over: 16 })
+    const states = Array.from({ length: 80 }, (_, row) => watch.look(row * 0.01, row))
+    const begin = states.indexOf('collapsed')
+    expect(begin).toBe(15)
+    // From the middle of the first 16 answers, 0.075, it is 0.4 to 0.475.
+    expect(states.indexOf('ok', begin)).toBe(48)
+  })
+
   it('keeps a bounded memory over answers of any size, and starts again when their length changes', () => {
     const watch = new OutputWatch({ stuckAfter: undefined, spread: 0, over: 16 })
     for (let row = 0; row < 100; row += 1) watch.look(new Float32Array(10_000), row)

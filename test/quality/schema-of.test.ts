@@ -81,6 +81,12 @@ describe('fittedValues', () => {
     expect(scales[1]).toBeGreaterThan(0.5)
   })
 
+  it('call nothing an outlier on a side without a scale', async () => {
+    const quality = validated({ fields: { mostlyZero: { type: 'number' } } }, { reference, outliers: { cut: 3 } })
+    await pipe((row: { mostlyZero: number }) => row.mostlyZero, quality).batch([-1e6, 0, 1e6].map((mostlyZero) => ({ mostlyZero })))
+    expect(quality.counts.by).toEqual({ 'outlier mostlyZero': 1 })
+  })
+
   it('of categories are the most frequent, in its own type', () => {
     expect([fittedValues(reference, 'code')?.mode, fittedValues(reference, 'isNight')?.mode, typeof fittedValues(reference, 'city')?.mode]).toEqual([0, false, 'string'])
     expect([fittedValues(reference, 'empty'), fittedValues(reference, 'none')]).toEqual([undefined, undefined])
