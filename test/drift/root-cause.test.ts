@@ -178,6 +178,12 @@ describe('rootCause splits without a rest:', () => {
     )
   })
 
+  test('with the degrees of freedom as what chance shows', () => {
+    const split = rootCause(reference, count(reference, draw({ rows: 5000, seed: 19 }))).features.find(({ feature }) => feature === 'plane')!
+    expect(split.chance * 2 * 15_000 * Math.LN2).toBeCloseTo(2, 9)
+    near(split.cells.reduce((sum, { chance }) => sum + chance, 0), split.chance)
+  })
+
   test('whatever the order of the segments, byte for byte', () => {
     const now = draw({ rows: 2000, seed: 12, lateAt: (origin) => (origin === 'ATL' ? 0.4 : 0.2), shares: [0.2, 0.2, 0.2, 0.2, 0.2] })
     const live = count(reference, now)

@@ -92,3 +92,13 @@ it('each sees what it says it sees', () => {
   expect([mmdDrift(reference, wider), pcaReconstructionDrift(reference, wider)].map(({ state }) => state)).toEqual(['drifted', 'drifted'])
   expect(domainClassifierDrift(reference, wider).state).not.toBe('drifted')
 })
+
+it('pcaReconstructionDrift measures reference rows that its components were not fitted on', () => {
+  let sum = 0
+  for (let run = 1; run <= 20; run++) {
+    const random = seeded(run * 7919)
+    const rows = (): number[][] => Array.from({ length: 40 }, () => Array.from({ length: 16 }, () => random.normal()))
+    sum += pcaReconstructionDrift(rows(), rows()).effect.value
+  }
+  expect(Math.abs(sum / 20)).toBeLessThan(0.12)
+})

@@ -101,6 +101,34 @@ describe('performanceEstimator', () => {
     }
   })
 
+  test('the interval closes as the last labels come, as it is about these rows', () => {
+    const rows = rowsOf(21, 2000)
+    const width = (labels: number): number => {
+      const { low, high } = estimator.corrected(windowOf(rows, labels)).accuracy
+      return high - low
+    }
+    // √((1 − f) / f): of 95 % of the labels .23 times that of a half.
+    expect(width(1900) / width(1000)).toBeGreaterThan(0.15)
+    expect(width(1900) / width(1000)).toBeLessThan(0.32)
+  })
+
+  test('a pool that never met a positive row says rare, not never', () => {
+    const reference = Array.from({ length: 1000 }, (_, i) => (i % 2 === 0 ? { score: 0.1, label: 0 } : { score: 0.9, label: Number(i % 20 !== 1) }))
+    const careful = performanceEstimator({ reference, maps: 40 })
+    const window = careful.window()
+    for (let i = 0; i < 10_000; i++) window.count(0.1)
+    const { accuracy } = careful.estimate(window)
+    expect(accuracy.value).toBe(1)
+    // Three in 500 at most, by the rule of three.
+    expect(accuracy.low).toBeLessThan(0.998)
+    expect(accuracy.low).toBeGreaterThan(0.985)
+  })
+
+  test('blocks that differ by chance alone have no spread', () => {
+    const spreads = Array.from({ length: 10 }, (_, run) => performanceEstimator({ reference: rowsOf(30 + run, 2000).map((row, i) => ({ ...row, block: i % 40 })), maps: 20 }).blockSpread)
+    expect(spreads.reduce((sum, spread) => sum + spread, 0) / 10).toBeLessThan(0.2)
+  })
+
   test('some labels narrow the interval around what changed; a few are not enough', () => {
     const rows = rowsOf(9, 4000, -0.2)
     const exact = rows.filter(({ score, label }) => score >= 0.5 === (label === 1)).length / rows.length
