@@ -70,6 +70,8 @@ export const defineSchema = (fields: Readonly<Record<string, Field>>): Schema =>
     if (field.shape !== undefined && !Array.isArray(field.shape)) throw new InvalidOptionError(`Cannot create ${owner} as \`shape\` must be an array: current value is of type ${typeof field.shape}`)
     for (const length of field.shape ?? []) if (length !== null) numberOption(owner, 'shape', length, { min: 0, integer: true })
     if (!types.includes(field.type)) throw new InvalidOptionError(`Cannot create the field \`${name}\` as \`type\` must be one of ${types.join(', ')}: current value is ${String(field.type)}`)
+    // It would be taken for a rule, and guard nothing.
+    if (field.categories !== undefined && field.type !== 'category') throw new InvalidOptionError(`Cannot create ${owner} as only a field of type category may have \`categories\`: current value is ${field.type}`)
   }
   return Object.freeze({ fields: Object.freeze({ ...fields }) })
 }

@@ -26,6 +26,7 @@ describe('defineSchema', () => {
     ['a tag that is no string', { a: { type: 'string', tags: [7] } }],
     ['a limit that is no number', { a: { type: 'number', min: Number.NaN } }],
     ['a lower limit above the upper one', { a: { type: 'number', min: 2, max: 1 } }],
+    ['categories of what is no category, which would guard nothing', { a: { type: 'string', categories: ['x'] } }],
     ['categories that are no list', { a: { type: 'category', categories: 'x' } }],
   ])('refuses %s', (_, fields) => {
     expect(() => defineSchema(fields as never)).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))

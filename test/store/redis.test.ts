@@ -1,27 +1,13 @@
-import { Redis } from 'ioredis'
-import { createClient } from 'redis'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { redisCommand, type RedisClient } from '../../src/store/redis.js'
-import { hasRedis, startRedis, type RedisServer } from '../_servers/redis.js'
+import { describe, expect, it } from 'vitest'
+import { redisCommand } from '../../src/store/redis.js'
+import { redisClients } from '../_servers/redis-clients.js'
+import { hasRedis } from '../_servers/redis.js'
 
 describe.runIf(hasRedis())('redisCommand against a real server', () => {
-  let server: RedisServer
-  let ioredis: Redis
-  let nodeRedis: ReturnType<typeof createClient>
-  beforeAll(async () => {
-    server = await startRedis()
-    ioredis = new Redis(server.port, server.host)
-    nodeRedis = createClient({ socket: { host: server.host, port: server.port } })
-    await nodeRedis.connect()
-  })
-  afterAll(async () => {
-    ioredis.disconnect()
-    nodeRedis.destroy()
-    await server.stop()
-  })
+  const clients = redisClients()
 
-  it.each(['ioredis', 'node-redis'])('of %s keeps bytes, and gives integers and nulls as they are', async (which) => {
-    const command = redisCommand('a test', (which === 'ioredis' ? ioredis : nodeRedis) as unknown as RedisClient)
+  it.each(['ioredis', 'node-redis'] as const)('of %s keeps bytes, and gives integers and nulls as they are', async (which) => {
+    const command = redisCommand('a test', clients[which]())
     const bytes = Buffer.from([0, 255, 128, 10, 13])
     await command('SET', `${which}:bytes`, bytes, 'PX', '60000')
     expect(Buffer.compare((await command('GET', `${which}:bytes`)) as Buffer, bytes)).toBe(0)

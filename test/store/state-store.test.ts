@@ -1,16 +1,14 @@
 import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Redis } from 'ioredis'
-import { createClient } from 'redis'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/core/clock.js'
 import { fileStateStore } from '../../src/store/file-state-store.js'
-import type { RedisClient } from '../../src/store/redis.js'
 import { redisStateStore } from '../../src/store/redis-state-store.js'
 import { memoryStateStore, type StateStore } from '../../src/store/state-store.js'
 import { fakeClock } from '../../src/testing/fake-clock.js'
-import { hasRedis, startRedis, type RedisServer } from '../_servers/redis.js'
+import { redisClients } from '../_servers/redis-clients.js'
+import { hasRedis } from '../_servers/redis.js'
 
 const code = (name: string): unknown => expect.objectContaining({ code: `ERR_OUTRIGGER_${name}` })
 const day = 86_400_000
@@ -93,20 +91,7 @@ describe('fileStateStore', () => {
 })
 
 describe.runIf(hasRedis())('redisStateStore against a real server', () => {
-  let server: RedisServer
-  let ioredis: Redis
-  let nodeRedis: ReturnType<typeof createClient>
-  beforeAll(async () => {
-    server = await startRedis()
-    ioredis = new Redis(server.port, server.host)
-    nodeRedis = createClient({ socket: { host: server.host, port: server.port } })
-    await nodeRedis.connect()
-  })
-  afterAll(async () => {
-    ioredis.disconnect()
-    nodeRedis.destroy()
-    await server.stop()
-  })
+  const clients = redisClients()
   let made = 0
   /** By the server's clock, until the name is gone or ten seconds are over. */
   const gone = async (store: StateStore): Promise<void> => {
@@ -114,18 +99,18 @@ describe.runIf(hasRedis())('redisStateStore against a real server', () => {
     while ((await store.get('short')) !== undefined && systemClock.now() < until) await new Promise((resolve) => systemClock.setImmediate(() => resolve(undefined)))
   }
   describe('by ioredis', () => {
-    conforms(() => redisStateStore({ client: ioredis, prefix: `{s${made++}}` }), gone)
+    conforms(() => redisStateStore({ client: clients.ioredis(), prefix: `{s${made++}}` }), gone)
   })
   describe('by node-redis', () => {
-    conforms(() => redisStateStore({ client: nodeRedis as unknown as RedisClient, prefix: `{s${made++}}` }), gone)
+    conforms(() => redisStateStore({ client: clients['node-redis'](), prefix: `{s${made++}}` }), gone)
   })
 
   it('leaves no key behind when all have expired', async () => {
-    const store = redisStateStore({ client: ioredis, prefix: '{gone}' })
+    const store = redisStateStore({ client: clients.ioredis(), prefix: '{gone}' })
     await store.put('short', 'x', 40)
     await gone(store)
     const until = systemClock.now() + 10_000
-    while ((await ioredis.keys('{gone}*')).length > 0 && systemClock.now() < until) await new Promise((resolve) => systemClock.setImmediate(() => resolve(undefined)))
-    expect(await ioredis.keys('{gone}*')).toEqual([])
+    while ((await clients.ioredis().keys('{gone}*')).length > 0 && systemClock.now() < until) await new Promise((resolve) => systemClock.setImmediate(() => resolve(undefined)))
+    expect(await clients.ioredis().keys('{gone}*')).toEqual([])
   })
 })
