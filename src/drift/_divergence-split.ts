@@ -39,7 +39,7 @@ export interface SegmentPart extends DivergencePart {
   readonly segment: string | null
   readonly cell: string
   readonly rows: { readonly before: number; readonly after: number }
-  /** How many times as much a row of it holds as a row of the other segments, chance taken off; 1 if all rows are in it. */
+  /** How many times as much a row of it holds as a row of the other segments, chance taken off; 1 if all rows are in it, at most 1000 (the others hold nothing). */
   readonly lift: number
 }
 
@@ -94,6 +94,9 @@ export interface Segmentation {
   readonly by: string
   readonly pairs: readonly SegmentPair[]
 }
+
+/** Beyond it a lift says no more; `Infinity` would not survive JSON. */
+const mostLift = 1000
 
 /** From G to bits per row. */
 const perRow = ({ n, m }: { readonly n: number; readonly m: number }): number => (n + m === 0 ? 0 : 1 / (2 * (n + m) * Math.LN2))
@@ -171,7 +174,7 @@ export const splitFeature = (feature: FeatureProfile, index: number, live: LiveP
           bits: g * scale,
           chance: split.chance * scale,
           share: part(g, within),
-          lift: own === 0 ? 0 : otherRows === 0 ? 1 : own / others,
+          lift: own === 0 ? 0 : otherRows === 0 ? 1 : Math.min(mostLift, own / others),
           effect: tested?.distance ?? NaN,
           pValue: tested?.pValue ?? NaN,
           adjustedPValue: NaN,

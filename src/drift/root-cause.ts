@@ -82,7 +82,7 @@ export const rootCause = (reference: ReferenceProfile, live: LiveProfile, option
   if (live.reference.checksum !== reference.checksum) {
     throw new OutriggerError('ERR_OUTRIGGER_PROFILE', `Cannot compare as the live counts must belong to reference ${reference.checksum}: current value is ${live.reference.checksum}`)
   }
-  if (typeof segments !== 'object' || segments === null) throw new InvalidOptionError(`Cannot create ${owner} as \`segments\` must be an object of segmentations by name: current value is ${String(segments)}`)
+  if (typeof segments !== 'object' || segments === null || Array.isArray(segments)) throw new InvalidOptionError(`Cannot create ${owner} as \`segments\` must be an object of segmentations by name: current value is ${String(segments)}`)
   if (rows !== undefined && typeof rows?.[Symbol.iterator] !== 'function') throw new InvalidOptionError(`Cannot create ${owner} as \`rows\` must be rows of the reference: current value is ${typeof rows}`)
   const names = reference.features.map(({ name }) => name)
   if (chosen !== undefined && !(Array.isArray(chosen) && chosen.every((name) => names.includes(name)))) throw new InvalidOptionError(`Cannot create ${owner} as \`features\` must be some of the profile's (${names.slice(0, 10).join(', ')}${names.length > 10 ? ', …' : ''}): current value is ${JSON.stringify(chosen)}`)

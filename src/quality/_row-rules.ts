@@ -63,10 +63,13 @@ export class RowRules {
     const { entity } = this.#policy
     if (entity === undefined) return this.#memories.of('')
     try {
-      return this.#memories.of(String(entity(row as never)))
+      const key: unknown = entity(row as never)
+      if (key === undefined || key === null) throw new TypeError(`Cannot remember a row as \`entity\` must return a text: current value is ${key}`)
+      return this.#memories.of(String(key))
     } catch (error) {
       context.threw('entity', error)
-      return this.#memories.of('')
+      // Of nobody: in one memory with all others of whom nothing is known it would be held against them.
+      return { highest: -Infinity, last: new Map() }
     }
   }
 

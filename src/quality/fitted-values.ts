@@ -1,3 +1,4 @@
+import { OutriggerError } from '../core/errors.js'
 import type { FeatureProfile, ReferenceProfile } from '../drift/reference-profile.js'
 import { normalQuantile } from '../stats/normal.js'
 
@@ -8,7 +9,7 @@ export interface FittedValues {
   readonly median: number | undefined
   /** The most frequent value; of a number without one, the middle of the narrowest dense cell. */
   readonly mode: number | string | boolean | undefined
-  /** The value that a share `p` of the reference lies below, for p in [0, 1]; `NaN` where there are no numbers. */
+  /** The value that a share `p` of the reference lies below, for p in [0, 1]; `NaN` where there are no numbers. @throws ERR_OUTRIGGER_INVALID_INPUT for any other p */
   readonly quantile: (p: number) => number
   /** Standard deviations below and above the median, were each half that of a normal distribution; 0 if a side cannot be told. */
   readonly scales: readonly [below: number, above: number]
@@ -44,7 +45,8 @@ export const fittedValues = (reference: ReferenceProfile, feature: string): Fitt
   const total = masses.reduce((sum, { count }) => sum + count, 0)
   if (total === 0) return undefined
   const quantile = (p: number): number => {
-    let rest = Math.max(0, Math.min(1, p)) * total
+    if (!(p >= 0 && p <= 1)) throw new OutriggerError('ERR_OUTRIGGER_INVALID_INPUT', `Cannot read a quantile of ${feature} as \`p\` must be a number in [0, 1]: current value is ${String(p)}`)
+    let rest = p * total
     for (const { from, to, count } of masses) {
       if (rest <= count) return from + (to - from) * (rest / count)
       rest -= count

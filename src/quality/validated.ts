@@ -111,7 +111,7 @@ export function validated<I, I2 = I>(schema: Schema | StandardSchema, policy: Va
           // Once each: a check that throws for one row may for all.
           if (told.has(what)) return
           told.add(what)
-          host.emit({ type: 'notice', message: `\`${what}\` threw: a check that throws, or returns neither true nor false, counts as failed, rows without an entity as of one. Further ones are not told.`, error })
+          host.emit({ type: 'notice', message: `\`${what}\` threw, or returned what it must not: such a check counts as failed, and nothing is remembered of rows without an entity. Further ones are not told.`, error })
         },
       }
       const look = (input: I2): RowVerdict | undefined | Promise<RowVerdict | undefined> => {

@@ -66,7 +66,7 @@ export interface ValidationPolicy<I = unknown> {
   readonly fresh?: Freshness
   readonly monotone?: Monotone
   readonly outliers?: Outliers
-  /** Whom a row is about: `monotone` and `last` keep their memory by it. @default all rows are about one */
+  /** Whom a row is about: `monotone` and `last` keep their memory by it. A row of which it returns `undefined` or `null`, or throws, is of nobody, with no past. @default all rows are about one */
   readonly entity?: (row: I) => string
   /** How many entities are remembered; the one that was not seen for longest is forgotten. @default 10000 */
   readonly maxEntities?: number

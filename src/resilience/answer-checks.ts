@@ -39,7 +39,7 @@ const owner = 'answer checks'
  * sum to 1, one and the same answer whatever is asked. Give it to `circuitBreaker` as `isBadAnswer`.
  *
  * An answer may be a number, an array (nested, typed), or an object or map of these; strings and other values count as they are
- * for `constantOver` only. One pass over the answer; `constantOver` reads the input too, and keeps 32-bit fingerprints
+ * for `constantOver` only. One nested deeper than 100 levels is bad, and so is a cycle. One pass over the answer; `constantOver` reads the input too, and keeps 32-bit fingerprints
  * of the last pair only. Make one for each breaker: it has a memory.
  *
  * @throws `ERR_OUTRIGGER_INVALID_OPTION`
@@ -116,24 +116,28 @@ const wrongShape = (value: unknown, shape: readonly (number | null)[], depth: nu
   return undefined
 }
 
-const wrongNumber = (value: unknown, finite: boolean, least: number, most: number, at: string): string | undefined => {
+/** Deeper than answers are. A cycle is, and it ends here: the first path that goes on for so long is the verdict. */
+const mostLevels = 100
+
+const wrongNumber = (value: unknown, finite: boolean, least: number, most: number, at: string, levels = 0): string | undefined => {
   if (typeof value === 'number') {
     const where = at === '' ? '' : ` at ${at}`
     if (finite && !Number.isFinite(value)) return `${value}${where}`
     return value < least || value > most ? `${value}${where}, out of ${least} to ${most}` : undefined
   }
+  if (levels > mostLevels && typeof value === 'object' && value !== null) return `nested deeper than ${mostLevels} levels, or a cycle`
   if (isList(value)) {
     // Without a tuple per element: this is where the time goes.
     for (let index = 0; index < value.length; index += 1) {
       const part = value[index]
       if (typeof part === 'number' && Number.isFinite(part) && part >= least && part <= most) continue
-      const wrong = wrongNumber(part, finite, least, most, at === '' ? `${index}` : `${at}.${index}`)
+      const wrong = wrongNumber(part, finite, least, most, at === '' ? `${index}` : `${at}.${index}`, levels + 1)
       if (wrong !== undefined) return wrong
     }
     return undefined
   }
   for (const [name, part] of partsOf(value)) {
-    const wrong = wrongNumber(part, finite, least, most, at === '' ? String(name) : `${at}.${name}`)
+    const wrong = wrongNumber(part, finite, least, most, at === '' ? String(name) : `${at}.${name}`, levels + 1)
     if (wrong !== undefined) return wrong
   }
   return undefined

@@ -21,6 +21,7 @@ const rowOf = (owner: string, row: unknown): ArrayLike<number> => {
 /** Both samples as rows of one width, the first sample's first; numbers are rows of width 1. A coded error for what is none. */
 export const pooledRows = (owner: string, first: ArrayLike<number> | readonly ArrayLike<number>[], second: ArrayLike<number> | readonly ArrayLike<number>[], least: number): Rows => {
   for (const sample of [first, second]) {
+    if (typeof sample?.length !== 'number') throw refused(owner, 'a sample must be an array of rows', String(sample))
     if (sample.length < least) throw refused(owner, `a sample must have at least ${least} rows`, String(sample.length))
   }
   const width = rowOf(owner, first[0]).length

@@ -20,7 +20,7 @@ import { pooledRows, squaredDistance } from './_rows.js'
  * ```
  */
 export const energyDistance = (first: ArrayLike<number> | readonly ArrayLike<number>[], second: ArrayLike<number> | readonly ArrayLike<number>[]): number =>
-  typeof first[0] === 'number' && typeof second[0] === 'number' ? ofNumbers(first as ArrayLike<number>, second as ArrayLike<number>) : ofRows(first, second)
+  typeof first?.[0] === 'number' && typeof second?.[0] === 'number' ? ofNumbers(first as ArrayLike<number>, second as ArrayLike<number>) : ofRows(first, second)
 
 const owner = 'an energy distance'
 

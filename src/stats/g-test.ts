@@ -52,7 +52,8 @@ export const gTest = (first: ArrayLike<number>, second: ArrayLike<number>, optio
     inverse += all / both
     // How far the first sample is below what is expected of it, the second as far above: added to its part, the two
     // cancel in the sum over all groups, and each part is a divergence, which is never negative.
-    const excess = (n * inSecond - m * inFirst) / all
+    const [below, above] = [n * inSecond, m * inFirst]
+    const excess = below < Infinity && above < Infinity ? (below - above) / all : (n / all) * inSecond - (m / all) * inFirst
     return 2 * (deviance(inFirst, (n / all) * both, excess) + deviance(inSecond, (m / all) * both, -excess))
   })
   const statistic = contributions.reduce((sum, part) => sum + part, 0)

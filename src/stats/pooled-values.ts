@@ -2,6 +2,7 @@ import { OutriggerError } from '../core/errors.js'
 
 /** The values of a sample in increasing order, or a coded error if there is none, or one is not finite. */
 const sortedSample = (owner: string, sample: ArrayLike<number>): Float64Array => {
+  if (typeof sample?.length !== 'number') throw new OutriggerError('ERR_OUTRIGGER_INVALID_INPUT', `Cannot compute ${owner} as a sample must be an array of numbers: current value is ${String(sample)}`)
   if (sample.length === 0) throw new OutriggerError('ERR_OUTRIGGER_INVALID_INPUT', `Cannot compute ${owner} as a sample must have at least 1 value: current value is an empty sample`)
   const sorted = new Float64Array(sample.length)
   for (let row = 0; row < sorted.length; row++) {

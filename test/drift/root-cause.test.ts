@@ -293,3 +293,16 @@ describe('rootCause refuses', () => {
     ['an alpha out of range', 'ERR_OUTRIGGER_INVALID_OPTION', () => rootCause(reference, live, { alpha: 0.9 })],
   ])('%s', (_, expected, run) => expect(code(run)).toBe(expected))
 })
+
+test('rootCause refuses segments in a list, and has no lift that JSON would lose', () => {
+  const reference = referenceProfile(draw({ rows: 4000, seed: 1 }))
+  expect(() => rootCause(reference, count(reference, draw({ rows: 100, seed: 2 })), { segments: [] as never })).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
+  // Only ATL changes; the rows of the others are the same ones.
+  const before = draw({ rows: 4000, seed: 3 })
+  const after = before.map((row) => (row.origin === 'ATL' ? { ...row, km: null } : row))
+  const by = (rows: readonly Flight[]): Map<string, LiveProfile> => new Map(airports.map((airport) => [airport, count(reference, rows.filter(({ origin }) => origin === airport))]))
+  const { features } = rootCause(reference, count(reference, after), { segments: { origin: { before: by(before), after: by(after) } } })
+  const lifts = features.flatMap(({ bySegment }) => bySegment.flatMap(({ parts }) => parts.map(({ lift }) => lift)))
+  expect(lifts.every(Number.isFinite)).toBe(true)
+  expect(Math.max(...lifts)).toBe(1000)
+})

@@ -90,6 +90,7 @@ describe('fittedValues', () => {
   it('of categories are the most frequent, in its own type', () => {
     expect([fittedValues(reference, 'code')?.mode, fittedValues(reference, 'isNight')?.mode, typeof fittedValues(reference, 'city')?.mode]).toEqual([0, false, 'string'])
     expect([fittedValues(reference, 'empty'), fittedValues(reference, 'none')]).toEqual([undefined, undefined])
+    for (const p of [NaN, -0.1, 1.1, '0.5', undefined]) expect(() => fittedValues(reference, 'normal')!.quantile(p as number)).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_INPUT' }) as Error)
   })
 
   it('leave about as many good rows of a normal feature beyond a cut as the normal tail says', async () => {

@@ -232,6 +232,20 @@ describe('validated: rules of rows', () => {
     for (const at of [now - 1001, now + 11, undefined, 'yesterday']) await expect(predict({ at })).rejects.toMatchObject({ ...invalid, findings: [{ rule: 'stale', subject: 'at' }] })
   })
 
+  it('remembers nothing of a row without an entity, and tells once', async () => {
+    type Event = { t: number; id?: string | null; km?: number | null }
+    const quality = validated<Event>(defineSchema(km), { monotone: { field: 't' }, fields: { km: { missing: { impute: 'last' } } }, entity: ({ id }) => id as string })
+    const predict = pipe((row: Event) => row.km, quality)
+    const notices: NoticeEvent[] = []
+    predict.observe((event) => {
+      if (event.type === 'notice') notices.push(event)
+    })
+    for (const [id, t] of [[undefined, 9], [null, 5], [undefined, 3], ['a', 4], ['undefined', 1], ['null', 1]] as const) expect(await predict({ t, km: 3, ...(id === undefined ? {} : { id }) })).toBe(3)
+    // A last value of somebody else is none.
+    await expect(predict({ t: 10, km: null })).rejects.toMatchObject(invalid)
+    expect(notices.map(({ message }) => message.slice(0, 14))).toEqual(['`entity` threw'])
+  })
+
   it('knows a row that goes back, per entity, and does not learn from rows that fail', async () => {
     type Event = { t: number; id: string; km: number }
     const quality = validated<Event>(defineSchema(km), { monotone: { field: 't' }, entity: ({ id }) => id })

@@ -163,3 +163,19 @@ describe('a breaker of bad answers', () => {
     expect(seen).toEqual([1, 2])
   })
 })
+
+test('answerChecks call bad what is nested without end, whatever they look for', () => {
+  const cyclic: Record<string, unknown> = { score: 1 }
+  cyclic['again'] = cyclic
+  cyclic['more'] = [cyclic]
+  let deep: unknown = 1
+  for (let level = 0; level < 100_000; level += 1) deep = level % 2 === 0 ? [deep] : { deep }
+  const map = new Map<string, unknown>()
+  map.set('map', map)
+  for (const check of [answerChecks(), answerChecks({ sumsToOne: 1e-6 }), answerChecks({ finite: false, constantOver: 2 })]) {
+    for (const endless of [cyclic, deep, map]) expect(check(endless)).toBe('nested deeper than 100 levels, or a cycle')
+  }
+  let fair: unknown = 1
+  for (let level = 0; level < 100; level += 1) fair = [fair]
+  expect(answerChecks({ sumsToOne: 0 })(fair)).toBeUndefined()
+})

@@ -2,13 +2,17 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { chiSquareHomogeneity } from '../../src/stats/chi-square-homogeneity.js'
 import { cramersV } from '../../src/stats/cramers-v.js'
+import { energyDistance } from '../../src/stats/energy-distance.js'
 import { fisherExact } from '../../src/stats/fisher-exact.js'
 import { jensenShannonDistance, jensenShannonDivergence } from '../../src/stats/jensen-shannon.js'
-import { kolmogorovSmirnovCounts } from '../../src/stats/kolmogorov-smirnov.js'
+import { gTest } from '../../src/stats/g-test.js'
+import { kolmogorovSmirnov, kolmogorovSmirnovCounts } from '../../src/stats/kolmogorov-smirnov.js'
+import { mannWhitney } from '../../src/stats/mann-whitney.js'
 import { mergedCounts, mergeSparseCells } from '../../src/stats/merge-cells.js'
+import { mmd } from '../../src/stats/mmd.js'
 import { populationStability } from '../../src/stats/population-stability.js'
 import { totalVariation } from '../../src/stats/total-variation.js'
-import { wassersteinCounts } from '../../src/stats/wasserstein.js'
+import { wasserstein, wassersteinCounts } from '../../src/stats/wasserstein.js'
 import { golden, relativeError, tailBar } from './_golden.js'
 
 describe('against SciPy', () => {
@@ -107,4 +111,23 @@ test('the correction of the Jensen-Shannon divergence takes chance away and leav
   expect(jensenShannonDivergence(a, b)).toBeGreaterThan(5e-5)
   expect(jensenShannonDivergence(a, b, { corrected: true })).toBe(0)
   expect(jensenShannonDistance([900, 100], [100, 900], { corrected: true })).toBeCloseTo(jensenShannonDistance([900, 100], [100, 900]), 2)
+})
+
+test('gTest has the parts of counts of any size, and counts that sum up to more than a double are refused', () => {
+  const small = gTest([30, 40, 30], [50, 40, 10])
+  for (const scale of [2 ** 300, 2 ** 520, 2 ** 990]) {
+    const { statistic, contributions } = gTest([30 * scale, 40 * scale, 30 * scale], [50 * scale, 40 * scale, 10 * scale])
+    expect(relativeError(statistic / scale, small.statistic)).toBeLessThan(1e-12)
+    contributions.forEach((part, cell) => expect(Math.abs(part / scale - small.contributions[cell]!)).toBeLessThan(1e-12))
+  }
+  for (const measure of [gTest, chiSquareHomogeneity, kolmogorovSmirnovCounts]) expect(() => measure([1e308, 1e308], [1, 1])).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_INPUT' }))
+})
+
+test('what is no sample is refused with a code', () => {
+  for (const bad of [null, undefined, 7, {}]) {
+    for (const measure of [kolmogorovSmirnov, mannWhitney, wasserstein, energyDistance, mmd, gTest, kolmogorovSmirnovCounts, totalVariation]) {
+      expect(() => measure(bad as never, [1, 2, 3] as never), measure.name).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_INPUT' }))
+      expect(() => measure([1, 2, 3] as never, bad as never), measure.name).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_INPUT' }))
+    }
+  }
 })

@@ -2,8 +2,8 @@ import { numberOption } from '../../core/options.js'
 import { seededRandom, type Random } from '../../core/random.js'
 import { auc } from '../../stats/auc.js'
 import { normalQuantile } from '../../stats/normal.js'
-import { judged, liveRowsFor, power, readBatchOptions, type BatchVerdict } from './batch-detector.js'
-import { dot, embeddingSamples, robustColumns, type EmbeddingSample } from './embedding-sample.js'
+import { fewestRows, judged, liveRowsFor, power, readBatchOptions, type BatchVerdict } from './batch-detector.js'
+import { dot, embeddingSamples, robustColumns, seedOfRows, type EmbeddingSample } from './embedding-sample.js'
 import type { EmbeddingDriftOptions } from './mmd-drift.js'
 import { placements } from './_placements.js'
 import { solver } from './_symmetric-matrix.js'
@@ -26,7 +26,8 @@ const newtonSteps = 8
  * DeLong's and the shuffles'. `tolerance` .55, `detect` .65; `rowsNeeded` takes the shuffles' error as growing with √(1/n + 1/m). More than `maximumRows` (1000) rows are drawn
  * from, more than 64 columns are mixed to 64 by random signs. O(shuffles · N · d): about a second for 2 × 1000 rows of 64.
  *
- * **Misleads**: it is linear: a change of spread about the same mean is not seen, see {@link mmdDrift}.
+ * **Misleads**: it is linear: a change of spread about the same mean is not seen, see {@link mmdDrift}. Where all rows of both samples are equal it says `ok`: nothing has changed, and of an encoder
+ * that gives one answer to everything it sees nothing; that is for `outputChecked`.
  *
  * Source: Lopez-Paz and Oquab, ICLR (2017); DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988).
  *
@@ -48,8 +49,31 @@ export const domainClassifierDrift = (reference: EmbeddingSample, live: Embeddin
   const [before, after] = embeddingSamples(name, [reference, live], { maximumRows: options.maximumRows ?? 1000, seed: read.seed, mix: true })
   const [n, m] = [before.length, after.length]
   const rest = { measure: 'auc', reference: n, live: m } as const
-  if (n < 2 || m < 2) return judged({ ...rest, value: NaN, low: NaN, high: NaN, pValue: NaN, rowsNeeded: 0 }, read, none)
-  const random = seededRandom(read.seed).substream('folds')
+  const z = normalQuantile((1 + read.level) / 2)
+  const wanted = ((read.detect - read.tolerance) / (z + normalQuantile(power))) ** 2
+  if (n < 2 || m < 2) {
+    // What chance shows between the halves of the reference says what live rows are needed.
+    const half = n >> 1
+    const rowsNeeded = n < fewestRows ? Infinity : liveRowsFor((wanted / fitted(before.slice(0, half), before.slice(half), read, penalty).byChance) * (1 / half + 1 / (n - half)), n)
+    return judged({ ...rest, value: NaN, low: NaN, high: NaN, pValue: NaN, rowsNeeded }, read, none)
+  }
+  const { rows, labels, parts, pValue, byChance } = fitted(before, after, read, penalty)
+  const found = placements(parts.map(({ held, fit }) => {
+    const weights = fit(labels)
+    const scores = (side: number): Float64Array => Float64Array.from(held.filter((row) => labels[row] === side), (row) => dot(rows[row] as Float64Array, weights))
+    return { up: scores(1), down: scores(0) }
+  }))
+  const error = z * Math.sqrt(Math.max(found.variance, byChance))
+  const rowsNeeded = liveRowsFor((wanted / byChance) * (1 / n + 1 / m), n)
+  // Below .5 there is only chance: an alarm is for what a classifier can tell apart.
+  const high = Math.max(none, Math.min(1, found.auc + error))
+  return judged({ ...rest, value: found.auc, low: Math.max(0, found.auc - error), high, pValue, rowsNeeded }, read, none)
+}
+
+/** The folds of both samples, and what the AUC of one Newton step is by chance: its p-value, and its variance about .5. */
+const fitted = (before: readonly Float64Array[], after: readonly Float64Array[], { seed, permutations }: { readonly seed: number | string; readonly permutations: number }, penalty: number): { readonly rows: readonly Float64Array[]; readonly labels: Uint8Array; readonly parts: readonly FoldPart[]; readonly pValue: number; readonly byChance: number } => {
+  const [n, m] = [before.length, after.length]
+  const random = seededRandom(seedOfRows(seed, [before, after])).substream('folds')
   const rows = robustColumns([...before, ...after], true)
   const labels = Uint8Array.from(rows, (_, row) => (row < n ? 0 : 1))
   // Folds do not look at labels, so that shuffled labels are as good as any.
@@ -71,24 +95,12 @@ export const domainClassifierDrift = (reference: EmbeddingSample, live: Embeddin
   let reached = 0
   let squares = 0
   const dealt = Uint8Array.from(labels)
-  for (let round = 0; round < read.permutations; round++) {
+  for (let round = 0; round < permutations; round++) {
     const value = oneStep(shuffled(dealt, random))
     if (value >= seen - 1e-12) reached += 1
-    squares += (value - none) ** 2
+    squares += (value - 0.5) ** 2
   }
-  const byChance = squares / read.permutations
-  const found = placements(parts.map(({ held, fit }) => {
-    const weights = fit(labels)
-    const scores = (side: number): Float64Array => Float64Array.from(held.filter((row) => labels[row] === side), (row) => dot(rows[row] as Float64Array, weights))
-    return { up: scores(1), down: scores(0) }
-  }))
-  const z = normalQuantile((1 + read.level) / 2)
-  const error = z * Math.sqrt(Math.max(found.variance, byChance))
-  const wanted = ((read.detect - read.tolerance) / (z + normalQuantile(power))) ** 2
-  const rowsNeeded = liveRowsFor((wanted / byChance) * (1 / n + 1 / m), n)
-  // Below .5 there is only chance: an alarm is for what a classifier can tell apart.
-  const high = Math.max(none, Math.min(1, found.auc + error))
-  return judged({ ...rest, value: found.auc, low: Math.max(0, found.auc - error), high, pValue: (1 + reached) / (1 + read.permutations), rowsNeeded }, read, none)
+  return { rows, labels, parts, pValue: (1 + reached) / (1 + permutations), byChance: squares / permutations }
 }
 
 const shuffled = (values: Uint8Array, random: Random): Uint8Array => {

@@ -38,6 +38,25 @@ export const embeddingSamples = (owner: string, samples: readonly [EmbeddingSamp
   return checked.map((rows) => rows.map((row) => Float64Array.from(signs, (sign) => dot(sign, row)))) as [Float64Array[], Float64Array[]]
 }
 
+/**
+ * The seed with 64 bits of the rows' values: by the seed alone all windows of one size would be dealt the very same shuffles, and false alarms would be more or fewer
+ * than `alpha` for good, as the seed has it.
+ */
+export const seedOfRows = (seed: number | string, samples: readonly (readonly Float64Array[])[]): string => {
+  let [one, other] = [0, 0]
+  for (const rows of samples) {
+    for (const row of rows) {
+      for (const word of new Uint32Array(row.buffer, row.byteOffset, row.length * 2)) {
+        one = Math.imul(one ^ word, 0x9e3779b1)
+        one ^= one >>> 15
+        other = Math.imul(other + word + 1, 0x85ebca6b)
+        other ^= other >>> 13
+      }
+    }
+  }
+  return `${seed}/${one >>> 0}/${other >>> 0}`
+}
+
 /** The sum of products. */
 export const dot = (one: Float64Array, other: Float64Array): number => {
   let sum = 0

@@ -1,7 +1,7 @@
 import { mmd } from '../../stats/mmd.js'
 import { normalQuantile } from '../../stats/normal.js'
-import { judged, liveRowsFor, power, readBatchOptions, type BatchVerdict, type ShuffledDetectorOptions } from './batch-detector.js'
-import { embeddingSamples, type EmbeddingOptions, type EmbeddingSample } from './embedding-sample.js'
+import { fewestRows, judged, liveRowsFor, power, readBatchOptions, type BatchVerdict, type ShuffledDetectorOptions } from './batch-detector.js'
+import { embeddingSamples, seedOfRows, type EmbeddingOptions, type EmbeddingSample } from './embedding-sample.js'
 
 /** Options of the detectors of embeddings. */
 export interface EmbeddingDriftOptions extends ShuffledDetectorOptions, EmbeddingOptions {}
@@ -36,19 +36,26 @@ export const mmdDrift = (reference: EmbeddingSample, live: EmbeddingSample, opti
   const [before, after] = embeddingSamples(name, [reference, live], { maximumRows: options.maximumRows ?? 500, seed: read.seed })
   const [n, m] = [before.length, after.length]
   const rest = { measure: 'maximum-mean-discrepancy', reference: n, live: m } as const
-  if (n < 2 || m < 2) return judged({ ...rest, value: NaN, low: NaN, high: NaN, pValue: NaN, rowsNeeded: 0 }, read)
-  const { statistic, pValue, bandwidth } = mmd(before, after, { permutations: read.permutations, seed: read.seed })
+  const z = normalQuantile((1 + read.level) / 2)
+  const neededFor = (squares: number): number => {
+    // a s² + b s = c: the variance at 1/n + 1/m = s, and what it may be.
+    const a = 2 * squares
+    const b = 4 * read.detect ** 2 * Math.sqrt(squares)
+    const c = ((read.detect ** 2 - read.tolerance ** 2) / (z + normalQuantile(power))) ** 2
+    return liveRowsFor(a === 0 ? 2 : (Math.sqrt(b * b + 4 * a * c) - b) / 2 / a, n)
+  }
+  if (n < 2 || m < 2) {
+    // How rows of the reference differ among themselves says what live ones are needed.
+    const halves = [before.slice(0, n >> 1), before.slice(n >> 1)] as const
+    const rowsNeeded = n < fewestRows ? Infinity : neededFor(similarities(...halves, mmd(...halves, { permutations: 0 }).bandwidth).squares)
+    return judged({ ...rest, value: NaN, low: NaN, high: NaN, pValue: NaN, rowsNeeded }, read)
+  }
+  const { statistic, pValue, bandwidth } = mmd(before, after, { permutations: read.permutations, seed: seedOfRows(read.seed, [before, after]) })
   const { projected, squares } = similarities(before, after, bandwidth)
   const spread = 1 / n + 1 / m
-  const z = normalQuantile((1 + read.level) / 2)
   const error = z * Math.sqrt(projected + 2 * spread * spread * squares)
   const effectOf = (squared: number): number => Math.min(most, Math.sqrt(Math.max(0, squared)))
-  // a s² + b s = c: the variance at 1/n + 1/m = s, and what it may be.
-  const a = 2 * squares
-  const b = 4 * read.detect ** 2 * Math.sqrt(squares)
-  const c = ((read.detect ** 2 - read.tolerance ** 2) / (z + normalQuantile(power))) ** 2
-  const rowsNeeded = liveRowsFor(a === 0 ? 2 : (Math.sqrt(b * b + 4 * a * c) - b) / 2 / a, n)
-  return judged({ ...rest, value: effectOf(statistic), low: effectOf(statistic - error), high: effectOf(statistic + error), pValue, rowsNeeded }, read)
+  return judged({ ...rest, value: effectOf(statistic), low: effectOf(statistic - error), high: effectOf(statistic + error), pValue, rowsNeeded: neededFor(squares) }, read)
 }
 
 /** The variance of MMD² that comes from the rows' mean similarities, and the mean square of the kernel when it is centred. */

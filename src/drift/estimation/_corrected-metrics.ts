@@ -104,7 +104,7 @@ export const correctedMetrics = (reference: ReferenceCells, counts: LateCounts, 
     const [m1, m0] = loss as [Mean, Mean]
     const value = (n1 * m1.mean + n0 * m0.mean) / (n1 + n0)
     const half = (z * Math.sqrt(n1 * n1 * m1.variance + n0 * n0 * m0.variance)) / (n1 + n0)
-    found.brier = { value, low: Math.max(0, value - half), high: value + half }
+    found.brier = { value, low: Math.max(0, value - half), high: Math.min(1, value + half) }
   }
   return found
 }

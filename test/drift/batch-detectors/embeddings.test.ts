@@ -18,7 +18,7 @@ const caught = (run: () => unknown): unknown => {
 const input = { code: 'ERR_OUTRIGGER_INVALID_INPUT' }
 
 describe.each(Object.entries(detectors))('%s', (name, detect) => {
-  const few = name === 'pcaReconstructionDrift' ? {} : { permutations: 39 }
+  const few = name === 'pcaReconstructionDrift' ? {} : { permutations: 99 }
   const reference = embeddings()(seeded(1), 400)
 
   it('says ok, drifted and too-few-rows, the same for the same seed', () => {
@@ -101,4 +101,29 @@ it('pcaReconstructionDrift measures reference rows that its components were not 
     sum += pcaReconstructionDrift(rows(), rows()).effect.value
   }
   expect(Math.abs(sum / 20)).toBeLessThan(0.12)
+})
+
+it.each([['mmdDrift', mmdDrift], ['domainClassifierDrift', domainClassifierDrift]] as const)('%s shuffles by the rows as well as by the seed', (_, detect) => {
+  // Rows of twice the size have the very same kernel and columns: the same shuffles would give the same p-value.
+  const samples = (scale: number, seed: number): Float32Array[][] => [1, 2].map((side) => embeddings()(seeded(10 * seed + side), 40).map((row) => row.map((x) => scale * x)))
+  const pairs = [1, 2, 3, 4].map((seed) => [1, 2].map((scale) => {
+    const [reference, live] = samples(scale, seed) as [Float32Array[], Float32Array[]]
+    return detect(reference, live, { permutations: 199 }).pValue
+  }))
+  expect(pairs.some(([one, other]) => one !== other)).toBe(true)
+})
+
+it.each(Object.entries(detectors))('%s tells of an empty window how many rows are needed, about as it does of one with rows', (name, detect) => {
+  const few = name === 'pcaReconstructionDrift' ? {} : { permutations: 99 }
+  const reference = embeddings()(seeded(1), 400)
+  const { rowsNeeded } = detect(reference, embeddings()(seeded(2), 100), few)
+  expect(rowsNeeded).toBeGreaterThan(25)
+  for (const live of [[], embeddings()(seeded(3), 1)]) expect(Math.abs(Math.log(detect(reference, live, few).rowsNeeded / rowsNeeded))).toBeLessThan(0.35)
+  expect(detect(reference.slice(0, 15), [], few).rowsNeeded).toBe(Infinity)
+})
+
+it('domainClassifierDrift says ok of rows that are all equal, and sees them change', () => {
+  const rows = (value: number): number[][] => Array.from({ length: 100 }, () => [1, value])
+  expect(domainClassifierDrift(rows(2), rows(2), { permutations: 39 })).toMatchObject({ state: 'ok', effect: { value: 0.5 } })
+  expect(domainClassifierDrift(rows(2), rows(3), { permutations: 39 })).toMatchObject({ state: 'drifted', effect: { value: 1 } })
 })

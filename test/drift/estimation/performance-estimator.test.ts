@@ -220,3 +220,12 @@ describe('performanceEstimator refuses', () => {
     expect(() => other.window().merge(windowOf([]))).toThrow(withCode('PROFILE'))
   })
 })
+
+test('a corrected Brier score has no bound above 1', () => {
+  const window = estimator.window()
+  for (let row = 0; row < 1000; row++) window.count(0.995)
+  for (let row = 0; row < 40; row++) window.label(0.995, 0)
+  const { state, brier } = estimator.corrected(window)
+  expect(state).toBe('ok')
+  expect(brier!.high).toBe(1)
+})

@@ -6,6 +6,7 @@ They have other buckets and other hashes, so that only what all promise can be c
 import json, math, os
 from ddsketch import LogCollapsingLowestDenseDDSketch
 import datasketches
+from decimal import Decimal, getcontext
 
 
 def stream(kind, size=2000):
@@ -19,7 +20,7 @@ def stream(kind, size=2000):
 
 
 QUANTILES = [0, .01, .1, .25, .5, .75, .9, .99, .999, 1]
-out = dict(quantiles=[], distinct=[])
+out = dict(quantiles=[], distinct=[], full=[])
 for kind in ['uniform', 'pareto', 'signed']:
     for accuracy in [.01, .05]:
         sketch = LogCollapsingLowestDenseDDSketch(relative_accuracy=accuracy, bin_limit=2048)
@@ -32,5 +33,25 @@ for precision in [10, 12]:
         for value in range(size):
             sketch.update('user %d' % value)
         out['distinct'].append([precision, size, sketch.get_estimate()])
+
+
+def full_estimate(ranks, longest):
+    """Algorithm 6 of Ertl (2017), each series summed in 50 digits. No stream of values fills registers so far; a saved state may."""
+    m = len(ranks)
+    counts = [ranks.count(rank) for rank in range(longest + 2)]
+    share = power = 1 - Decimal(counts[longest + 1]) / m
+    tau = 1 - share
+    for k in range(1, 160):
+        power = power.sqrt()
+        tau -= (1 - power) ** 2 / Decimal(2) ** k
+    z = sum(Decimal(counts[k]) / Decimal(2) ** k for k in range(1, longest + 1)) + m * (tau / 3 if 0 < share < 1 else 0) / Decimal(2) ** longest
+    return float(Decimal(m) ** 2 / (2 * Decimal(2).ln() * z))
+
+
+getcontext().prec = 50
+digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+for full in [1, 5, 12, 15]:
+    ranks = [61] * full + [60 - i % 3 for i in range(16 - full)]
+    out['full'].append([''.join(digits[rank] for rank in ranks), full_estimate(ranks, 60)])
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'sketches.json'), 'w') as file:
     file.write('{\n' + ',\n'.join('"%s":%s' % (name, json.dumps(value, separators=(',', ':'))) for name, value in out.items()) + '\n}\n')
