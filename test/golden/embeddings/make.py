@@ -85,8 +85,20 @@ def prepared(case, most, mix):
     if mix and width > 64:
         draw = random.substream('signs')
         signs = np.array([[-1 if draw.next() < 0.5 else 1 for _ in range(width)] for _ in range(64)])
-        samples = [sample @ signs.T for sample in samples]
+        # One after the other, for the last digit: the rows are part of the seed.
+        samples = [np.add.accumulate(sample[:, None, :] * signs[None, :, :], axis=2)[:, :, -1] for sample in samples]
     return samples
+
+def seed_of_rows(seed, samples):
+    """The seed of what is shuffled: with two hashes of the 32-bit words of all numbers."""
+    one = other = 0
+    for sample in samples:
+        for word in np.ascontiguousarray(sample, '<f8').view('<u4').ravel().tolist():
+            one = (one ^ word) * 0x9e3779b1 & M
+            one ^= one >> 15
+            other = (other + word + 1) * 0x85ebca6b & M
+            other ^= other >> 13
+    return f'{seed}/{one}/{other}'
 
 def robust(rows, in_units):
     result = np.zeros(rows.shape)
@@ -135,7 +147,7 @@ def classifier(case, penalty=1.0, permutations=199, maximumRows=1000):
     before, after = prepared(case, maximumRows, True)
     n, m = len(before), len(after)
     rows = robust(np.vstack([before, after]), True)
-    share, random = m / (n + m), Random(case['seed']).substream('folds')
+    share, random = m / (n + m), Random(seed_of_rows(case['seed'], [before, after])).substream('folds')
     fold_of = np.array(shuffle([row % 5 for row in range(n + m)], random))
     labels = np.array([0.0] * n + [1.0] * m)
     offset = 0 if n == m else math.log(share / (1 - share))
@@ -190,7 +202,7 @@ def mmd(case, permutations=199, maximumRows=500):
         return kernel[np.ix_(first, first)].sum() / a / (a - 1) + kernel[np.ix_(second, second)].sum() / b / (b - 1) - 2 * kernel[np.ix_(first, second)].sum() / a / b
     seen = squared(np.arange(n))
     order = list(range(n + m)) if n <= m else list(range(n + m - 1, -1, -1))
-    random, reached = Random(case['seed']), 0
+    random, reached = Random(seed_of_rows(case['seed'], [before, after])), 0
     for _ in range(permutations):
         for index in range(min(n, m)):
             other = index + random.integer(n + m - index)
