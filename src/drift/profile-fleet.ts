@@ -34,7 +34,7 @@ export interface FleetReading {
   readonly profile: SlicedProfile
   /** Whose counts are in it. */
   readonly workers: readonly string[]
-  /** Whose could not be added: they count for another reference or with other options, or were damaged. */
+  /** Whose could not be added: they count for another reference or with other options, were damaged, or cannot be read. */
   readonly refused: readonly { readonly worker: string; readonly error: OutriggerError }[]
 }
 
@@ -73,7 +73,7 @@ export const joinFleet = async (options: JoinFleetOptions): Promise<FleetMember>
   const store = membersOption(owner, 'store', options.store, methods)
   const worker = stateName(owner, options.worker)
   if (!(profile instanceof SlicedProfile)) throw new InvalidOptionError(`Cannot create ${owner} as \`profile\` must be a SlicedProfile: current value is ${typeof profile}`)
-  const keepForMs = numberOption(owner, 'keepForMs', options.keepForMs ?? profile.sliceMs * profile.slices, { min: 1 })
+  const keepForMs = numberOption(owner, 'keepForMs', options.keepForMs ?? profile.sliceMs * profile.slices, { min: 1, max: 1e13 })
   if (joined.has(profile)) throw new InvalidOptionError(`Cannot create ${owner} as its \`profile\` must be one that has not joined before (make a new one, it takes over what was published): current value is one that has`)
   joined.add(profile)
   let text: string | undefined
@@ -127,8 +127,8 @@ export const fleetProfile = async (store: StateStore, reference: ReferenceProfil
   const profile = new SlicedProfile(reference, options)
   const workers: string[] = []
   const left: { worker: string; error: OutriggerError }[] = []
-  for (const { name, text } of await store.list()) {
-    const state = readState(reference, text)
+  for (const { name, text, error: problem } of await store.list()) {
+    const state = text === undefined ? (problem ?? new OutriggerError('ERR_OUTRIGGER_STORE_FAILED', `Cannot read the counts of ${name} as the store must have a text: current value is undefined`)) : readState(reference, text)
     const error = state instanceof SlicedProfile ? merged(profile, state) : state
     if (error === undefined) workers.push(name)
     else left.push({ worker: name, error })

@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import { systemClock, type Clock } from '../core/clock.js'
 import { OutriggerError } from '../core/errors.js'
 import { optionsObject, stringOption } from '../core/options.js'
-import { writeFileAtomic } from './atomic-file.js'
+import { temporaryPrefix, writeFileAtomic } from './atomic-file.js'
 import { errnoOf, nodeFileSystem, readNoFollow, type FileSystem } from './file-system.js'
-import { byName, stateName, type StateStore } from './state-store.js'
+import { byName, keptFor, stateName, type StateStore, type StoredState } from './state-store.js'
 
 /** Options of {@link fileStateStore}. */
 export interface FileStateStoreOptions {
@@ -21,10 +21,13 @@ export interface FileStateStoreOptions {
 const suffix = '.state'
 /** The hexadecimal of a name, as a file of ours is called. */
 const ours = /^(?:[0-9a-f]{2}){1,100}\.state$/
+/** No writer takes so long: a temporary file that is older was left by one that crashed. */
+const abandonedAfterMs = 86_400_000
 
 /**
  * States as files of a directory that all processes reach: one file per writer, whole or absent. The first line says until when it counts; whoever
- * lists the directory removes what is older. A file that somebody damaged is given as it is, for its reader to refuse; files of other names are let be.
+ * lists the directory removes what is older, and the temporary file of a writer that crashed a day ago. A file that somebody damaged is given as it is, for its
+ * reader to refuse; one that cannot be read (too large, no rights, a link) is listed with its error. Files of other names are let be.
  *
  * @throws ERR_OUTRIGGER_INVALID_OPTION
  */
@@ -68,6 +71,13 @@ export const fileStateStore = (options: FileStateStoreOptions): StateStore => {
       if (errnoOf(error) !== 'ENOENT') throw error
     }
   }
+  /** What cannot be removed is let be: it disturbs nobody. */
+  const sweep = async (path: string): Promise<void> => {
+    try {
+      const stat = await fileSystem.lstat(path)
+      if (stat.isFile() && stat.mtimeMs + abandonedAfterMs < clock.wall()) await fileSystem.unlink(path)
+    } catch {}
+  }
   const current = async (path: string): Promise<string | undefined> => {
     const content = await read(path)
     if (content === undefined) return undefined
@@ -77,16 +87,24 @@ export const fileStateStore = (options: FileStateStoreOptions): StateStore => {
     return until > clock.wall() ? content.slice(end + 1) : undefined
   }
   return {
-    put: async (name, text, keepForMs) => await writeFileAtomic(pathOf(name), Buffer.from(`${clock.wall() + keepForMs}\n${text}`), { fileSystem }),
+    put: async (name, text, keepForMs) => await writeFileAtomic(pathOf(name), Buffer.from(`${clock.wall() + keptFor(owner, keepForMs)}\n${text}`), { fileSystem }),
     get: async (name) => await current(pathOf(name)),
     list: async () => {
-      const states = []
+      const states: StoredState[] = []
       for (const file of await fileSystem.readdir(directory)) {
+        const path = join(directory, file)
+        if (file.startsWith(temporaryPrefix)) await sweep(path)
         if (!ours.test(file)) continue
-        const text = await current(join(directory, file))
-        // Another process may put a new one there meanwhile, which would be lost until it puts the next.
-        if (text === undefined) await remove(join(directory, file))
-        else states.push({ name: Buffer.from(file.slice(0, -suffix.length), 'hex').toString(), text })
+        const name = Buffer.from(file.slice(0, -suffix.length), 'hex').toString()
+        try {
+          const text = await current(path)
+          // Another process may put a new one there meanwhile, which would be lost until it puts the next.
+          if (text === undefined) await remove(path)
+          else states.push({ name, text })
+        } catch (cause) {
+          const error = cause instanceof OutriggerError ? cause : new OutriggerError('ERR_OUTRIGGER_STORE_FAILED', `Cannot read a state as ${path} must be a file that may be read: current value is ${errnoOf(cause) ?? String(cause)}`, { cause })
+          states.push({ name, text: undefined, error })
+        }
       }
       return states.sort(byName)
     },

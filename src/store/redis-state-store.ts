@@ -1,7 +1,7 @@
 import { OutriggerError } from '../core/errors.js'
 import { optionsObject, stringOption } from '../core/options.js'
 import { redisCommand, type RedisClient } from './redis.js'
-import { byName, stateName, type StateStore, type StoredState } from './state-store.js'
+import { byName, keptFor, stateName, type StateStore, type StoredState } from './state-store.js'
 
 /** Options of {@link redisStateStore}. */
 export interface RedisStateStoreOptions {
@@ -40,7 +40,7 @@ export const redisStateStore = (options: RedisStateStoreOptions): StateStore => 
     return reply as (Buffer | null)[]
   }
   return {
-    put: async (name, text, keepForMs) => void (await send('EVAL', put, '2', keyOf(name), index, name, text, String(Math.max(1, Math.ceil(keepForMs))))),
+    put: async (name, text, keepForMs) => void (await send('EVAL', put, '2', keyOf(name), index, name, text, String(Math.ceil(keptFor(owner, keepForMs))))),
     get: async (name) => {
       const text = await send('GET', keyOf(name))
       return text === null ? undefined : String(text)
