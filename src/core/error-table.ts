@@ -100,7 +100,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorHelp>> = {
     fix: 'Pass `{ key }` with the call, or give `split` a `by` function.',
   },
   ERR_OUTRIGGER_PROFILE: {
-    when: 'A drift profile cannot be read, is of another format version, was changed after it was saved, or does not fit the rows it is compared with. Or the state of a streaming detector or of a sketch is of another kind or version, or was changed.',
+    when: 'A drift profile cannot be read, is of another format version, was changed after it was saved, or does not fit the rows it is compared with. Or the state of a streaming detector, of a sketch or of a test of an experiment is of another kind or version, or was changed.',
     fix: 'Build the profile again from the training rows of the version that serves; start a detector or a sketch without the state.',
   },
   ERR_OUTRIGGER_TOO_FEW_ROWS: {

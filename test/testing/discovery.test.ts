@@ -128,6 +128,7 @@ const layers: Readonly<Record<string, Readonly<Record<string, () => ConformanceC
 
 /** Folders without layers, and why. */
 const withoutLayers: Readonly<Record<string, string>> = {
+  experiment: 'tests, estimates and their states: pure numbers',
   models: 'stores, engines and the loader, which makes a predictor; test/models holds it to the contract',
   policy: 'pure state machines and rules',
   schema: 'descriptions of fields',
