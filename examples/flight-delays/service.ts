@@ -72,7 +72,7 @@ export const flightService = async (options: ServiceOptions) => {
   const breaker = circuitBreaker({ failureRate: 0.5, minimumCalls: 10, windowSize: 20, openForMs: 29.5 * 60_000 })
   const cache = cached<Float32Array>({ max: 50_000, ttlMs: 60 * 60_000 })
   const drift = driftMonitor({ reference: parseReferenceProfile(release.files.text('reference-profile.json')), features: (features: Float32Array) => features, windowRows: Infinity })
-  const rehearsal = shadow(candidate, { rate: 0, concurrency: 64, onCompared: (comparison) => onShadow(comparison.id, comparison.candidate) })
+  const rehearsal = shadow(candidate, { rate: 0, concurrency: 64, guard: false, onCompared: (comparison) => onShadow(comparison.id, comparison.candidate) })
 
   const guarded = pipe(
     owned(router),

@@ -47,7 +47,7 @@ describe('shadow', () => {
       expect(await predict(1)).toBe(1)
       expect(await predict.batch([1, 2])).toEqual([1, 2])
       await layer.idle()
-      expect(layer.counts).toEqual({ sampled: 3, compared: 0, agreed: 0, failed: 3, dropped: 0 })
+      expect(layer.counts).toMatchObject({ sampled: 3, compared: 0, agreed: 0, failed: 3, dropped: 0 })
     }
   })
 
@@ -81,12 +81,13 @@ describe('shadow', () => {
     await candidate.next().then((arrival) => arrival.answer(1))
     await candidate.next().then((arrival) => arrival.answer(7))
     await layer.idle()
-    expect(layer.counts).toEqual({ sampled: 4, compared: 2, agreed: 1, failed: 0, dropped: 2 })
+    expect(layer.counts).toMatchObject({ sampled: 4, compared: 2, agreed: 1, failed: 0, dropped: 2, coverage: 0.5 })
+    expect(layer.counts.droppedBy).toMatchObject({ concurrency: 2, bytes: 0 })
   })
 
   test('shadow drops and counts what the budget of extra work does not allow', async () => {
     const budget = extraWorkBudget({ ratio: 0.5, minimumPerSecond: 0, burst: 1 })
-    const layer = shadow((x: number) => x, { budget })
+    const layer = shadow((x: number) => x, { budget, guard: false })
     const predict = pipe((x: number) => x, layer)
     for (let x = 0; x < 5; x += 1) {
       await predict(x)
@@ -111,13 +112,13 @@ describe('shadow', () => {
     first.answer(1)
     await candidate.next().then((arrival) => arrival.answer(2))
     await layer.idle()
-    expect(layer.counts).toEqual({ sampled: 2, compared: 0, agreed: 0, failed: 2, dropped: 0 })
+    expect(layer.counts).toMatchObject({ sampled: 2, compared: 0, agreed: 0, failed: 2, timedOut: 2, dropped: 0, running: 0 })
     expect(clock.pending).toBe(0)
   })
 
   test('shadow samples by key: the same units always, about as many as the rate says', async () => {
     const seen = new Set<string>()
-    const layer = shadow((_: string) => 0, { rate: 0.25, concurrency: 10_000, onCompared: ({ input }) => seen.add(input) })
+    const layer = shadow((_: string) => 0, { rate: 0.25, guard: false, onCompared: ({ input }) => seen.add(input) })
     const predict = pipe((_: string) => 0, layer)
     const units = Array.from({ length: 2000 }, (_, unit) => `unit-${unit}`)
     await predict.batch(units, { keys: units })
@@ -134,17 +135,23 @@ describe('shadow', () => {
     expect(layer.counts.sampled).toBe(2 * first.length)
   })
 
-  test('shadow does not send rows that the primary failed', async () => {
+  test('shadow counts rows that the primary failed apart, with what the candidate made of them', async () => {
     const seen: number[] = []
-    const layer = shadow((x: number) => (seen.push(x), x))
+    const layer = shadow((x: number) => {
+      seen.push(x)
+      if (x < 0) throw new Error('neither')
+      return x
+    })
     const predict = pipe((x: number) => {
-      if (x === 2) throw new Error('no')
+      if (x === 2 || x < 0) throw new Error('no')
       return x
     }, layer)
     await predict.detailedBatch([1, 2, 3])
     await predict(2).catch(() => {})
+    await predict(-1).catch(() => {})
     await layer.idle()
-    expect(seen).toEqual([1, 3])
+    expect(seen).toEqual([1, 2, 3, 2, -1])
+    expect(layer.counts).toMatchObject({ sampled: 5, compared: 2, agreed: 2, failed: 0, primaryFailed: 2, bothFailed: 1, coverage: 1 })
   })
 
   test('shadow: numbers agree within 1e-6, structures by content', async () => {
@@ -246,7 +253,7 @@ describe('shadow', () => {
         async (calls, { rate, concurrency, seed }) => {
           const clock = fakeClock()
           const candidate = pipe(predictor((x: number) => x, { clock }), faults({ error: 0.2, rowError: 0.2, latency: 0.6, latencyMs: 60, seed }))
-          const layered = shadow(candidate, { rate, concurrency, timeoutMs: 50 })
+          const layered = shadow(candidate, { rate, concurrency, timeoutMs: 50, guard: false })
           const predict = pipe(predictor((x: number) => x, { clock, random: seededRandom(seed) }), layered)
           for (const { rows, waitMs } of calls) {
             await (rows === 0 ? predict(1) : predict.batch(Array(rows).fill(1)))
@@ -265,7 +272,7 @@ describe('shadow', () => {
   })
 
   test('shadow samples calls without a key at its rate', async () => {
-    const layered = shadow((x: number) => x, { rate: 0.3, concurrency: 10_000 })
+    const layered = shadow((x: number) => x, { rate: 0.3, concurrency: 10_000, guard: false })
     const predict = pipe(predictor((x: number) => x, { random: seededRandom(7) }), layered)
     for (let call = 0; call < 1000; call += 1) await predict(call)
     await predict.batch(Array(1000).fill(1))
@@ -296,6 +303,7 @@ describe('shadow', () => {
     const events: PredictorEvent[] = []
     predict.observe((event) => events.push(event), { predictions: false })
     expect([await predict(1), await predict.batch([1, 2])]).toEqual([1, [1, 2]])
+    await layered.idle()
     expect(layered.counts).toMatchObject({ sampled: 3, failed: 3 })
     expect(events).toMatchObject([{ type: 'notice' }, { type: 'notice' }])
   })
@@ -368,7 +376,7 @@ describe('shadow', () => {
     await predict(1)
     await predict.close()
     await layered.idle()
-    expect([candidate.arrivals.length, layered.counts.failed]).toEqual([0, 1])
+    expect([candidate.arrivals.length, layered.counts.failed, layered.counts.droppedBy.closed]).toEqual([0, 0, 1])
   })
 
   test('shadow says its rate and its candidate in the description', () => {
