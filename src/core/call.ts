@@ -58,9 +58,19 @@ export interface Binding {
 export interface VariantChoice {
   readonly split: string
   readonly variant: string
-  readonly reason: 'assigned' | 'forced' | 'default'
-  /** The probability with which a unit gets this variant, in (0, 1]. */
+  /**
+   * `assigned` by the hash, `sticky` by what was kept of an earlier call, `external` by a flag system. `forced` for a tester, and
+   * `default` for a unit that is not in the experiment: leave these two out of statistics.
+   */
+  readonly reason: 'assigned' | 'sticky' | 'external' | 'forced' | 'default'
+  /** The probability with which a unit that is in the experiment gets this variant, in (0, 1]; 1 if forced or by default; NaN if a flag system did not say. */
   readonly propensity: number
+  /** The weights it was chosen under, counted from 1: statistics are made for each epoch of its own. */
+  readonly epoch: number
+  /** When that epoch began, in milliseconds since 1970. */
+  readonly since: number
+  /** Which unit it was, as 53 bits of a hash that is another one in each split; only where there is a unit. */
+  readonly unit?: number
 }
 
 /** The rung of a fallback chain, or the stage of a cascade, that answered. */

@@ -3,11 +3,16 @@
  *
  * Use it to release a model by evidence. Which evidence is enough is not decided here yet; see the roadmap.
  */
+export type { Epoch } from './_arms.js'
+export { assigner } from './assigner.js'
+export type { Assigner, AssignerOptions, EpochOptions, Forced } from './assigner.js'
 export { assign, isSampled, layOut } from './assignment.js'
 export type { Stretch } from './assignment.js'
+export { experimentNamespace } from './experiment-namespace.js'
+export type { ExperimentNamespace, ExperimentNamespaceOptions } from './experiment-namespace.js'
 export { shadow } from './shadow.js'
 export type { ShadowLayer } from './shadow.js'
 export type { ShadowCounts, ShadowDropReason } from './shadow-counts.js'
 export type { Comparison, ShadowBreakerOptions, ShadowDeadline, ShadowGuardOptions, ShadowOptions } from './shadow-options.js'
 export { split } from './split.js'
-export type { SplitOptions, SplitPredictor, Variant, VariantInput, VariantOutput } from './split.js'
+export type { Assigned, AssignedSplitOptions, Assignment, HashSplitOptions, SplitBaseOptions, SplitOptions, SplitPredictor, Variant, VariantInput, VariantOutput } from './split.js'

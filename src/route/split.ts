@@ -6,7 +6,9 @@ import { functionOption, optionsObject, stringOption } from '../core/options.js'
 import { claim, predictorOver, type Claim, type Predictor } from '../core/predictor.js'
 import { pick, RowFailure, type Row } from '../core/rows.js'
 import { saysAnew, type Stage } from '../core/stage.js'
-import { assign, layOut } from './assignment.js'
+import type { Epoch } from './_arms.js'
+import { Weights, type EpochOptions, type Forced } from './assigner.js'
+import type { ExperimentNamespace } from './experiment-namespace.js'
 
 /** Any model, as a variant. */
 export type Variant = AnyModel
@@ -17,23 +19,66 @@ export type VariantInput<V> = InputOf<V>
 /** What any variant gives. */
 export type VariantOutput<V> = OutputOf<V>
 
-/** Options of {@link split}. */
-export interface SplitOptions<V extends Readonly<Record<string, Variant>>> {
+/** A variant that somebody else chose. */
+export interface Assigned<Name extends string> {
+  readonly variant: Name
+  /** The probability with which the unit got it, if known. @default its weight if `weights` are given, else NaN */
+  readonly propensity?: number
+  /** @default 'external' */
+  readonly reason?: VariantChoice['reason']
+}
+
+/** Takes the variant from elsewhere, synchronously: a flag system, a field of the input, a tag of the call. `undefined` is the control, by `default`. */
+export type Assignment<I, Name extends string> = (input: I, call: Call) => Name | Assigned<Name> | undefined
+
+/** Options of {@link split} that both kinds have. */
+export interface SplitBaseOptions<V extends Readonly<Record<string, Variant>>> {
   /** The arms. The first one is the control. */
   readonly variants: V
-  /** The share of units of each arm, in [0, 1] with sum 1. */
-  readonly weights: { readonly [K in keyof V]: number }
   /** Separates experiments: give each one its own. @default 'split' */
   readonly name?: string
   /** The unit that sticks to its arm, when the call has no `key`. */
   readonly by?: (input: VariantInput<V[keyof V]>) => string
+  /** Testers, who have their variant whatever its weight: variant → units, or a function of the unit. */
+  readonly forced?: Forced<Extract<keyof V, string>>
+  /** The number of the first epoch: after a restart, the one that was reached. @default 1 */
+  readonly epoch?: number
 }
+
+/** Options of {@link split} by hash. */
+export interface HashSplitOptions<V extends Readonly<Record<string, Variant>>> extends SplitBaseOptions<V> {
+  /** The share of units of each arm, in [0, 1] with sum 1. */
+  readonly weights: { readonly [K in keyof V]: number }
+  /** The share of units that are in the experiment at all; the others have the control by `default`. @default 1 */
+  readonly exposure?: number
+  /** Where experiments exclude each other. @default none */
+  readonly namespace?: ExperimentNamespace
+  readonly assignment?: undefined
+}
+
+/** Options of {@link split} by a function. */
+export interface AssignedSplitOptions<V extends Readonly<Record<string, Variant>>> extends SplitBaseOptions<V> {
+  /** Says the variant of a call. One that throws or names no variant gives the control by `default`, and a notice. */
+  readonly assignment: Assignment<VariantInput<V[keyof V]>, Extract<keyof V, string>>
+  /** The shares that the other system was told, to state propensities. @default unknown */
+  readonly weights?: { readonly [K in keyof V]: number }
+  readonly exposure?: undefined
+  readonly namespace?: undefined
+}
+
+/** Options of {@link split}. */
+export type SplitOptions<V extends Readonly<Record<string, Variant>>> = HashSplitOptions<V> | AssignedSplitOptions<V>
 
 /** The predictor, and the handle of its weights. */
 export interface SplitPredictor<I, O, Name extends string> extends Predictor<I, O> {
+  readonly name: string
   readonly weights: Readonly<Record<Name, number>>
-  /** Changes the weights for calls from now on; calls in flight stay where they are. */
-  setWeights(weights: Readonly<Record<Name, number>>): void
+  /** The share of units that are in the experiment. */
+  readonly exposure: number
+  /** The weights that hold, by number and time. */
+  readonly epoch: Epoch
+  /** Opens an epoch with new weights, for calls from now on; calls in flight stay where they are. The same weights and exposure again change nothing. */
+  setWeights(weights: Readonly<Record<Name, number>>, options?: EpochOptions): void
 }
 
 interface Arm {
@@ -50,9 +95,9 @@ interface ArmBinding extends Binding {
  * Sends each unit to one of several models: an A/B test, a canary.
  *
  * The arm follows from the unit (the call's `key`, else `by(input)`), the name and the weights alone: the same unit
- * gets the same arm in every process. When an arm grows nobody leaves it, and a weight of 0 sends everybody back to
- * the control (see `layOut` for the exact promise). The choice is made at the entry and stays, whatever happens to the
- * weights meanwhile. It is in `record.variants`, with its propensity.
+ * gets the same arm in every process; see {@link assigner}. When an arm grows nobody leaves it, and a weight of 0 sends everybody but
+ * testers back to the control (see `layOut` for the exact promise). The choice is made at the entry and stays, whatever happens to the
+ * weights meanwhile. It is in `record.variants`, with reason, propensity and epoch. Or an `assignment` function says the arm.
  *
  * A batch is split by arm and put back in order. Give it to `pipe` like any model; wrap it in `owned` to have `pipe`
  * close it. It owns arms made from functions and objects.
@@ -77,47 +122,103 @@ export const split = <const V extends Readonly<Record<string, Variant>>>(
 ): SplitPredictor<VariantInput<V[keyof V]>, VariantOutput<V[keyof V]>, Extract<keyof V, string>> => {
   type I = VariantInput<V[keyof V]>
   type O = VariantOutput<V[keyof V]>
-  optionsObject('a split', options, ['variants', 'weights', 'name', 'by'])
+  optionsObject('a split', options, ['variants', 'weights', 'name', 'by', 'exposure', 'namespace', 'forced', 'epoch', 'assignment'])
   const name = stringOption('a split', 'name', options.name ?? 'split')
   const by = functionOption('a split', 'by', options.by)
+  const assignment = functionOption('a split', 'assignment', options.assignment)
   optionsObject('the variants of a split', options.variants, Object.keys(options.variants ?? {}))
   const names = Object.keys(options.variants)
   if (names.length < 2) throw new InvalidOptionError(`Cannot create a split as it needs at least two variants: current value has ${names.length}`)
+  if (assignment !== undefined && (options.exposure !== undefined || options.namespace !== undefined)) throw new InvalidOptionError('Cannot create a split as `assignment` decides alone: current value has `exposure` or `namespace` beside it')
   const arms: Arm[] = []
   for (const arm of names) arms.push({ name: arm, claim: claim(options.variants[arm] as never, {}, arms[0]?.claim.stage.runtime) })
   const control = (arms[0] as Arm).claim.stage as Stage<I, O>
   const { runtime } = control
+  const events = new EventHub()
+  const tell = (message: string, error?: unknown): void => events.emit({ type: 'notice', layer: 'split', message: `${message} (${name})`, error, at: runtime.clock.wall() })
 
   const owner = {}
-  let weights: Readonly<Record<string, number>> = {}
-  let bindings: readonly ArmBinding[] = []
-  let stretches: ReturnType<typeof layOut> = []
   let unbound = 0
-  const setWeights = (next: Readonly<Record<string, number>>): void => {
-    optionsObject('the weights of a split', next, names)
-    for (const arm of names) if (next[arm] === undefined) throw new InvalidOptionError(`Cannot weigh a split as every variant needs a weight: current value of \`${arm}\` is undefined`)
-    stretches = layOut(names.map((arm) => next[arm] as number))
-    weights = Object.freeze({ ...next })
-    // One binding per arm serves every call: it holds nothing that has to be given back.
-    bindings = arms.map((arm) => ({
+  // One binding serves every call of an arm, a reason and an epoch: it holds nothing that has to be given back.
+  const bindingOf = (choice: VariantChoice, variant: number): ArmBinding => {
+    const arm = arms[variant] as Arm
+    return {
       owner,
       arm,
       get identity() {
         return arm.claim.stage.identity
       },
-      choice: Object.freeze({ split: name, variant: arm.name, reason: 'assigned' as const, propensity: next[arm.name] as number }),
+      choice,
       retain: nothing,
       release: nothing,
-    }))
+    }
   }
-  setWeights(options.weights)
+  const { forced } = options
+  const weights = new Weights<ArmBinding>(
+    {
+      owner: 'a split',
+      name,
+      names,
+      // Nobody is sent by them where an assignment says the arm.
+      weights: options.weights ?? Object.fromEntries(names.map((arm, index) => [arm, index === 0 ? 1 : 0])),
+      forced:
+        typeof forced !== 'function'
+          ? (forced as Forced<string> | undefined)
+          : (unit: string): string | undefined => {
+              try {
+                const variant = forced(unit)
+                if (variant === undefined || names.includes(variant)) return variant
+                tell(`\`forced\` named no variant: ${JSON.stringify(variant)}`)
+              } catch (error) {
+                tell('`forced` threw', error)
+              }
+              return undefined
+            },
+      wall: () => runtime.clock.wall(),
+      exposure: options.exposure,
+      namespace: options.namespace,
+      epoch: options.epoch,
+    },
+    bindingOf,
+  )
+  let areStated = options.weights !== undefined
+  const shown = (): string => names.map((arm) => `${arm} ${percent(weights.current[arm] as number)}`).join(', ') + (weights.exposure === 1 ? '' : ` of ${percent(weights.exposure)}`)
+  const setWeights = (next: Readonly<Record<string, number>>, how?: EpochOptions): void => {
+    const from = shown()
+    if (!weights.set(next, how)) return
+    areStated = true
+    const { number, since } = weights.epoch
+    events.emit({ type: 'state', layer: 'split', subject: name, from, to: shown(), reason: `epoch ${number}`, at: since, data: { epoch: number, weights: weights.current, exposure: weights.exposure } })
+  }
 
+  const assigned = (say: NonNullable<typeof assignment>, input: I, call: Call): ArmBinding => {
+    try {
+      const said: unknown = say(input, call)
+      if (said === undefined) return weights.arms.default
+      const { variant, propensity, reason = 'external' } = (typeof said === 'string' ? { variant: said } : said) as Assigned<string>
+      const at = names.indexOf(variant)
+      if (at < 0) tell(`\`assignment\` named no variant: ${said instanceof Promise ? 'it must be synchronous' : JSON.stringify(variant)}`)
+      else {
+        const choice = { ...(weights.arms.assigned[at] as ArmBinding).choice, reason }
+        return bindingOf({ ...choice, propensity: propensity ?? (areStated ? choice.propensity : Number.NaN) }, at)
+      }
+    } catch (error) {
+      tell('`assignment` threw', error)
+    }
+    return weights.arms.default
+  }
+  const unitOf = (call: Call, input: I): string | undefined => {
+    const unit: unknown = call.key ?? (by === undefined || input === undefined ? undefined : by(input))
+    if (typeof unit === 'string') return unit
+    if (assignment !== undefined) return undefined
+    throw new OutriggerError('ERR_OUTRIGGER_UNROUTABLE', `Cannot choose a variant of \`${name}\` as the call has no \`key\` and there is no \`by\` that gives one: current value is of type ${typeof unit}`)
+  }
   const choose = (call: Call, input: I): ArmBinding => {
-    const unit = call.key ?? (by === undefined || input === undefined ? undefined : by(input))
-    if (typeof unit !== 'string') throw new OutriggerError('ERR_OUTRIGGER_UNROUTABLE', `Cannot choose a variant of \`${name}\` as the call has no \`key\` and there is no \`by\` that gives one: current value is of type ${typeof unit}`)
-    const binding = bindings[assign(stretches, name, unit)] as ArmBinding
+    const unit = unitOf(call, input)
+    const binding =
+      assignment === undefined ? weights.choose(unit as string) : ((unit === undefined ? undefined : weights.forced(unit)) ?? assigned(assignment, input, call))
     call.bindTo(binding)
-    if (call.startedAt !== undefined) (call.note().variants ??= []).push(binding.choice)
+    if (call.startedAt !== undefined) (call.note().variants ??= []).push(unit === undefined ? binding.choice : { ...binding.choice, unit: weights.unitHash(unit) })
     binding.arm.claim.stage.bind?.(call, input)
     return binding
   }
@@ -145,12 +246,11 @@ export const split = <const V extends Readonly<Record<string, Variant>>>(
     return rows
   }
 
-  const events = new EventHub()
   const forwards = arms.map((arm) => arm.claim.stage.events.forwardTo(events))
   const stageFor = (call: Call): Stage<I, O> => (call.boundBy<ArmBinding>(owner)?.arm.claim.stage ?? control) as Stage<I, O>
   const stage: Stage<I, O> = {
     kind: 'split',
-    describe: () => `split ${name}: ${names.map((arm) => `${arm} ${Number(((weights[arm] as number) * 100).toPrecision(6))} %`).join(', ')}`,
+    describe: () => (assignment === undefined ? `split ${name}: ${shown()}` : `split ${name}: by assignment${areStated ? `, ${shown()}` : ''}`),
     branches: arms.map((arm) => ({ label: arm.name, stage: arm.claim.stage })),
     traits: {},
     runtime,
@@ -162,8 +262,10 @@ export const split = <const V extends Readonly<Record<string, Variant>>>(
     },
     one: async (input, call) => (await armOf(call, input).claim.stage.one(input, call)) as O,
     many,
-    bindsByInput: by !== undefined || arms.some((arm) => arm.claim.stage.bindsByInput),
+    bindsByInput: by !== undefined || assignment !== undefined || arms.some((arm) => arm.claim.stage.bindsByInput),
     bind: (call, input) => {
+      // A map outside has not made the input yet.
+      if (assignment !== undefined && input === undefined) return
       try {
         armOf(call, input)
       } catch {
@@ -178,7 +280,7 @@ export const split = <const V extends Readonly<Record<string, Variant>>>(
       return `${name}=${arm.name}:${arm.claim.stage.scope(call)}`
     },
     // An arm that nobody is sent to need not be ready.
-    ready: () => arms.every((arm) => weights[arm.name] === 0 || arm.claim.stage.ready()),
+    ready: () => arms.every((arm) => (areStated && weights.current[arm.name] === 0) || arm.claim.stage.ready()),
     close: () => {
       for (const stop of forwards) stop()
     },
@@ -186,8 +288,14 @@ export const split = <const V extends Readonly<Record<string, Variant>>>(
   const armStages = arms.map((arm) => arm.claim.stage)
   if (armStages.some(saysAnew)) Object.defineProperty(stage, 'needsRecord', { get: () => armStages.some((arm) => arm.needsRecord) })
   const router = predictorOver(stage, [() => stage.close(), ...arms.flatMap((arm) => arm.claim.closers)])
-  Object.defineProperty(router, 'weights', { get: () => weights, enumerable: true })
+  // `name` is a read-only property of functions, so that it can only be defined.
+  Object.defineProperty(router, 'name', { value: name, enumerable: true })
+  Object.defineProperty(router, 'weights', { get: () => weights.current, enumerable: true })
+  Object.defineProperty(router, 'exposure', { get: () => weights.exposure, enumerable: true })
+  Object.defineProperty(router, 'epoch', { get: () => weights.epoch, enumerable: true })
   return Object.assign(router, { setWeights }) as SplitPredictor<I, O, Extract<keyof V, string>>
 }
 
 const nothing = (): void => {}
+
+const percent = (share: number): string => `${Number((share * 100).toPrecision(6))} %`

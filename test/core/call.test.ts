@@ -155,7 +155,7 @@ describe('Call', () => {
   })
 
   it('keeps its own variants, links and watchers when it adopts, and lets its parts begin with its variants', () => {
-    const chosen = (split: string): VariantChoice => ({ split, variant: 'a', reason: 'assigned', propensity: 1 })
+    const chosen = (split: string): VariantChoice => ({ split, variant: 'a', reason: 'assigned', propensity: 1, epoch: 1, since: 0 })
     const watchers = [(): void => {}, (): void => {}]
     for (const part of ['fork', 'detach'] as const) {
       const call = open()

@@ -19,3 +19,13 @@ expectTypeOf(await stack({ a: 1, b: 2 })).toEqualTypeOf<string | number | boolea
 split({ variants: { control: (x: number) => x, canary: (x: number) => x }, weights: { control: 1 } })
 // @ts-expect-error -- a weight without a variant
 router.setWeights({ control: 1, canary: 0, third: 0, fourth: 0 })
+// An assignment says the arm: no weights are needed, and it names arms only.
+const assigned = split({ variants: { control: (x: number) => x, canary: (_: number) => 'new' as string }, assignment: (input, call) => (input > 1 && call.key === 'a' ? 'canary' : undefined) })
+expectTypeOf(await assigned(1)).toEqualTypeOf<string | number>()
+// @ts-expect-error -- no such arm
+split({ variants: { control: (x: number) => x, canary: (x: number) => x }, assignment: () => 'other' })
+// @ts-expect-error -- the assignment decides alone
+split({ variants: { control: (x: number) => x, canary: (x: number) => x }, assignment: () => 'canary', exposure: 0.5 })
+// @ts-expect-error -- no such arm to force
+split({ variants: { control: (x: number) => x, canary: (x: number) => x }, weights: { control: 1, canary: 0 }, forced: { other: ['u'] } })
+split({ variants: { control: (x: number) => x, canary: (x: number) => x }, weights: { control: 1, canary: 0 }, exposure: 0.5, forced: (unit) => (unit === 'qa' ? 'canary' : undefined) })

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { fallback, layer, owned, pipe, predictor, retry, timeout, type PredictorEvent } from 'outrigger'
 import { mapInput } from 'outrigger/compose'
 import { cached } from 'outrigger/cache'
-import { split } from 'outrigger/route'
+import { assigner, experimentNamespace, split } from 'outrigger/route'
 import { fakeClock, mockModel } from 'outrigger/testing'
 import { stageOf } from '../../src/core/predictor.js'
 
@@ -80,7 +80,7 @@ describe('split', () => {
 
   test('split: records say variant, propensity, reason and the identity of the arm, for calls and rows', async () => {
     const router = pipe(arms({ control: 0, canary: 1 }))
-    const expected = { variant: { split: 'split', variant: 'canary', reason: 'assigned', propensity: 1 }, identity: { name: 'new', version: '2', digest: 'bb' } }
+    const expected = { variant: { split: 'split', variant: 'canary', reason: 'assigned', propensity: 1, epoch: 1, since: fakeClock().wall(), unit: expect.any(Number) }, identity: { name: 'new', version: '2', digest: 'bb' } }
     const { record } = await router.detailed(1, { key: 'u' })
     const [row] = await router.detailedBatch([1], { keys: ['u'] })
     for (const seen of [record, row!.record]) expect({ variant: seen.variants[0], identity: seen.identity }).toEqual(expected)
@@ -212,6 +212,129 @@ describe('split', () => {
 
   test('split says its weights in its description', () => {
     expect(arms({ control: 0.93, canary: 0.07 }).describe()).toBe('split split: control 93 %, canary 7 %\n├─ control: old@1 (aa) (row by row)\n└─ canary: new@2 (bb) (row by row)')
+  })
+})
+
+describe('split, epochs and testers', () => {
+  test('split opens an epoch when weights or exposure change, tells it, and says it with each choice', async () => {
+    const clock = fakeClock()
+    const router = arms({ control: 0.5, canary: 0.5 }, clock)
+    const events: PredictorEvent[] = []
+    router.observe((event) => events.push(event), { predictions: false })
+    expect([router.name, router.epoch, router.exposure]).toEqual(['split', { number: 1, since: clock.wall() }, 1])
+    router.setWeights({ control: 0.5, canary: 0.5 })
+    await clock.advance(60_000)
+    router.setWeights({ control: 0, canary: 1 }, { exposure: 0.25 })
+    expect(events).toEqual([
+      {
+        type: 'state',
+        layer: 'split',
+        subject: 'split',
+        from: 'control 50 %, canary 50 %',
+        to: 'control 0 %, canary 100 % of 25 %',
+        reason: 'epoch 2',
+        at: clock.wall(),
+        data: { epoch: 2, weights: { control: 0, canary: 1 }, exposure: 0.25 },
+      },
+    ])
+    expect(router.describe()).toContain('split split: control 0 %, canary 100 % of 25 %')
+    const rows = await router.detailedBatch(keys(80).map(() => 1), { keys: keys(80) })
+    const choices = rows.map(({ record }) => record.variants[0]!)
+    expect(new Set(choices.map(({ variant, reason, epoch, since }) => `${variant} ${reason} ${epoch} ${since}`))).toEqual(new Set([`canary assigned 2 ${clock.wall()}`, `control default 2 ${clock.wall()}`]))
+    expect(new Set(choices.map(({ unit }) => unit)).size).toBe(80)
+  })
+
+  test('split takes the number of an epoch from who counts for the fleet, also after a restart', () => {
+    const restarted = split({ variants: { control: (x: number) => x, canary: (x: number) => x }, weights: { control: 1, canary: 0 }, epoch: 4 })
+    restarted.setWeights({ control: 0, canary: 1 }, { epoch: 9, at: 1000 })
+    expect(restarted.epoch).toEqual({ number: 9, since: 1000 })
+  })
+
+  test('split forces testers by list and by function; a function that throws or names no variant is told and forces nobody', async () => {
+    const variants = { control: (_: number) => 'old', canary: (_: number) => 'new' }
+    const listed = split({ variants, weights: { control: 1, canary: 0 }, forced: { canary: ['qa-1'] } })
+    const { output, record } = await listed.detailed(1, { key: 'qa-1' })
+    expect([output, record.variants[0]]).toMatchObject(['new', { variant: 'canary', reason: 'forced', propensity: 1 }])
+    expect(await listed(1, { key: 'user' })).toBe('old')
+    const said: Record<string, () => unknown> = {
+      qa: () => 'canary',
+      odd: () => 'other',
+      bad: () => {
+        throw new Error('no list')
+      },
+    }
+    const router = split({ variants, weights: { control: 1, canary: 0 }, forced: (unit) => said[unit]?.() as 'canary' })
+    const notices: string[] = []
+    router.observe((event) => event.type === 'notice' && notices.push(`${event.message} ${String(event.error)}`), { predictions: false })
+    expect(await router.batch([1, 1, 1, 1], { keys: ['qa', 'odd', 'bad', 'user'] })).toEqual(['new', 'old', 'old', 'old'])
+    expect(notices).toEqual(['`forced` named no variant: "other" (split) undefined', '`forced` threw (split) Error: no list'])
+  })
+
+  test('split has the variants of an assigner of its name, exposure and namespace', async () => {
+    const namespace = experimentNamespace({ name: 'n', ranges: { price: [0.1, 0.8] } })
+    const weights = { control: 0.3, canary: 0.7 }
+    const router = split({ name: 'price', variants: { control: (_: number) => 'control', canary: (_: number) => 'canary' }, weights, exposure: 0.6, namespace })
+    const one = assigner({ name: 'price', weights, exposure: 0.6, namespace })
+    expect(await router.batch(keys(100).map(() => 1), { keys: keys(100) })).toEqual(keys(100).map((unit) => one.choose(unit).variant))
+  })
+})
+
+describe('split by assignment', () => {
+  const variants = { control: (x: number) => `old ${x}`, canary: (x: number) => `new ${x}` }
+
+  test('split takes the variant from a function of the input and the call, without a unit', async () => {
+    const router = split({ variants, assignment: (input, call) => (input > 1 || call.key === 'vip' ? 'canary' : undefined) })
+    expect(await router.batch([1, 2, 1], { keys: [undefined, undefined, 'vip'] })).toEqual(['old 1', 'new 2', 'new 1'])
+    const records = [await router.detailed(2), await router.detailed(1), await router.detailed(1, { key: 'vip' })].map(({ record }) => record.variants[0]!)
+    expect(records).toMatchObject([
+      { variant: 'canary', reason: 'external', propensity: Number.NaN, epoch: 1 },
+      { variant: 'control', reason: 'default', propensity: 1 },
+      { variant: 'canary', reason: 'external', unit: expect.any(Number) },
+    ])
+    expect('unit' in records[0]!).toBe(false)
+    expect(router.describe()).toContain('split split: by assignment')
+  })
+
+  test('split states the propensity that the function gives, else the weights that it was told', async () => {
+    const router = split({ variants, weights: { control: 0.8, canary: 0.2 }, assignment: (x) => (x === 1 ? 'canary' : { variant: 'canary', propensity: 0.07, reason: 'sticky' }) })
+    const [first, second] = await router.detailedBatch([1, 2])
+    expect([first!.record.variants[0], second!.record.variants[0]]).toMatchObject([{ propensity: 0.2, reason: 'external' }, { propensity: 0.07, reason: 'sticky' }])
+    router.setWeights({ control: 0.5, canary: 0.5 })
+    expect((await router.detailed(1)).record.variants[0]).toMatchObject({ propensity: 0.5, epoch: 2 })
+  })
+
+  test('split: an assignment that throws, names no variant or is asynchronous gives the control by default and is told', async () => {
+    const answers = [
+      () => {
+        throw new Error('flags are down')
+      },
+      () => 'other',
+      () => Promise.resolve('canary'),
+      () => null,
+    ]
+    const router = split({ variants, assignment: (x) => answers[x]!() as never })
+    const notices: string[] = []
+    router.observe((event) => event.type === 'notice' && notices.push(event.message), { predictions: false })
+    for (const [index] of answers.entries()) {
+      const { output, record } = await router.detailed(index)
+      expect([output, record.variants[0]]).toMatchObject([`old ${index}`, { reason: 'default' }])
+    }
+    expect(notices).toEqual(['`assignment` threw (split)', '`assignment` named no variant: "other" (split)', '`assignment` named no variant: it must be synchronous (split)', '`assignment` threw (split)'])
+  })
+
+  test('split by assignment forces testers first, and refuses what the function decides', async () => {
+    const router = split({ variants, assignment: () => 'control', forced: { canary: ['qa'] } })
+    expect(await router(1, { key: 'qa' })).toBe('new 1')
+    for (const wrong of [{ exposure: 0.5 }, { namespace: experimentNamespace({ name: 'n', ranges: { split: [0, 1] } }) }]) {
+      expect(() => split({ variants, assignment: () => 'control', ...wrong } as never)).toThrow(/`assignment` decides alone/)
+    }
+  })
+
+  test('split by assignment sees what an asynchronous map made of the input, and a cache keeps the arms apart', async () => {
+    const router = split({ variants: { control: ({ x }: { x: number; flag: string }) => `old ${x}`, canary: ({ x }: { x: number; flag: string }) => `new ${x}` }, assignment: ({ flag }) => flag as 'canary' })
+    const predict = pipe(router, cached({ key: ({ x }) => String(x) }), mapInput(async (flag: string) => ({ x: 1, flag })))
+    expect(await Promise.all(['canary', 'control', 'canary'].map((flag) => predict(flag)))).toEqual(['new 1', 'old 1', 'new 1'])
+    expect(await predict.batch(['canary', 'control'])).toEqual(['new 1', 'old 1'])
   })
 })
 
