@@ -1,6 +1,6 @@
 import { optionsObject } from '../core/options.js'
 import { journalDamage, journalPosition, journalText, type Journal } from './journal.js'
-import { postgresTable, type PostgresStoreOptions } from './postgres.js'
+import { postgresTable, utf8, type PostgresStoreOptions } from './postgres.js'
 import { stateName } from './state-store.js'
 
 /**
@@ -11,7 +11,7 @@ import { stateName } from './state-store.js'
 export const postgresJournal = (options: PostgresStoreOptions): Journal => {
   const owner = 'a PostgreSQL journal'
   optionsObject(owner, options, ['client', 'table'])
-  const { table, query } = postgresTable(owner, options, 'name text not null, position bigint not null, entry text not null, primary key (name, position)')
+  const { table, query } = postgresTable(owner, options, 'name text not null, position bigint not null, entry bytea not null, primary key (name, position)')
   return {
     read: async (name, from = 0) => {
       const start = journalPosition(owner, from)
@@ -19,12 +19,12 @@ export const postgresJournal = (options: PostgresStoreOptions): Journal => {
       rows.forEach((row, index) => {
         if (Number(row['position']) !== start + index) throw journalDamage(owner, name, `entry ${String(row['position'])} without ${start + index}`)
       })
-      return rows.map((row) => String(row['entry']))
+      return rows.map((row) => utf8(row['entry']))
     },
     append: async (name, position, text) => {
-      const values = [stateName(owner, name), journalPosition(owner, position), journalText(owner, text)]
+      const values = [stateName(owner, name), journalPosition(owner, position), Buffer.from(journalText(owner, text))]
       const { rowCount } = await query(
-        `insert into ${table} (name, position, entry) select $1::text, $2::bigint, $3::text where $2::bigint = (select coalesce(max(position) + 1, 0) from ${table} where name = $1::text) on conflict do nothing`,
+        `insert into ${table} (name, position, entry) select $1::text, $2::bigint, $3::bytea where $2::bigint = (select coalesce(max(position) + 1, 0) from ${table} where name = $1::text) on conflict do nothing`,
         values,
       )
       return rowCount === 1

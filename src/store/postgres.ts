@@ -14,6 +14,9 @@ export interface PostgresStoreOptions {
   readonly table: string
 }
 
+/** Texts are kept as bytes, as a `text` of PostgreSQL holds no U+0000. */
+export const utf8 = (bytes: unknown): string => Buffer.from(bytes as Uint8Array).toString('utf8')
+
 /** The client, and a way to make the table once before anything else; a failure is tried again at the next use. */
 export const postgresTable = (owner: string, options: PostgresStoreOptions, columns: string): { readonly table: string; readonly query: PostgresClient['query'] } => {
   const client = membersOption(owner, 'client', options.client, ['query'])

@@ -26,7 +26,7 @@ const checks: Readonly<Record<string, (journal: Journal) => Promise<void>>> = {
     expectSame('it from 3 on', await journal.read('nobody', 3), [])
   },
   'entries come back in order, and exactly': async (journal) => {
-    const texts = ['first', '', 'zwei\n"\\ 💙 é', JSON.stringify({ a: [1, 2] }), 'x'.repeat(100_000)]
+    const texts = ['first', '', 'zwei\n"\\ \0 💙 é', JSON.stringify({ a: [1, 2] }), 'x'.repeat(100_000)]
     for (const [position, text] of texts.entries()) expectSame(`append ${position}`, await journal.append('order', position, text), true)
     expectSame('all', await journal.read('order'), texts)
     expectSame('the last two', await journal.read('order', 3), texts.slice(3))

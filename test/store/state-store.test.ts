@@ -1,13 +1,15 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/core/clock.js'
 import { fileStateStore } from '../../src/store/file-state-store.js'
+import { postgresStateStore } from '../../src/store/postgres-state-store.js'
 import { redisStateStore } from '../../src/store/redis-state-store.js'
 import { memoryStateStore, type StateStore } from '../../src/store/state-store.js'
 import { fakeClock } from '../../src/testing/fake-clock.js'
 import { stateStoreConformance, type StateStoreConformanceOptions } from '../../src/testing/state-store-conformance.js'
+import { hasPostgres, startPostgres, type PostgresServer } from '../_servers/postgres.js'
 import { redisClients } from '../_servers/redis-clients.js'
 import { hasRedis } from '../_servers/redis.js'
 
@@ -111,5 +113,28 @@ describe.runIf(hasRedis())('redisStateStore against a real server', () => {
     const until = systemClock.now() + 10_000
     while ((await clients.ioredis().keys('{gone}*')).length > 0 && systemClock.now() < until) await new Promise((resolve) => systemClock.setImmediate(() => resolve(undefined)))
     expect(await clients.ioredis().keys('{gone}*')).toEqual([])
+  })
+})
+
+describe.runIf(hasPostgres())('postgresStateStore against a real server', () => {
+  let server: PostgresServer
+  let made = 0
+  const tables = new WeakMap<StateStore, string>()
+  const on = (table: string): StateStore => {
+    const store = postgresStateStore({ client: server.pool, table })
+    tables.set(store, table)
+    return store
+  }
+  beforeAll(async () => void (server = await startPostgres()), 30_000)
+  afterAll(async () => await server.stop())
+  conforms(() => on(`states_${made++}`), { again: (store) => on(tables.get(store) as string) })
+
+  it('whoever writes removes the rows that are over', async () => {
+    const store = on('sweeping')
+    await store.put('short', 'x', 1)
+    const until = systemClock.now() + 10_000
+    while ((await store.get('short')) !== undefined && systemClock.now() < until);
+    await store.put('other', 'y', day)
+    expect((await server.pool.query('select name from sweeping')).rows).toEqual([{ name: 'other' }])
   })
 })
