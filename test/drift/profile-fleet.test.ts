@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
@@ -110,6 +110,25 @@ test('fleetProfile and joinFleet tell what they cannot add: another reference, o
   expect(member.refused).toEqual(code('PROFILE'))
   await member.publish()
   expect((await fleetProfile(store, reference, options)).workers).toEqual(['old-model', 'well'])
+})
+
+test('fleetProfile counts the others where a file cannot be read', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'outrigger-fleet-'))
+  const publish = async (worker: string, kept: StateStore): Promise<void> => {
+    const profile = new SlicedProfile(reference, options)
+    const member = await joinFleet({ store: kept, worker, profile })
+    profile.count({ km: 7 }, { at: 0 })
+    await member.publish()
+  }
+  await publish('well', fileStateStore({ directory }))
+  const maxBytes = readFileSync(join(directory, readdirSync(directory)[0] as string)).length
+  const store = fileStateStore({ directory, maxBytes })
+  await store.put('swollen', 'x'.repeat(maxBytes), 1e6)
+  const { profile, workers, refused } = await fleetProfile(store, reference, options)
+  expect([profile.window().rows, workers, refused]).toEqual([1, ['well'], [{ worker: 'swollen', error: code('STORE_FAILED') }]])
+  const odd: StateStore = { ...store, list: async () => [{ name: 'odd', text: undefined }] }
+  expect((await fleetProfile(odd, reference, options)).refused).toEqual([{ worker: 'odd', error: code('STORE_FAILED') }])
+  rmSync(directory, { recursive: true })
 })
 
 test('joinFleet writes in turn: what was counted last stays, whichever write is slow, and nothing comes back after leaving', async () => {
