@@ -7,6 +7,7 @@ import { layerBudgets } from './layers.js'
 import { onnxBudgets } from './onnx.js'
 import { packageBudgets } from './package.js'
 import { profileBudgets } from './profiles.js'
+import { routingBudgets } from './routing.js'
 
 /** A row of the budget. */
 export interface Budget {
@@ -16,7 +17,7 @@ export interface Budget {
   readonly holds: boolean
 }
 
-const budgets = [...(await layerBudgets()), ...(await cacheBudgets()), ...(await onnxBudgets()), ...profileBudgets()]
+const budgets = [...(await layerBudgets()), ...(await cacheBudgets()), ...(await onnxBudgets()), ...profileBudgets(), ...(await routingBudgets())]
 // TensorFlow.js comes last: once it is loaded every promise of the process is slower, whoever made it.
 const { microBatchBudgets } = await import('./micro-batching.js')
 budgets.push(...(await microBatchBudgets()), ...(await packageBudgets()))
