@@ -7,6 +7,12 @@
  * @experimental
  */
 export { averageEvidence } from './average-evidence.js'
+export { Experiment, type ExperimentOptions, type ExperimentState, type ExposureOptions } from './experiment.js'
 export { FailureAttribution, type FailureAttributionOptions, type FailureAttributionState, type UnitFailure } from './failure-attribution.js'
+export { failureMetric, type FailureMetricOptions } from './metrics/failure-metric.js'
+export { meanMetric, type MeanMetricOptions } from './metrics/mean-metric.js'
+export { type ArmSummary, type Draw, type Metric, type MetricOptions, type MetricStatistics } from './metrics/metric.js'
+export { rateMetric } from './metrics/rate-metric.js'
 export { SampleRatio, type SampleRatioEpoch, type SampleRatioOptions, type SampleRatioState } from './sample-ratio.js'
+export { verdictText, type Decision, type Evidence, type MetricVerdict, type Verdict } from './verdict.js'
 export type { EvidenceState } from './_state.js'
