@@ -3,6 +3,7 @@
  */
 import { channels, type NoticeEvent, type Observer, type PredictorEvent } from './events.js'
 import { InvalidOptionError } from './errors.js'
+import { Fifo } from './fifo.js'
 import { numberOption, optionsObject } from './options.js'
 import type { PredictionRecord } from './record.js'
 
@@ -157,37 +158,4 @@ const tellOfListener = (error: unknown, at: number): void => {
   const notice: NoticeEvent = { type: 'notice', layer: 'label-join', message: 'A listener of joined labels threw.', error, at }
   if (channels.notice.hasSubscribers) channels.notice.publish(notice)
   else process.emitWarning(error instanceof Error ? error : new Error(String(error)), { code: 'OUTRIGGER_OBSERVER_THREW', detail: 'A listener of joined labels threw; the label was joined.' })
-}
-
-/** A queue on an array: O(1) at both ends, amortised. */
-class Fifo<T> {
-  #items: T[] = []
-  #head = 0
-
-  get size(): number {
-    return this.#items.length - this.#head
-  }
-
-  get first(): T | undefined {
-    return this.#items[this.#head]
-  }
-
-  push(item: T): void {
-    this.#items.push(item)
-  }
-
-  shift(): T | undefined {
-    const item = this.#items[this.#head]
-    this.#head += 1
-    if (this.#head > 1024 && this.#head > this.#items.length / 2) {
-      this.#items = this.#items.slice(this.#head)
-      this.#head = 0
-    }
-    return item
-  }
-
-  keep(isKept: (item: T) => boolean): void {
-    this.#items = this.#items.slice(this.#head).filter(isKept)
-    this.#head = 0
-  }
 }

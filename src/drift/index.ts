@@ -50,7 +50,8 @@ export { pageHinkley, type PageHinkleyOptions } from './streaming/page-hinkley.j
 export type { DetectorOptions, DetectorState, StreamDetector, StreamSignal } from './streaming/stream-detector.js'
 
 // Performance without labels, and with late ones.
-export { errorEstimator, type ErrorEstimate, type ErrorEstimator, type ErrorEstimatorOptions, type ErrorEstimatorState, type ErrorFeatures, type ErrorWindow, type LabelledPrediction } from './estimation/error-estimator.js'
+export { errorEstimator, type ErrorEstimate, type ErrorEstimator, type ErrorEstimatorOptions, type ErrorEstimatorState, type ErrorFeatures, type LabelledPrediction } from './estimation/error-estimator.js'
+export { ErrorWindow, type ErrorWindowState, type PredictedRow } from './estimation/error-window.js'
 export { performanceEstimator, type LabelledScore, type PerformanceEstimator, type PerformanceEstimatorOptions, type PerformanceEstimatorState } from './estimation/performance-estimator.js'
 export type { EstimateState, MetricEstimate, PerformanceEstimate } from './estimation/performance-estimate.js'
 export { PerformanceWindow, type PerformanceWindowState } from './estimation/performance-window.js'

@@ -65,9 +65,10 @@ describe('performanceEstimator and CBPE of NannyML on the same scores', () => {
 })
 
 test.each(golden.regressions.map((found) => [found.name, found] as const))('the intervals of errorEstimator hold what DLE of NannyML (boosted trees) estimates, and what the labels show: %s', (_, { reference, window, estimated, shown }) => {
-  const rows = errorEstimator({ reference: predictionsOf(reference) }).window()
+  const estimator = errorEstimator({ reference: predictionsOf(reference) })
+  const rows = estimator.window()
   for (const { prediction, features } of predictionsOf(window)) rows.count(prediction, features)
-  const { meanAbsoluteError, rootMeanSquaredError } = rows.estimate()
+  const { meanAbsoluteError, rootMeanSquaredError } = estimator.estimate(rows)
   ;[meanAbsoluteError, rootMeanSquaredError].forEach(({ low, high }, metric) => {
     expect((high - low) / low).toBeLessThan(0.2)
     for (const value of [estimated[metric], shown[metric]]) {
