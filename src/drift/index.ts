@@ -52,6 +52,7 @@ export type { DetectorOptions, DetectorState, StreamDetector, StreamSignal } fro
 // Performance without labels, and with late ones.
 export { errorEstimator, type ErrorEstimate, type ErrorEstimator, type ErrorEstimatorOptions, type ErrorEstimatorState, type ErrorFeatures, type LabelledPrediction } from './estimation/error-estimator.js'
 export { ErrorWindow, type ErrorWindowState, type PredictedRow } from './estimation/error-window.js'
+export { labelTracker, type LabelTracker, type LabelTrackerCounts, type LabelTrackerOptions, type LabelTrackerState, type LateLabelEstimator, type LateLabelWindow, type TrackedWindow } from './estimation/label-tracker.js'
 export { performanceEstimator, type LabelledScore, type PerformanceEstimator, type PerformanceEstimatorOptions, type PerformanceEstimatorState } from './estimation/performance-estimator.js'
 export type { EstimateState, MetricEstimate, PerformanceEstimate } from './estimation/performance-estimate.js'
 export { PerformanceWindow, type PerformanceWindowState } from './estimation/performance-window.js'

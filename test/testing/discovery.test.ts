@@ -147,7 +147,7 @@ const notLayers: Readonly<Record<string, string>> = {
   ...of('core', 'machinery of layers', 'failRows', 'labelJoin', 'maskBy', 'murmur3', 'seededRandom', 'systemRandom', 'uuid7'),
   ...of('drift', 'a detector on a stream of numbers; test/drift/streaming holds each to what they have in common', 'adwin', 'cusum', 'ddm', 'eddm', 'hddmA', 'hddmW', 'kswin', 'numericEDetector', 'pageHinkley', 'rateEDetector'),
   ...of('drift', 'profiles and verdicts', 'driftVerdict', 'rootCause', 'parseReferenceProfile', 'referenceProfile', 'referenceProfileFrom', 'tableRows', 'LiveProfile', 'SlicedProfile', 'ReferenceProfile', 'referenceHistory', 'ReferenceHistory', 'parseReferenceHistory', 'joinFleet', 'fleetProfile'),
-  ...of('drift', 'estimates of performance: counts in, metrics out', 'errorEstimator', 'ErrorWindow', 'performanceEstimator', 'PerformanceWindow'),
+  ...of('drift', 'estimates of performance: counts in, metrics out', 'errorEstimator', 'ErrorWindow', 'labelTracker', 'performanceEstimator', 'PerformanceWindow'),
   ...of('drift', 'a verdict on two samples; test/drift/batch-detectors holds each to what they have in common', 'chiSquareDrift', 'domainClassifierDrift', 'hellingerDrift', 'jensenShannonDrift', 'kolmogorovSmirnovDrift', 'mmdDrift', 'pcaReconstructionDrift', 'populationStabilityDrift', 'wassersteinDrift'),
   ...of('drift', 'stores of states; test/store/state-store.test.ts holds each to what they have in common', 'memoryStateStore', 'fileStateStore', 'redisStateStore'),
   ...of('quality', 'parts of a validation', 'check', 'fittedValues', 'schemaOf'),

@@ -109,19 +109,19 @@ export class ErrorWindow {
     return this.#errors.map(([absolute, squared, fourth], leaf) => ({ rows: this.#rows[leaf] as number, labels: absolute.count, absolute: absolute.value, squared: squared.value, fourth: fourth.value }))
   }
 
-  /** Counts a row, and gives what its label will need. @internal */
+  /** Counts a row, and gives what its label will need: for a `labelTracker`. */
   place({ prediction, features = {} }: PredictedRow): unknown {
     const leaf = this.#leafOf(prediction, features)
     this.#count(leaf, prediction)
     return [leaf, prediction]
   }
 
-  /** Whether a JSON value is a place. @internal */
+  /** Whether a JSON value is what `place` gave. */
   isPlace(place: unknown): boolean {
     return Array.isArray(place) && place.length === 2 && Number.isInteger(place[0]) && place[0] >= 0 && place[0] < this.#rows.length && Number.isFinite(place[1])
   }
 
-  /** @internal */
+  /** Counts the label of a row that was placed. */
   settle(place: unknown, label: number): void {
     const [leaf, prediction] = place as [number, number]
     this.#label(leaf, prediction, label)

@@ -69,6 +69,22 @@ export class PerformanceWindow {
     counts[cell] = (counts[cell] as number) + 1
   }
 
+  /** Counts a row, and gives what its label will need: for a `labelTracker`. */
+  place(score: number): unknown {
+    this.count(score)
+    return score
+  }
+
+  /** Whether a JSON value is what `place` gave. */
+  isPlace(place: unknown): boolean {
+    return Number.isFinite(place)
+  }
+
+  /** Counts the label of a row that was placed. */
+  settle(place: unknown, label: number | boolean): void {
+    this.label(place as number, label)
+  }
+
   #cellOf(score: number): number {
     if (typeof score !== 'number' || !Number.isFinite(score)) throw new OutriggerError('ERR_OUTRIGGER_INVALID_INPUT', `Cannot count a score as it must be a finite number: current value is ${String(score)}`)
     return cellOf(this.#cells, score)
