@@ -1,18 +1,11 @@
 /** What a unit gets, as a table lookup: made anew when weights change, allocating nothing for a call. */
 import type { VariantChoice } from '../core/call.js'
 import type { Lanes } from './_lanes.js'
+import type { Epoch } from './assigner.js'
 import { layOut } from './assignment.js'
 import type { ExperimentNamespace } from './experiment-namespace.js'
 
 const space = 4294967296
-
-/** Weights that hold from a time on. */
-export interface Epoch {
-  /** Counted from 1. */
-  readonly number: number
-  /** When it began, in milliseconds since 1970. */
-  readonly since: number
-}
 
 /** Says for each unit which slot it gets. A slot is made once per variant, reason and epoch. */
 export class Arms<Slot> {

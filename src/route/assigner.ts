@@ -2,9 +2,17 @@ import type { VariantChoice } from '../core/call.js'
 import { systemClock, type Clock } from '../core/clock.js'
 import { InvalidOptionError, OptionRangeError } from '../core/errors.js'
 import { membersOption, numberOption, optionsObject, stringOption } from '../core/options.js'
-import { Arms, type Epoch } from './_arms.js'
+import { Arms } from './_arms.js'
 import { Lanes } from './_lanes.js'
 import type { ExperimentNamespace } from './experiment-namespace.js'
+
+/** Weights that hold from a time on. */
+export interface Epoch {
+  /** Counted from 1. */
+  readonly number: number
+  /** When it began, in milliseconds since 1970. */
+  readonly since: number
+}
 
 /** Testers: variant → units, or a function of the unit. They have their variant whatever its weight. */
 export type Forced<Name extends string> = { readonly [K in Name]?: readonly string[] } | ((unit: string) => Name | undefined)

@@ -3,11 +3,16 @@
  *
  * Use it to release a model by evidence. Which evidence is enough is not decided here yet; see the roadmap.
  */
-export type { Epoch } from './_arms.js'
 export { assigner } from './assigner.js'
-export type { Assigner, AssignerOptions, EpochOptions, Forced } from './assigner.js'
+export type { Assigner, AssignerOptions, Epoch, EpochOptions, Forced } from './assigner.js'
 export { assign, isSampled, layOut } from './assignment.js'
 export type { Stretch } from './assignment.js'
+export { bandit } from './bandit/bandit.js'
+export type { Bandit, BanditCounts, BanditOptions, BanditState, Weighed } from './bandit/bandit.js'
+export type { ArmStatistics, BanditPolicy } from './bandit/bandit-policy.js'
+export { epsilonGreedy, type EpsilonGreedyOptions } from './bandit/epsilon-greedy.js'
+export { thompson, type ThompsonOptions } from './bandit/thompson.js'
+export { upperConfidenceBound, type UpperConfidenceBoundOptions } from './bandit/upper-confidence-bound.js'
 export { experimentNamespace } from './experiment-namespace.js'
 export type { ExperimentNamespace, ExperimentNamespaceOptions } from './experiment-namespace.js'
 export { growthBookAssignment, growthBookHash, growthBookRanges, growthBookResult, growthBookVariation, inGrowthBookNamespace } from './growthbook.js'

@@ -6,8 +6,7 @@ import { functionOption, optionsObject, stringOption } from '../core/options.js'
 import { claim, predictorOver, type Claim, type Predictor } from '../core/predictor.js'
 import { pick, RowFailure, type Row } from '../core/rows.js'
 import { saysAnew, type Stage } from '../core/stage.js'
-import type { Epoch } from './_arms.js'
-import { Weights, type EpochOptions, type Forced } from './assigner.js'
+import { Weights, type Epoch, type EpochOptions, type Forced } from './assigner.js'
 import type { ExperimentNamespace } from './experiment-namespace.js'
 
 /** Any model, as a variant. */
