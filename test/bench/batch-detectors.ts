@@ -4,6 +4,7 @@
  */
 import { chiSquareDrift, domainClassifierDrift, hellingerDrift, jensenShannonDrift, kolmogorovSmirnovDrift, mmdDrift, pcaReconstructionDrift, populationStabilityDrift, wassersteinDrift, type BatchDetectorOptions, type BatchVerdict, type ShuffledDetectorOptions } from '../../src/drift/index.js'
 import { categories, cleanCategories, cleanNumbers, embeddings, even, normal, share, type Clean, type Draw } from '../drift/batch-detectors/_settings.js'
+import { coverage, found, meanEffect, rowsNeeded, type EmbeddingDetector } from '../drift/batch-detectors/_embedding-coverage.js'
 import { seeded } from '../drift/_seeded.js'
 
 const runs = Number(process.argv[2] ?? 2000)
@@ -120,5 +121,20 @@ if (wanted('embeddings')) {
       })
       return `${percent(alarms)} (${percent(drifted / runs)})`
     }))
+  }
+}
+
+// Long: only when asked for.
+if (only === 'embedding-coverage') {
+  const detectors: readonly EmbeddingDetector[] = ['mmdDrift', 'domainClassifierDrift', 'pcaReconstructionDrift']
+  console.log(`Coverage of the 95 % interval, % of ${runs} runs of 8 columns`)
+  show('rows of reference / live', detectors)
+  for (const [name, change] of [['unchanged', {}], ['three columns + .4', { shift: 0.4 }], ['three columns + .8', { shift: 0.8 }], ['spread × 1.3', { spread: 1.3 }], ['spread × 1.6', { spread: 1.6 }]] as const) {
+    for (const [reference, live] of [[400, 50], [300, 300]] as const) show(`${name}, ${reference} / ${live}`, detectors.map((detector) => percent(coverage(detector, { ...change, reference, live, runs }))))
+  }
+  console.log('With `rowsNeeded` rows: the mean effect, and % of runs that are drifted')
+  for (const [detector, reference, change] of [['mmdDrift', 300, { shift: 0.73 }], ['domainClassifierDrift', 300, { shift: 0.4 }], ['domainClassifierDrift', 1000, { shift: 0.4 }], ['pcaReconstructionDrift', 400, { spread: 1.36 }], ['pcaReconstructionDrift', 1000, { spread: 1.36 }], ['pcaReconstructionDrift', 2000, { spread: 1.36 }]] as const) {
+    const setting = { ...change, reference, live: rowsNeeded(detector, reference), runs }
+    show(`${detector}, ${reference} / ${setting.live}`, [meanEffect(detector, setting).toFixed(3), percent(found(detector, setting))])
   }
 }

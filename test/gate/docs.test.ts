@@ -33,8 +33,9 @@ test('every link of the docs leads to a file, and to a heading of it', () => {
   expect(broken).toEqual([])
 })
 
-test('every page of the docs is reached from README.md or docs/concepts.md', () => {
-  const linked = new Set(['docs/concepts.md', ...['README.md', 'docs/concepts.md'].flatMap((path) => linksOf(path).map(({ target }) => target))])
+test('every page of the docs is reached from README.md or docs/concepts.md, and those of single detectors from docs/which-detector.md', () => {
+  const from = (path: string): string[] => linksOf(path).map(({ target }) => target)
+  const linked = new Set(['docs/concepts.md', ...from('README.md'), ...from('docs/concepts.md'), ...from('docs/which-detector.md').filter((path) => path.startsWith('docs/detectors/'))])
   expect(pages.filter((path) => path.startsWith('docs/') && !linked.has(path))).toEqual([])
 })
 
@@ -85,4 +86,16 @@ test('every option of resilience, cache, batch and compose is told on a page, by
   expect(options.length).toBeGreaterThan(150)
   const wordsOf = (page: string): Set<string> => new Set([...prose(page).matchAll(/`[^`\n]+`/g)].flatMap(([code]) => code.match(/\w+/g) ?? []))
   expect(options.filter(({ page, name }) => !wordsOf(page).has(name))).toEqual([])
+})
+
+test('every detector has a page with its formula, options, cost, when it misleads, what was measured and its source', () => {
+  const detectors = pages.filter((path) => path.startsWith('docs/detectors/'))
+  const exported = [...read('src/drift/index.ts').matchAll(/\b(?:\w+Drift|adwin|cusum|ddm|eddm|hddm[AW]|kswin|pageHinkley|\w+EDetector|(?:performance|error)Estimator)\b(?=[ ,}])/g)].map(([name]) => name).filter((name) => /^[a-z]/.test(name))
+  expect(exported.length).toBeGreaterThanOrEqual(21)
+  const titles = detectors.map((path) => /^# (.*)$/m.exec(read(path))?.[1])
+  expect(new Set(titles)).toEqual(new Set(exported))
+  for (const path of detectors) {
+    expect(read(path), path).toContain('```ts\n')
+    for (const heading of [/^## Formula$/m, /^## Options$/m, /^## Cost( and state)?$/m, /^## When it misleads$/m, /^## Measured$/m, /^## Reference$/m]) expect(prose(path), path).toMatch(heading)
+  }
 })
