@@ -92,7 +92,7 @@ const minimumLabels = 30
  * rows, for the size of the reference and, with blocks, for days that differ.
  *
  * **Misleads**: when p(label | score) is not what it was (concept drift, a changed prevalence), by just as much, with no sign of it in
- * the scores: see docs/performance-estimation.md for how far off. Scores within a cell are taken as alike.
+ * the scores: see docs/detectors/performance-estimator.md for how far off. Scores within a cell are taken as alike.
  *
  * Source: Kivimäki et al., "Performance estimation in binary classification using calibrated confidence" (2025); NannyML's CBPE.
  *

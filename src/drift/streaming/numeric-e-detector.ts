@@ -44,7 +44,7 @@ const weights = Float64Array.from(bets, ({ weight }) => weight)
  * **Guarantee**: for independent values from one continuous distribution, whatever it is, the chances of the next value to fall
  * between the order statistics of the reference are known exactly, and so are the prices: the mean run length is at least
  * run / risk, and at most N · risk / run of the runs of N values alarm, the luck of the reference included. With ties, or with `order` (where
- * the regression is taken as learned), it is no theorem; measured: docs/e-detectors.md.
+ * the regression is taken as learned), it is no theorem; measured: docs/detectors/numeric-e-detector.md.
  *
  * **Misleads**: dependence that `order` does not cover looks like change; a change that is slow or small against what it has seen becomes the
  * norm. What lies between or beyond the values of a reference with few different ones counts as the next of them. O(1) per value; some kB of memory.

@@ -27,7 +27,7 @@ const sizes = [[0.1, 0.3], [0.2, 0.3], [0.4, 0.2], [0.8, 0.1], [1.6, 0.1]] as co
  *
  * **Guarantee**: without a change the mean run length to an alarm is at least run / risk, and at most N · risk / run of the
  * runs of N values alarm, for 0/1 values that are independent at a rate that is as unknown as the reference leaves it (averaged over
- * Beta(½, ½)). Measured at single rates: docs/e-detectors.md. Dependent values break it.
+ * Beta(½, ½)). Measured at single rates: docs/detectors/rate-e-detector.md. Dependent values break it.
  *
  * **Misleads**: what changes so slowly or so little that it takes more rows than the reference and the stream had, becomes the norm. O(1) per value.
  *
