@@ -1,6 +1,6 @@
 import { continuedFraction } from './_continued-fraction.js'
 import { halfDeviance, logGammaStep, stirlingRemainder } from './_stirling.js'
-import { gammaP, gammaQ } from './incomplete-gamma.js'
+import { gammaP, gammaQ, gammaTails, large, uniformTails } from './incomplete-gamma.js'
 import { logGammaNearOne } from './log-gamma.js'
 
 /** A point of a beta distribution, with what the caller knows better than x and 1 − x alone tell. */
@@ -85,13 +85,39 @@ const turned = ({ lower, upper }: BetaTails): BetaTails => ({ lower: upper, uppe
 /** −ln of one of x and y by the smaller of the two, which has the digits. */
 const minusLog = (x: number, y: number): number => (y < 0.5 ? -Math.log1p(-y) : -Math.log(x))
 
+/** Both parameters large. (DLMF 8.18.9.) */
+const uniform = ({ a, b, x, y, excess }: BetaPoint): BetaTails => {
+  const total = a + b
+  const q = (a / total) * (b / total)
+  const scale = 1 / Math.sqrt(total)
+  return uniformTails({
+    depth: halfDeviance(a, total * x, excess) + halfDeviance(b, total * y, -excess),
+    excess,
+    slope: (Math.sqrt(a / total) * Math.sqrt(b / (2 * Math.PI))) / excess,
+    atMean: [(scale * (a - b)) / total / (3 * Math.sqrt(q)), (scale * scale * (1 - q)) / (12 * q)],
+  })
+}
+
+/**
+ * b up to 3e7 beside an a of nearly 1e15 and more, as a gamma variable: u − b is written so that nothing cancels, and of
+ * (b − 1) s² / 24 the part that is linear about the mean s = b / ν goes into ν.
+ */
+const likeGamma = ({ a, b, x, y, excess }: BetaPoint): BetaTails => {
+  const nu = a + (b - 1) / 2
+  const s = minusLog(x, y)
+  // s − y, whose first terms are y² / 2 + y³ / 3.
+  const beyond = y < 1e-4 ? y * y * (0.5 + y * (1 / 3 + y / 4)) : s - y
+  const off = -excess - ((b + 1) * y) / 2 + nu * beyond - ((b - 1) * (b / nu) * s) / 12
+  const { lower, upper } = gammaTails(b, b + off, off)
+  return { lower: upper, upper: lower }
+}
+
 /**
  * The regularised incomplete beta function at a point, both tails: whichever is small is computed as itself.
  *
  * A continued fraction below the mean for a ≥ 1, a power series for a < 1; above the mean the same of the mirror image;
  * for one huge and one small parameter the gamma function: ∫ (1 − e^−s)^(b−1) e^(−as) ds is one of s^(b−1) e^(−νs),
- * ν = a + (b − 1) / 2, up to a factor 1 + (b − 1) s² / 24. `NaN` where neither serves: beyond a + b = 1e15. O(√(a + b))
- * steps.
+ * ν = a + (b − 1) / 2, up to a factor 1 + (b − 1) s² / 24; for two large ones the normal tail and a term more.
  */
 export const betaTails = (point: BetaPoint): BetaTails => {
   const { a, b, x, y } = point
@@ -100,6 +126,7 @@ export const betaTails = (point: BetaPoint): BetaTails => {
     return { lower: gammaQ(b, u), upper: gammaP(b, u) }
   }
   if (b >= gammaLike && a <= 100) return turned(betaTails(swapped(point)))
-  if (a + b > largest) return { lower: NaN, upper: NaN }
+  if (a >= large && b >= large) return uniform(point)
+  if (a + b > largest) return a > b ? likeGamma(point) : turned(likeGamma(swapped(point)))
   return x <= (a + 1) / (a + b + 2) ? tailsBelow(point) : turned(tailsBelow(swapped(point)))
 }

@@ -34,8 +34,7 @@ const tails = (hits: number, binomial: BinomialTrials): BetaTails => {
  * The probability of at most `hits` hits, P(X ≤ hits).
  *
  * Accurate where it is small: a relative error below 1e-12 or 8 |ln p| ε, whichever is larger. Hits between whole numbers
- * count as the one below; `NaN` gives `NaN`. O(√trials) steps at worst; `NaN` too beyond 1e15 trials,
- * unless at most 99 of them are hits or misses.
+ * count as the one below; `NaN` gives `NaN`. At most some 10⁴ steps, however many trials.
  *
  * @throws ERR_OUTRIGGER_INVALID_INPUT if `trials` is not a whole number of at least 0, or `probability` not in [0, 1]
  *

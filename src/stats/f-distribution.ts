@@ -38,7 +38,7 @@ const tails = (f: number, degreesOfFreedom: FDegreesOfFreedom): BetaTails => {
  * The probability that a variable of the F distribution exceeds `f`.
  *
  * Accurate in the upper tail: a relative error below 1e-12 or 8 |ln p| ε, whichever is larger. A negative `f` gives 1,
- * `NaN` gives `NaN`, and so do degrees of freedom beyond 1e15 unless one of them is at most 200. O(√df) steps at worst.
+ * `NaN` gives `NaN`. At most some 10⁴ steps, however many degrees of freedom.
  *
  * @throws ERR_OUTRIGGER_INVALID_INPUT if a number of degrees of freedom is not finite or not above 0
  *

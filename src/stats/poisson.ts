@@ -8,7 +8,7 @@ const checked = (mean: number): number => parameter('a Poisson probability', 'me
  * The probability that a Poisson variable with `mean` is at most `count`: Q(count + 1, mean).
  *
  * Accurate where it is small: a relative error below 1e-12 or 8 |ln p| ε, whichever is larger. A count between whole
- * numbers is taken as the one below; `NaN` gives `NaN`. O(√mean) steps.
+ * numbers is taken as the one below; `NaN` gives `NaN`. O(√mean) steps up to 3e7, then O(1).
  *
  * @throws ERR_OUTRIGGER_INVALID_INPUT if `mean` is negative or not finite
  *
