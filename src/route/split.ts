@@ -8,6 +8,7 @@ import { pick, RowFailure, type Row } from '../core/rows.js'
 import { saysAnew, type Stage } from '../core/stage.js'
 import { Weights, type Epoch, type EpochOptions, type Forced } from './assigner.js'
 import type { ExperimentNamespace } from './experiment-namespace.js'
+import { StickyChoices, type StickyCounts, type StickyOptions } from './_sticky-choices.js'
 
 /** Any model, as a variant. */
 export type Variant = AnyModel
@@ -52,6 +53,8 @@ export interface HashSplitOptions<V extends Readonly<Record<string, Variant>>> e
   readonly exposure?: number
   /** Where experiments exclude each other. @default none */
   readonly namespace?: ExperimentNamespace
+  /** Keeps units in the variant that they had, whatever the weights become: in a store, with a limit of time. @default none */
+  readonly sticky?: StickyOptions
   readonly assignment?: undefined
 }
 
@@ -63,6 +66,7 @@ export interface AssignedSplitOptions<V extends Readonly<Record<string, Variant>
   readonly weights?: { readonly [K in keyof V]: number }
   readonly exposure?: undefined
   readonly namespace?: undefined
+  readonly sticky?: undefined
 }
 
 /** Options of {@link split}. */
@@ -78,6 +82,10 @@ export interface SplitPredictor<I, O, Name extends string> extends Predictor<I, 
   readonly epoch: Epoch
   /** Opens an epoch with new weights, for calls from now on; calls in flight stay where they are. The same weights and exposure again change nothing. */
   setWeights(weights: Readonly<Record<Name, number>>, options?: EpochOptions): void
+  /** What became of claims, where it is `sticky`. */
+  readonly sticky: StickyCounts | undefined
+  /** Asks the store of `sticky` for units that will come, at a log-in say, so that their first call need not wait. Never rejects. */
+  prime(units: readonly string[]): Promise<void>
 }
 
 interface Arm {
@@ -121,14 +129,14 @@ export const split = <const V extends Readonly<Record<string, Variant>>>(
 ): SplitPredictor<VariantInput<V[keyof V]>, VariantOutput<V[keyof V]>, Extract<keyof V, string>> => {
   type I = VariantInput<V[keyof V]>
   type O = VariantOutput<V[keyof V]>
-  optionsObject('a split', options, ['variants', 'weights', 'name', 'by', 'exposure', 'namespace', 'forced', 'epoch', 'assignment'])
+  optionsObject('a split', options, ['variants', 'weights', 'name', 'by', 'exposure', 'namespace', 'forced', 'epoch', 'sticky', 'assignment'])
   const name = stringOption('a split', 'name', options.name ?? 'split')
   const by = functionOption('a split', 'by', options.by)
   const assignment = functionOption('a split', 'assignment', options.assignment)
   optionsObject('the variants of a split', options.variants, Object.keys(options.variants ?? {}))
   const names = Object.keys(options.variants)
   if (names.length < 2) throw new InvalidOptionError(`Cannot create a split as it needs at least two variants: current value has ${names.length}`)
-  if (assignment !== undefined && (options.exposure !== undefined || options.namespace !== undefined)) throw new InvalidOptionError('Cannot create a split as `assignment` decides alone: current value has `exposure` or `namespace` beside it')
+  if (assignment !== undefined && (options.exposure ?? options.namespace ?? options.sticky) !== undefined) throw new InvalidOptionError('Cannot create a split as `assignment` decides alone: current value has `exposure`, `namespace` or `sticky` beside it')
   const arms: Arm[] = []
   for (const arm of names) arms.push({ name: arm, claim: claim(options.variants[arm] as never, {}, arms[0]?.claim.stage.runtime) })
   const control = (arms[0] as Arm).claim.stage as Stage<I, O>
@@ -180,6 +188,30 @@ export const split = <const V extends Readonly<Record<string, Variant>>>(
     },
     bindingOf,
   )
+  const sticky = options.sticky === undefined ? undefined : new StickyChoices(options.sticky, runtime.clock)
+  const keptBindings = new WeakMap<VariantChoice, ArmBinding>()
+  /** What the hash gives a unit, or what was kept of it before, if it has a weight still. */
+  const kept = (unit: string, hashed: ArmBinding, choices: StickyChoices): ArmBinding => {
+    const choice = choices.get(unit)
+    if (choice === undefined || (choice.variant === hashed.choice.variant && choice.epoch === hashed.choice.epoch)) return hashed
+    if (!((weights.current[choice.variant] ?? 0) > 0)) {
+      choices.counts.outdated += 1
+      return hashed
+    }
+    let binding = keptBindings.get(choice)
+    if (binding === undefined) keptBindings.set(choice, (binding = bindingOf(choice, names.indexOf(choice.variant))))
+    return binding
+  }
+  /** The claim that a unit has to wait for, or `undefined`. */
+  const claimOf = (choices: StickyChoices, unit: string): (() => Promise<void>) | undefined => {
+    const { choice } = weights.choose(unit)
+    return choice.reason !== 'assigned' || choices.get(unit) !== undefined ? undefined : () => choices.claim(unit, `${name}:${weights.unitHash(unit).toString(36)}`, choice)
+  }
+  const prime = async (units: readonly string[]): Promise<void> => {
+    for (let from = 0; sticky !== undefined && from < units.length; from += sticky.concurrency) {
+      await Promise.all(units.slice(from, from + sticky.concurrency).map((unit) => claimOf(sticky, unit)?.()))
+    }
+  }
   let areStated = options.weights !== undefined
   const shown = (): string => names.map((arm) => `${arm} ${percent(weights.current[arm] as number)}`).join(', ') + (weights.exposure === 1 ? '' : ` of ${percent(weights.exposure)}`)
   const setWeights = (next: Readonly<Record<string, number>>, how?: EpochOptions): void => {
@@ -212,10 +244,22 @@ export const split = <const V extends Readonly<Record<string, Variant>>>(
     if (assignment !== undefined) return undefined
     throw new OutriggerError('ERR_OUTRIGGER_UNROUTABLE', `Cannot choose a variant of \`${name}\` as the call has no \`key\` and there is no \`by\` that gives one: current value is of type ${typeof unit}`)
   }
+  /** The units of calls that are not bound yet, and have one. */
+  const unitsOf = (calls: readonly Call[], inputs: readonly I[]): string[] =>
+    calls.flatMap((call, index) => {
+      if (call.boundBy(owner) !== undefined) return []
+      try {
+        return [unitOf(call, inputs[index] as I) as string]
+      } catch {
+        // Said when the call is bound.
+        return []
+      }
+    })
   const choose = (call: Call, input: I): ArmBinding => {
     const unit = unitOf(call, input)
+    const hashed = assignment === undefined ? weights.choose(unit as string) : undefined
     const binding =
-      assignment === undefined ? weights.choose(unit as string) : ((unit === undefined ? undefined : weights.forced(unit)) ?? assigned(assignment, input, call))
+      hashed !== undefined ? (sticky === undefined || hashed.choice.reason !== 'assigned' ? hashed : kept(unit as string, hashed, sticky)) : ((unit === undefined ? undefined : weights.forced(unit)) ?? assigned(assignment as NonNullable<typeof assignment>, input, call))
     call.bindTo(binding)
     if (call.startedAt !== undefined) (call.note().variants ??= []).push(unit === undefined ? binding.choice : { ...binding.choice, unit: weights.unitHash(unit) })
     binding.arm.claim.stage.bind?.(call, input)
@@ -226,6 +270,7 @@ export const split = <const V extends Readonly<Record<string, Variant>>>(
   const many = async (inputs: readonly I[], batch: BatchCall): Promise<Row<O>[]> => {
     const rows = new Array<Row<O>>(inputs.length)
     const groups = new Map<Arm, number[]>()
+    if (sticky !== undefined) await prime(unitsOf(batch.rows as readonly Call[], inputs))
     inputs.forEach((input, index) => {
       try {
         const arm = armOf(batch.rows[index] as Call, input)
@@ -259,13 +304,18 @@ export const split = <const V extends Readonly<Record<string, Variant>>>(
     get identity() {
       return control.identity
     },
-    one: async (input, call) => (await armOf(call, input).claim.stage.one(input, call)) as O,
+    one: async (input, call) => {
+      if (sticky !== undefined && call.boundBy(owner) === undefined) await prime(unitsOf([call], [input]))
+      return (await armOf(call, input).claim.stage.one(input, call)) as O
+    },
     many,
     bindsByInput: by !== undefined || assignment !== undefined || arms.some((arm) => arm.claim.stage.bindsByInput),
     bind: (call, input) => {
       // A map outside has not made the input yet.
       if (assignment !== undefined && input === undefined) return
       try {
+        // Not known here yet: the call is bound when the store has answered, as it travels.
+        if (sticky !== undefined && claimOf(sticky, unitOf(call, input) as string) !== undefined) return
         armOf(call, input)
       } catch {
         // Said when the call travels: there it fails its own row only.
@@ -292,7 +342,8 @@ export const split = <const V extends Readonly<Record<string, Variant>>>(
   Object.defineProperty(router, 'weights', { get: () => weights.current, enumerable: true })
   Object.defineProperty(router, 'exposure', { get: () => weights.exposure, enumerable: true })
   Object.defineProperty(router, 'epoch', { get: () => weights.epoch, enumerable: true })
-  return Object.assign(router, { setWeights }) as SplitPredictor<I, O, Extract<keyof V, string>>
+  Object.defineProperty(router, 'sticky', { get: () => sticky && { ...sticky.counts }, enumerable: true })
+  return Object.assign(router, { setWeights, prime }) as SplitPredictor<I, O, Extract<keyof V, string>>
 }
 
 const nothing = (): void => {}
