@@ -6,8 +6,12 @@
  *
  * @experimental
  */
+export type { EvidenceState } from './_state.js'
+
+// An experiment as a whole, and one arm against another, at every event.
 export { averageEvidence } from './average-evidence.js'
 export { Experiment, type ExperimentOptions, type ExperimentState, type ExposureOptions } from './experiment.js'
+export { ExceedanceAttribution, type ExceedanceAttributionOptions, type ExceedanceAttributionState, type UnitValue } from './exceedance-attribution.js'
 export { FailureAttribution, type FailureAttributionOptions, type FailureAttributionState, type UnitFailure } from './failure-attribution.js'
 export { failureMetric, type FailureMetricOptions } from './metrics/failure-metric.js'
 export { meanMetric, type MeanMetricOptions } from './metrics/mean-metric.js'
@@ -15,4 +19,19 @@ export { type ArmSummary, type Draw, type Metric, type MetricOptions, type Metri
 export { rateMetric } from './metrics/rate-metric.js'
 export { SampleRatio, type SampleRatioEpoch, type SampleRatioOptions, type SampleRatioState } from './sample-ratio.js'
 export { verdictText, type Decision, type Evidence, type MetricVerdict, type Verdict } from './verdict.js'
-export type { EvidenceState } from './_state.js'
+
+// Intervals that hold at every look.
+export { BoundedMean, differenceOfBounds, type BoundedMeanOptions, type BoundedMeanState } from './bounded-mean.js'
+export { countRatioSequence, type CountGroup, type CountRatioOptions } from './count-ratio-sequence.js'
+export { meanDifferenceSequence, meanSequence, type MeanSequenceOptions } from './mean-sequence.js'
+export { mixtureSprt, type MixtureSprtOptions } from './mixture-sprt.js'
+export { rateDifferenceSequence, rateSequence, type RateSequenceOptions } from './rate-sequence.js'
+export type { SequentialInterval, SequentialOptions, Side } from './sequential-interval.js'
+
+// For one look that was planned, and for planning it.
+export { bayesianMeans, bayesianRates, type BayesianComparison, type BayesianMeans, type BayesianMeansOptions, type BayesianRatesOptions } from './bayesian-comparison.js'
+export { cuped, ratioSummary, type CupedResult } from './cuped.js'
+export { power, sampleSize, type Effect, type PowerOptions, type SampleSizeOptions } from './sample-size.js'
+
+// From the logs of another policy.
+export { offPolicy, type LoggedDecision, type OffPolicyEstimate, type OffPolicyMethod, type OffPolicyOptions, type OffPolicyRefusal, type OffPolicyResult } from './off-policy.js'
