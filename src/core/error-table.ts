@@ -107,6 +107,10 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorHelp>> = {
     when: 'A profile is to be built from fewer rows than its statistics need.',
     fix: 'Give more training rows.',
   },
+  ERR_OUTRIGGER_ROLLOUT: {
+    when: 'A rollout cannot do what was asked, or cannot go on: another one is under way, it cools down after a rollback, the candidate is in quarantine, nothing is under way that could be held or approved, the plan is another one than it started with, or its journal or ledger is damaged. `reason` says which.',
+    fix: 'Read `status()` and its text. Wait, abort the other one, or start with `again: true` after the cause is mended.',
+  },
   ERR_OUTRIGGER_MODEL_NOT_FOUND: {
     when: 'The store holds no such model, version, alias or digest, or the version was removed; or an alias has nothing to roll back to.',
     fix: 'Publish it first; `store.list()` says what is there, `store.audit()` who removed it.',

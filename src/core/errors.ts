@@ -46,6 +46,7 @@ export type ErrorCode =
   | 'ERR_OUTRIGGER_UNROUTABLE'
   | 'ERR_OUTRIGGER_PROFILE'
   | 'ERR_OUTRIGGER_TOO_FEW_ROWS'
+  | 'ERR_OUTRIGGER_ROLLOUT'
   | 'ERR_OUTRIGGER_MODEL_NOT_FOUND'
   | 'ERR_OUTRIGGER_MODEL_EXISTS'
   | 'ERR_OUTRIGGER_MODEL_CORRUPT'
@@ -89,6 +90,7 @@ export const errorSpecs: Readonly<Record<ErrorCode, ErrorSpec>> = {
   ERR_OUTRIGGER_UNROUTABLE: spec('UnroutableError'),
   ERR_OUTRIGGER_PROFILE: spec('ProfileError'),
   ERR_OUTRIGGER_TOO_FEW_ROWS: spec('TooFewRowsError'),
+  ERR_OUTRIGGER_ROLLOUT: spec('RolloutError'),
   ERR_OUTRIGGER_MODEL_NOT_FOUND: spec('ModelNotFoundError'),
   ERR_OUTRIGGER_MODEL_EXISTS: spec('ModelExistsError'),
   ERR_OUTRIGGER_MODEL_CORRUPT: spec('ModelCorruptError'),

@@ -146,6 +146,13 @@ export class Loader<I, O> implements LoaderStageHost<I, O>, Tenant {
     await this.#shelf.letGo(resident as LoadedVersion<I, O>, reason)
   }
 
+  refuse({ name, version, digest }: Pick<QuarantinedVersion, 'name' | 'version' | 'digest'>, reason: string): boolean {
+    if (this.#quarantine.get(digest) !== undefined) return false
+    this.#quarantine.add({ name, version, digest, stage: 'traffic', reason, at: this.#settings.runtime.clock.wall() })
+    this.#reporter.state(subjectOf({ name, version }), 'live', 'quarantined', reason, { digest, stage: 'traffic' })
+    return true
+  }
+
   release(digest: string): boolean {
     const known = this.#quarantine.get(digest)
     if (known === undefined) return false

@@ -1,6 +1,6 @@
 /** A predictor that follows an alias: loads, tries and swaps versions while calls go on. */
 import type { ModelIdentity } from '../../core/identity.js'
-import { numberOption, optionsObject } from '../../core/options.js'
+import { numberOption, optionsObject, stringOption } from '../../core/options.js'
 import { predictorOver, type Predictor } from '../../core/predictor.js'
 import type { EngineDescription } from '../engines/engine.js'
 import { Loader } from './_loader.js'
@@ -76,6 +76,11 @@ export interface ModelLoader<I, O> extends Predictor<I, O> {
   readonly loaded: readonly LoadedVersionInfo[]
   /** The versions that were refused for what they are, and are not tried again by themselves; at most 100. Plain data, which another loader takes as its option `quarantined`. */
   readonly quarantined: readonly QuarantinedVersion[]
+  /**
+   * Puts a version into quarantine for what it did under traffic: it will not be made live by itself, wherever an alias points. One that is live stays, until
+   * the alias moves. Says whether it was not there yet.
+   */
+  quarantine(version: Pick<QuarantinedVersion, 'name' | 'version' | 'digest'>, reason: string): boolean
   /** Lets a version out of quarantine, so that the next look tries it. Says whether it was there. */
   release(digest: string): boolean
 }
@@ -143,6 +148,8 @@ export function modelLoader<I, O>(options: ModelLoaderOptions<I, O> | BuiltLoade
     },
     notify: () => loader.notify(),
     unload: () => loader.unload(),
+    quarantine: ({ name, version, digest }: Pick<QuarantinedVersion, 'name' | 'version' | 'digest'>, reason: string) =>
+      loader.refuse({ name: stringOption('a quarantine', 'name', name), version: numberOption('a quarantine', 'version', version, { min: 1, integer: true }), digest: stringOption('a quarantine', 'digest', digest) }, stringOption('a quarantine', 'reason', reason)),
     release: (digest: string) => loader.release(digest),
   }
   return Object.defineProperties(Object.assign(face, members), {

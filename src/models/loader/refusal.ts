@@ -1,7 +1,7 @@
 /** Why a version does not go live. */
 
-/** The part of the way to going live at which a version was refused. */
-export type RefusalStage = 'trust' | 'compatibility' | 'open' | 'load' | 'build' | 'warm-up' | 'golden' | 'check'
+/** The part of the way to going live at which a version was refused; `traffic` for one that was quarantined by hand, for what it did when it was live. */
+export type RefusalStage = 'trust' | 'compatibility' | 'open' | 'load' | 'build' | 'warm-up' | 'golden' | 'check' | 'traffic'
 
 /** What exactly was wrong, where there is something to point at. */
 export interface RefusalDetails {
