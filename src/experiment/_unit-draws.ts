@@ -1,19 +1,12 @@
 import { refusedState } from './_state.js'
-import type { Draw } from './metrics/metric.js'
+import { Draw } from './draw.js'
 
-/** A unit as it is remembered. */
+/** A unit as it is remembered: its latest epoch and draw, and what its arms say about its place in [0, 1) (the candidate's place is [0, share)). */
 interface Unit {
-  isCandidate: boolean
-  /** The latest epoch it was exposed in, and the candidate's share then. */
   epoch: number
-  share: number
-  /** The chance of the draw that its values count by. */
-  chance: number
-  /** What its arms say about its place in [0, 1): the candidate's place is [0, share). */
+  draw: Draw
   low: number
   high: number
-  /** Bits of the metrics that have their value. */
-  seen: number
 }
 
 /** An exposure that fits its experiment. */
@@ -39,7 +32,7 @@ export interface UnitProblems {
   unexposed: number
 }
 
-const bytesPerUnit = 48
+const bytesPerUnit = 52
 
 /**
  * Units, once per epoch, each with the chance of its own draw.
@@ -69,45 +62,27 @@ export class UnitDraws {
     const { unit, isCandidate, epoch, share, isKept } = exposure
     const known = this.#find(unit)
     if (known === undefined) return this.#enter(exposure)
-    if (epoch <= known.epoch) return epoch < known.epoch || known.isCandidate === isCandidate ? 'seen' : this.#crossed()
+    const { draw } = known
+    if (epoch <= known.epoch) return epoch < known.epoch || draw.isCandidate === isCandidate ? 'seen' : this.#crossed()
     if (isKept) {
-      if (known.isCandidate !== isCandidate) return this.#crossed()
+      if (draw.isCandidate !== isCandidate) return this.#crossed()
       known.epoch = epoch
       return 'certain'
     }
     const chance = Math.min(1, Math.max(0, (share - known.low) / (known.high - known.low)))
     if (chance === (isCandidate ? 0 : 1)) return this.#crossed()
     known.epoch = epoch
-    known.share = share
+    // A certain arm is a draw too, one that nothing is learnt from: were values of those who stay still counted by their draw of before, those who may move would be missing beside them.
+    known.draw = new Draw(unit, isCandidate, chance, share, epoch)
     if (chance === 0 || chance === 1) return 'certain'
-    known.isCandidate = isCandidate
-    known.chance = chance
-    known.seen = 0
     if (isCandidate) known.high = share
     else known.low = share
     return 'drawn'
   }
 
-  /** The chance of the unit's latest draw. */
-  chanceOf(unit: number): number | undefined {
-    return this.#find(unit)?.chance
-  }
-
-  /** How the unit came to its arm; `undefined`, and counted, if it was never exposed. */
+  /** How the unit came to its arm. */
   drawOf(unit: number): Draw | undefined {
-    const known = this.#find(unit)
-    if (known !== undefined) return { unit, isCandidate: known.isCandidate, chance: known.chance, share: known.share, epoch: known.epoch }
-    this.problems.unexposed += 1
-    return undefined
-  }
-
-  hasValue(unit: number, metric: number): boolean {
-    return ((this.#find(unit)?.seen ?? 0) & (1 << metric)) !== 0
-  }
-
-  sawValue(unit: number, metric: number): void {
-    const known = this.#find(unit)
-    if (known !== undefined) known.seen |= 1 << metric
+    return this.#find(unit)?.draw
   }
 
   /** A unit that both have, if there is one. */
@@ -119,7 +94,7 @@ export class UnitDraws {
   /** Adds other units. */
   merge(other: UnitDraws): void {
     for (const [unit, known] of other.#all()) {
-      if (this.#hasRoom()) this.#units.set(unit, { ...known })
+      if (this.#hasRoom()) this.#units.set(unit, known)
       else this.problems.full += 1
     }
     this.problems.full += other.problems.full
@@ -127,16 +102,18 @@ export class UnitDraws {
     this.problems.unexposed += other.problems.unexposed
   }
 
-  /** All units, 48 bytes each, in base64. */
+  /** All units, 52 bytes each, in base64. */
   toJSON(): string {
     const bytes = Buffer.alloc(this.size * bytesPerUnit)
     let at = 0
-    for (const [unit, { isCandidate, epoch, share, chance, low, high, seen }] of this.#all()) {
+    for (const [unit, { epoch, draw, low, high }] of this.#all()) {
+      const { isCandidate, share, chance, seen } = draw
       bytes.writeDoubleLE(unit, at)
       // The sign is the arm.
       bytes.writeInt32LE(isCandidate ? -1 - epoch : epoch, at + 8)
       bytes.writeInt32LE(seen, at + 12)
-      ;[share, chance, low, high].forEach((value, place) => bytes.writeDoubleLE(value, at + 16 + 8 * place))
+      bytes.writeInt32LE(draw.epoch, at + 16)
+      ;[share, chance, low, high].forEach((value, place) => bytes.writeDoubleLE(value, at + 20 + 8 * place))
       at += bytesPerUnit
     }
     return bytes.toString('base64')
@@ -148,11 +125,12 @@ export class UnitDraws {
     if (bytes === undefined || bytes.length % bytesPerUnit !== 0) throw refusedState(owner, `\`units\` must be ${bytesPerUnit} bytes each, in base64`, saved)
     for (let at = 0; at < bytes.length; at += bytesPerUnit) {
       const unit = bytes.readDoubleLE(at)
-      const epoch = bytes.readInt32LE(at + 8)
-      const [share, chance, low, high] = [0, 1, 2, 3].map((place) => bytes.readDoubleLE(at + 16 + 8 * place)) as [number, number, number, number]
+      const signed = bytes.readInt32LE(at + 8)
+      const epoch = signed < 0 ? -1 - signed : signed
+      const [share, chance, low, high] = [0, 1, 2, 3].map((place) => bytes.readDoubleLE(at + 20 + 8 * place)) as [number, number, number, number]
       if (!Number.isSafeInteger(unit) || unit < 0 || ![share, chance, low, high].every((value) => value >= 0 && value <= 1) || low > high) throw refusedState(owner, 'a unit must have a hash, and shares in [0, 1]', `unit ${unit}`)
       if (!this.#hasRoom()) throw refusedState(owner, `there must be at most ${this.#max} units`, bytes.length / bytesPerUnit)
-      this.#units.set(unit, { isCandidate: epoch < 0, epoch: epoch < 0 ? -1 - epoch : epoch, share, chance, low, high, seen: bytes.readInt32LE(at + 12) })
+      this.#units.set(unit, { epoch, draw: new Draw(unit, signed < 0, chance, share, bytes.readInt32LE(at + 16), bytes.readInt32LE(at + 12)), low, high })
     }
   }
 
@@ -176,7 +154,7 @@ export class UnitDraws {
       this.problems.full += 1
       return 'full'
     }
-    this.#units.set(unit, { isCandidate, epoch, share, chance: share, low: isCandidate ? 0 : share, high: isCandidate ? share : 1, seen: 0 })
+    this.#units.set(unit, { epoch, draw: new Draw(unit, isCandidate, share, share, epoch), low: isCandidate ? 0 : share, high: isCandidate ? share : 1 })
     return share === 0 || share === 1 ? 'certain' : 'drawn'
   }
 

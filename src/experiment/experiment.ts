@@ -7,6 +7,7 @@ import { countList, fieldsOf } from './state-fields.js'
 import { unitHash } from './_seen-units.js'
 import { countField, isState, openedState, refusedInput, refusedState, type EvidenceState } from './_state.js'
 import { UnitDraws } from './_unit-draws.js'
+import type { Draw } from './draw.js'
 import type { Metric, MetricStatistics } from './metrics/metric.js'
 import { SampleRatio, type SampleRatioState } from './sample-ratio.js'
 import { verdictText, type Decision, type Evidence, type MetricVerdict, type Verdict } from './verdict.js'
@@ -103,6 +104,7 @@ const optionNames = ['name', 'arms', 'metrics', 'alpha', 'rollbackAlpha', 'sampl
 export class Experiment {
   readonly name: string
   readonly arms: readonly [control: string, candidate: string]
+  readonly metrics: readonly Metric[]
   readonly #kept: readonly Kept[]
   readonly #places: ReadonlyMap<string, number>
   readonly #options: Required<Omit<ExperimentOptions, 'name' | 'arms' | 'metrics' | 'sampleRatioAlpha'>>
@@ -146,6 +148,7 @@ export class Experiment {
     const saved = fields === undefined ? undefined : fieldsOf(owner, fields['metrics'])
     const weight = metrics.reduce((sum, metric) => sum + metric.weight, 0)
     this.#kept = metrics.map((metric) => ({ metric, statistics: started(metric, saved), worseNeeded: weight / (rollbackAlpha * metric.weight) }))
+    this.metrics = [...metrics]
     this.#places = new Map(metrics.map(({ name }, place) => [name, place]))
     if (this.#places.size !== metrics.length) throw new InvalidOptionError(`Cannot create ${owner} as its metrics must have different names: current value is ${metrics.map(({ name }) => name).join(', ')}`)
     this.#units = new UnitDraws(maxUnits, whenFull === 'forget')
@@ -175,11 +178,12 @@ export class Experiment {
     const [control, candidate] = weights ?? []
     if (!(control >= 0 && candidate >= 0 && control + candidate > 0 && control + candidate < Infinity)) throw refusedInput('count an exposure', '`weights` must be two numbers of at least 0, not both 0', String(weights))
     const hash = hashOf(unit)
-    const share = candidate / (control + candidate)
+    // 0.2 and 1 − 0.8 are the same share.
+    const share = Math.round((candidate / (control + candidate)) * 1e12) / 1e12
     const exposed = this.#units.expose({ unit: hash, isCandidate, epoch, share, isKept })
     if (exposed !== 'drawn' && exposed !== 'certain') return false
     if (exposed === 'drawn') {
-      const chance = this.#units.chanceOf(hash) as number
+      const { chance } = this.#units.drawOf(hash) as Draw
       this.#sampleRatio.expose(isCandidate ? 1 : 0, [1 - chance, chance])
     }
     this.#exposures[isCandidate ? 1 : 0] = (this.#exposures[isCandidate ? 1 : 0] as number) + 1
@@ -190,13 +194,15 @@ export class Experiment {
   /**
    * Takes values of a unit in, by the names of the metrics. Values of a unit that was not exposed do not count.
    *
+   * @param options - `draw`: what `drawOf` said when the values began to be, for those that come late
    * @returns how many counted
    * @throws `ERR_OUTRIGGER_INVALID_INPUT` for a metric that is none, or a value that is none of it; those before it count
    */
-  observe(unit: string | number, values: Readonly<Record<string, unknown>>): number {
-    const hash = hashOf(unit)
-    const draw = this.#units.drawOf(hash)
-    if (draw === undefined) return 0
+  observe(unit: string | number, values: Readonly<Record<string, unknown>>, { draw = this.drawOf(unit) }: { readonly draw?: Draw | undefined } = {}): number {
+    if (draw === undefined) {
+      this.#units.problems.unexposed += 1
+      return 0
+    }
     let counted = 0
     for (const name of Object.keys(values)) {
       const place = this.#places.get(name)
@@ -204,16 +210,22 @@ export class Experiment {
       const value = values[name]
       if (value === undefined) continue
       const { metric, statistics } = this.#kept[place] as Kept
+      if (this.#isFull(metric, statistics)) continue
       if (metric.takesAll) {
         if (statistics.add(draw, value, unit)) counted += 1
         continue
       }
-      if (draw.chance === 0 || draw.chance === 1 || this.#units.hasValue(hash, place) || this.#isFull(metric, statistics)) continue
+      if (draw.chance === 0 || draw.chance === 1 || draw.hasValue(place)) continue
       if (!statistics.add(draw, value, unit)) continue
-      this.#units.sawValue(hash, place)
+      draw.sawValue(place)
       counted += 1
     }
     return counted
+  }
+
+  /** How a unit came to the arm it is in; `undefined` if it was not exposed. Keep it for values that come when the unit may be in another arm. */
+  drawOf(unit: string | number): Draw | undefined {
+    return this.#units.drawOf(hashOf(unit))
   }
 
   /** The decision alone: cheap enough for a look after every event. */
@@ -258,7 +270,7 @@ export class Experiment {
     if (shared !== undefined) throw refusedInput('merge experiments', 'no unit must be in both (route a unit to one process, or keep one experiment for all)', `unit hash ${shared}`)
     // On copies, as one of them may refuse.
     const merged = this.#kept.map(({ metric, statistics }, place) => {
-      const copy = metric.start(statistics.toJSON())
+      const copy = metric.start(statistics.state(true))
       copy.merge((other.#kept[place] as Kept).statistics)
       return copy
     })
@@ -271,11 +283,15 @@ export class Experiment {
 
   /** Everything, to go on after a restart. */
   toJSON(): ExperimentState {
-    return { ...this.statistics(), units: this.#units.toJSON() }
+    return this.#state(true)
   }
 
   /** The state without the units: small, to be merged elsewhere or looked at. An experiment made of it would count units again. */
   statistics(): ExperimentState {
+    return this.#state(false)
+  }
+
+  #state(withUnits: boolean): ExperimentState {
     return {
       kind: 'experiment',
       version: 1,
@@ -285,8 +301,8 @@ export class Experiment {
       exposures: [...this.#exposures],
       uncounted: { ...this.#units.problems },
       sampleRatio: this.#sampleRatio.toJSON(),
-      metrics: Object.fromEntries(this.#kept.map(({ metric, statistics }) => [metric.name, { kind: metric.kind, statistics: statistics.toJSON() }])),
-      units: null,
+      metrics: Object.fromEntries(this.#kept.map(({ metric, statistics }) => [metric.name, { kind: metric.kind, statistics: statistics.state(withUnits) }])),
+      units: withUnits ? this.#units.toJSON() : null,
     }
   }
 

@@ -1,7 +1,7 @@
 import { Moments } from '../stats/moments.js'
 import { countField, numberField, refusedState } from './_state.js'
 import { fieldsOf, momentsOf } from './state-fields.js'
-import type { Draw } from './metrics/metric.js'
+import type { Draw } from './draw.js'
 
 interface Centre {
   count: number

@@ -2,10 +2,10 @@ import { boundedEvidence } from '../bounded-evidence.js'
 import { mixtureEvidence, mixtureFor } from '../mixture-evidence.js'
 import { ScoreSums } from '../score-sums.js'
 import { refusedInput } from '../state-fields.js'
-import type { ArmSummary, Draw, MetricStatistics } from './metric.js'
+import { leastForNormal } from '../strata.js'
+import type { Draw } from '../draw.js'
+import type { ArmSummary, MetricStatistics } from './metric.js'
 
-/** How many units each arm must have before a normal approximation says anything. */
-export const leastForNormal = 30
 
 /** What {@link MeanStatistics} are made of. */
 export interface MeanSettings {
@@ -71,7 +71,7 @@ export class MeanStatistics implements MetricStatistics {
     this.#sums.merge((other as MeanStatistics).#sums)
   }
 
-  toJSON(): unknown {
+  state(): unknown {
     return this.#sums.toJSON()
   }
 

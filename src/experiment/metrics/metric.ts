@@ -3,18 +3,7 @@ import type { LabelledRecord } from '../../core/labels.js'
 import { InvalidOptionError } from '../../core/errors.js'
 import { functionOption, numberOption, optionsObject, stringOption } from '../../core/options.js'
 import type { PredictionRecord } from '../../core/record.js'
-
-/** How a unit came to its arm. */
-export interface Draw {
-  /** The hash of the unit. */
-  readonly unit: number
-  readonly isCandidate: boolean
-  /** The probability with which this unit got the candidate, given what its earlier arms said about it; in (0, 1). */
-  readonly chance: number
-  /** The candidate's share of units now. */
-  readonly share: number
-  readonly epoch: number
-}
+import type { Draw } from '../draw.js'
 
 /** What one arm has shown. */
 export interface ArmSummary {
@@ -42,7 +31,8 @@ export interface MetricStatistics {
   readonly note?: string | undefined
   /** Adds the statistics of another process, which served other units. */
   merge(other: MetricStatistics): void
-  toJSON(): unknown
+  /** As plain data for `Metric.start`; without what is remembered of single units, it can be merged and read only. */
+  state(withUnits: boolean): unknown
 }
 
 /** One metric. Made by `rateMetric`, `meanMetric` and the others; a custom one is any object like this. */
