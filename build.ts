@@ -20,6 +20,7 @@ import { transform } from 'esbuild'
 import { rollup, type OutputChunk, type Plugin, type RollupBuild, type RollupLog } from 'rollup'
 import { parseAst } from 'rollup/parseAst'
 import { dts } from 'rollup-plugin-dts'
+import { minify } from 'terser'
 
 const root = dirname(fileURLToPath(import.meta.url))
 const source = join(root, 'src')
@@ -54,9 +55,27 @@ const typescript: Plugin = {
   resolveId: (id, importer) => (id.startsWith('.') && importer?.startsWith(source) === true ? resolve(dirname(importer), id).replace(/\.js$/, '.ts') : null),
   load: async (id) => {
     if (!id.endsWith('.ts')) return null
-    // Exported names stay as they are, for stack traces; the rest is as small as it gets, in lines that a debugger can point to.
-    const { code } = await transform(readFileSync(id, 'utf8'), { loader: 'ts', target: 'node20', minify: true, lineLimit: 1000, tsconfigRaw: { compilerOptions: { target: 'ES2023', verbatimModuleSyntax: true } } })
-    return `// ${relative(root, id)}\n${code}`
+    // Exported names stay as they are; the rest is as short as it gets.
+    const { code } = await transform(readFileSync(id, 'utf8'), { loader: 'ts', target: 'node20', minify: true, tsconfigRaw: { compilerOptions: { target: 'ES2023', verbatimModuleSyntax: true } } })
+    return code
+  },
+}
+
+/**
+ * What is left to save in a whole chunk. What files export keeps its name, for stack traces and `inspect`: in what esbuild gave, those are the names of at
+ * least four letters. In lines that a debugger can point to.
+ */
+const smaller: Plugin = {
+  name: 'smaller',
+  renderChunk: async (code) => {
+    const reserved = [...code.matchAll(/[A-Za-z_$][\w$]{3,}/g)].map(([name]) => name)
+    const result = await minify(code, {
+      module: true,
+      compress: { passes: 2, keep_fnames: true, keep_classnames: true },
+      mangle: { keep_classnames: true, reserved },
+      format: { comments: false, max_line_len: 1000 },
+    })
+    return result.code as string
   },
 }
 
@@ -69,7 +88,7 @@ const packages: Plugin = {
 const graph = async (): Promise<RollupBuild> =>
   await rollup({
     input: { ...entriesIn(source, '.ts'), ...Object.fromEntries(programs.map((name) => [name, join(source, `${name}.ts`)])) },
-    plugins: [typescript],
+    plugins: [typescript, smaller],
     external: (id) => !isOurs(id),
     treeshake: { moduleSideEffects: false },
     onwarn: fail,
@@ -198,10 +217,21 @@ const licences = (): string =>
 /** What a subpath's `index.ts` opens with: what it is, when to use it, when not. */
 const opening = (subpath: string): string => /^\/\*\*[\s\S]*?\*\/\n/.exec(readFileSync(join(source, `${subpath}.ts`), 'utf8'))?.[0] ?? ''
 
-/** Examples are run where they are written, and told on the pages of the docs; in the package they would be a tenth of the declarations' bytes. */
-const withoutExamples = (): void => {
+/**
+ * Of a comment, the package has what an editor shows first: the opening paragraph, or its first sentence if it is long, parameters, errors and defaults. Formulas,
+ * sources and examples are told on the pages of the docs, and are run where they are written; here they would be a tenth of the archive.
+ */
+const shortComment = (comment: string): string => {
+  const flat = (text: string): string => text.replaceAll(/\s*\n\s*\*?\s*|\s*\*\/$/g, ' ').trim()
+  const [prose, ...tags] = comment.slice(3).split(/\s(?=@(?:param|throws|default|returns|deprecated|experimental|example)\b)/)
+  const opening = flat((prose as string).replace(/^\s*\*/, '').split(/\n\s*\*\s*\n/)[0] as string)
+  const [sentence = opening] = opening.length > 200 ? (/^.{60,}?[.:](?=\s)/.exec(opening) ?? []) : []
+  return `/** ${[sentence, ...tags.filter((tag) => !tag.startsWith('@example')).map(flat)].join(' ')} */`
+}
+
+const withShortComments = (): void => {
   for (const path of readdirSync(declarations, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.d.ts')).map((name) => join(declarations, name))) {
-    writeFileSync(path, readFileSync(path, 'utf8').replaceAll(/(\n\s*\*)?\n\s*\* @example\b(?:(?!\*\/)[\s\S])*?(?=\n\s*(?:\*\/|\* @))/g, ''))
+    writeFileSync(path, readFileSync(path, 'utf8').replaceAll(/\/\*\*[\s\S]*?\*\//g, shortComment))
   }
 }
 
@@ -209,7 +239,7 @@ const buildTypes = async (): Promise<void> => {
   await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--outDir', declarations], { cwd: root }).catch((error: { stdout?: string }) => {
     throw new Error(error.stdout)
   })
-  withoutExamples()
+  withShortComments()
   // A type that several subpaths share and none exports is a warning, and so an error: who infers it could not name it.
   const types = await rollup({ input: entriesIn(declarations, '.d.ts'), plugins: [dts()], external: (id) => !isOurs(id), onwarn: fail })
   await types.write({

@@ -32,7 +32,7 @@ export const countField = (owner: string, fields: Readonly<Record<string, unknow
 }
 
 /** A field that is a finite number of at least `min`, or a coded error. */
-export const numberField = (owner: string, fields: Readonly<Record<string, unknown>>, name: string, min = -Infinity): number => {
+export const numberField = (owner: string, fields: Readonly<Record<string, unknown>>, name: string, min: number = -Infinity): number => {
   const value = fields[name]
   if (!Number.isFinite(value) || (value as number) < min) throw refusedState(owner, `\`${name}\` must be a finite number${min === -Infinity ? '' : ` of at least ${min}`}`, value)
   return value as number

@@ -23,7 +23,7 @@ export class Lanes {
   readonly #bits: number
   readonly #bytes: number
 
-  constructor(prefix: string, seed = armSeed) {
+  constructor(prefix: string, seed: number = armSeed) {
     const bytes = new TextEncoder().encode(prefix)
     let arm = seed
     let exposure = exposureSeed

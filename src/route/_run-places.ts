@@ -8,7 +8,7 @@ export interface Placed {
 /** O(1) per run; what waits is started in the order in which it came. */
 export class RunPlaces<R extends Placed> {
   /** What has a place. */
-  readonly running = new Set<R>()
+  readonly running: Set<R> = new Set()
   readonly waiting: R[] = []
   bytes = 0
   readonly #concurrency: number

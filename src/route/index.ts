@@ -1,7 +1,8 @@
 /**
- * Several models side by side: `split` sends each unit to one of them, `shadow` lets a candidate see traffic unseen.
+ * Several models side by side: `split` sends each unit to one of them, `shadow` lets a candidate see traffic unseen, `rollout` moves from one to the other by
+ * evidence, `bandit` sets weights by rewards.
  *
- * Use it to release a model by evidence. Which evidence is enough is not decided here yet; see the roadmap.
+ * Use it to release a model. The evidence itself is in `outrigger/experiment`.
  */
 export { assigner } from './assigner.js'
 export type { Assigner, AssignerOptions, Epoch, EpochOptions, Forced } from './assigner.js'

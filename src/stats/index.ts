@@ -18,6 +18,7 @@ export { chiSquareHomogeneity, type ChiSquareResult } from './chi-square-homogen
 export { chiSquareCumulative, chiSquareDensity, chiSquareQuantile, chiSquareSurvival } from './chi-square.js'
 export { cramerVonMises } from './cramer-von-mises.js'
 export { cramersV } from './cramers-v.js'
+export type { SketchState } from './_sketch-state.js'
 export { DDSketch, type DDSketchOptions, type DDSketchState, type LogBucketsState } from './ddsketch.js'
 export { eBenjaminiHochberg } from './e-benjamini-hochberg.js'
 export { energyDistance } from './energy-distance.js'
