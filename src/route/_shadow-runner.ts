@@ -51,7 +51,6 @@ export class ShadowRunner<I, P extends O, O, C> {
   readonly #runtime: Runtime
   readonly #host: LayerHost
   readonly #shared: SharedRuns
-  readonly #agree: (primary: P, answer: C) => boolean
   readonly #meter: BudgetMeter | undefined
   readonly #breaker: Breaker | undefined
   readonly #guard: ShadowGuard | undefined
@@ -65,10 +64,9 @@ export class ShadowRunner<I, P extends O, O, C> {
   #turnSince: number | undefined
   #closed: OutriggerError | undefined
 
-  constructor(settings: ShadowSettings<I, O, C>, agree: (primary: P, answer: C) => boolean, stage: Stage<I, C>, runtime: Runtime, host: LayerHost, shared: SharedRuns, meter: BudgetMeter | undefined) {
+  constructor(settings: ShadowSettings<I, O, C>, stage: Stage<I, C>, runtime: Runtime, host: LayerHost, shared: SharedRuns, meter: BudgetMeter | undefined) {
     const { name, breaker, guard } = settings
     this.#settings = settings
-    this.#agree = agree
     this.#stage = stage
     this.#runtime = runtime
     this.#host = host
@@ -262,6 +260,7 @@ export class ShadowRunner<I, P extends O, O, C> {
   /** Counts what became of the rows. Failures for rows that the primary failed too say nothing of the candidate alone. */
   #judge(run: ShadowRun<I, P>, answers: readonly Row<C>[]): void {
     const { tally } = this.#shared
+    const { comparison } = this.#settings
     run.isOver = true
     let failures = 0
     let successes = 0
@@ -269,11 +268,14 @@ export class ShadowRunner<I, P extends O, O, C> {
       const hasFailed = isRowFailure(run.primaries[index])
       if (!isRowFailure(answer)) {
         successes += 1
-        if (hasFailed) tally.primaryFailed += 1
-        else tally.compared += 1
+        if (hasFailed) {
+          tally.primaryFailed += 1
+          comparison.addFailure('primary')
+        } else tally.compared += 1
       } else if (wasTurnedAway(answer.error)) tally.drop('rejected', 1)
       else {
         tally.fail(hasFailed)
+        comparison.addFailure(hasFailed ? 'both' : 'candidate')
         if (!hasFailed) failures += 1
       }
     })
@@ -297,7 +299,11 @@ export class ShadowRunner<I, P extends O, O, C> {
   #compareRow(comparison: Comparison<I, P, C>): void {
     const complain = (error: unknown): void => this.#notice('Comparing a shadow answer threw.', error)
     try {
-      if (this.#agree(comparison.primary, comparison.candidate)) this.#shared.tally.agreed += 1
+      if (this.#settings.comparison.add(comparison)) this.#shared.tally.agreed += 1
+    } catch (error) {
+      complain(error)
+    }
+    try {
       const result: unknown = this.#settings.onCompared?.(comparison)
       // An asynchronous callback that rejects must not end the process.
       if (result instanceof Promise) result.catch(complain)

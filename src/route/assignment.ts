@@ -64,5 +64,8 @@ export const assign = (stretches: readonly Stretch[], salt: string, unit: string
   return 0
 }
 
+/** The seed of the points of samples. */
+export const sampleSeed = 0x73686164
+
 /** Whether a unit is in a sample of this rate; the same units at every call, and more of them as the rate grows. */
-export const isSampled = (rate: number, salt: string, unit: string): boolean => murmur3(`${salt}:${unit}`, 0x73686164) < rate * SPACE
+export const isSampled = (rate: number, salt: string, unit: string): boolean => murmur3(`${salt}:${unit}`, sampleSeed) < rate * SPACE

@@ -1,9 +1,11 @@
 /** Options of `shadow`, and what they come to. */
+import { InvalidOptionError } from '../core/errors.js'
 import { functionOption, membersOption, numberOption, optionsObject, stringOption, type NumberRange } from '../core/options.js'
 import type { BreakerRule } from '../policy/breaker.js'
 import type { ExtraWorkBudget } from '../policy/extra-work-budget.js'
 import { breakerRule, type CircuitBreakerOptions } from '../resilience/circuit-breaker-options.js'
 import type { EventLoopMonitor } from '../resilience/event-loop.js'
+import { outputComparison, type OutputComparison } from './comparison/output-comparison.js'
 
 /** One row that both models have answered. */
 export interface Comparison<I, O, C> {
@@ -18,9 +20,9 @@ export interface Comparison<I, O, C> {
 
 /** How long the candidate may take, by what the primary takes: `factor` times the 99th percentile of its sampled calls. */
 export interface ShadowDeadline {
-  /** @default 5 */
+  /** @default 10 */
   readonly factor?: number
-  /** Never less, in milliseconds. @default 100 */
+  /** Never less, in milliseconds. @default 1000 */
   readonly minMs?: number
   /** Never more, and the limit until 20 calls of the primary were seen, in milliseconds. @default 10_000 */
   readonly maxMs?: number
@@ -62,9 +64,11 @@ export interface ShadowOptions<I, O, C> {
   readonly guard?: ShadowGuardOptions | false
   /**
    * Whether two answers agree.
-   * @default equal, numbers within 1e-6 relative or absolute
+   * @default as `comparison` says: equal, numbers within 1e-6 relative or absolute
    */
   readonly agree?: (primary: O, candidate: C) => boolean
+  /** Where answers are compared: `outputComparison({ tolerance: { absolute: 0.01 } })`, or one that was restored. */
+  readonly comparison?: OutputComparison<O, C>
   /** Hears every row that both have answered. */
   readonly onCompared?: (comparison: Comparison<I, O, C>) => void
   /** The service's budget of extra work; a run that it does not allow is dropped and counted. @default no limit but the others */
@@ -74,7 +78,7 @@ export interface ShadowOptions<I, O, C> {
 }
 
 const owner = 'a shadow'
-const names = ['rate', 'concurrency', 'queue', 'maxBytes', 'timeoutMs', 'deadline', 'breaker', 'guard', 'agree', 'onCompared', 'budget', 'name']
+const names = ['rate', 'concurrency', 'queue', 'maxBytes', 'timeoutMs', 'deadline', 'breaker', 'guard', 'agree', 'comparison', 'onCompared', 'budget', 'name']
 const positive: NumberRange = { min: 0, exclusive: true }
 
 /** A share, or a coded error. */
@@ -86,16 +90,18 @@ export interface ShadowSettings<I, O, C> extends Required<Pick<ShadowOptions<I, 
   readonly deadline: Required<ShadowDeadline>
   readonly breaker: BreakerRule | undefined
   readonly guard: (Required<Omit<ShadowGuardOptions, 'monitor'>> & Pick<ShadowGuardOptions, 'monitor'>) | undefined
-  readonly agree: ShadowOptions<I, O, C>['agree']
+  readonly comparison: OutputComparison<O, C>
   readonly onCompared: ShadowOptions<I, O, C>['onCompared']
   readonly budget: ExtraWorkBudget | undefined
 }
 
 export const shadowSettings = <I, O, C>(options: ShadowOptions<I, O, C>): ShadowSettings<I, O, C> => {
   optionsObject(owner, options, names)
-  const { deadline = {}, guard = {}, breaker = {}, budget } = options
+  const { deadline = {}, guard = {}, breaker = {}, budget, comparison } = options
+  const agree = functionOption(owner, 'agree', options.agree)
+  if (comparison !== undefined && agree !== undefined) throw new InvalidOptionError('Cannot create a shadow as `agree` is an option of the comparison where one is given: current value has both')
   optionsObject('the deadline of a shadow', deadline, ['factor', 'minMs', 'maxMs'])
-  const minMs = numberOption(owner, 'deadline.minMs', deadline.minMs ?? 100, positive)
+  const minMs = numberOption(owner, 'deadline.minMs', deadline.minMs ?? 1000, positive)
   if (guard !== false) optionsObject('the guard of a shadow', guard, ['maxLagMs', 'maxShare', 'monitor'])
   return {
     rate: rateOption(options.rate ?? 1),
@@ -104,7 +110,7 @@ export const shadowSettings = <I, O, C>(options: ShadowOptions<I, O, C>): Shadow
     maxBytes: numberOption(owner, 'maxBytes', options.maxBytes ?? 2 ** 26, { ...positive, infinite: true }),
     timeoutMs: options.timeoutMs === undefined ? undefined : numberOption(owner, 'timeoutMs', options.timeoutMs, positive),
     deadline: {
-      factor: numberOption(owner, 'deadline.factor', deadline.factor ?? 5, positive),
+      factor: numberOption(owner, 'deadline.factor', deadline.factor ?? 10, positive),
       minMs,
       maxMs: numberOption(owner, 'deadline.maxMs', deadline.maxMs ?? Math.max(10_000, minMs), { min: minMs, max: 2 ** 31 - 1 }),
     },
@@ -117,7 +123,7 @@ export const shadowSettings = <I, O, C>(options: ShadowOptions<I, O, C>): Shadow
             maxShare: numberOption(owner, 'guard.maxShare', guard.maxShare ?? 0.05, { ...positive, max: 1 }),
             ...(guard.monitor === undefined ? {} : { monitor: membersOption(owner, 'guard.monitor', guard.monitor, ['delayMs', 'close']) }),
           },
-    agree: functionOption(owner, 'agree', options.agree),
+    comparison: comparison === undefined ? outputComparison(agree === undefined ? {} : { agree }) : membersOption(owner, 'comparison', comparison, ['add', 'addFailure', 'useSchema']),
     onCompared: functionOption(owner, 'onCompared', options.onCompared),
     budget: budget === undefined ? undefined : membersOption(owner, 'budget', budget, ['meter']),
     name: stringOption(owner, 'name', options.name ?? 'shadow'),

@@ -1,22 +1,30 @@
 import type { Call } from '../core/call.js'
-import { isClose } from '../core/is-close.js'
 import { applyLayer } from '../core/layer.js'
 import type { ModelFunction, ModelObject } from '../core/model.js'
 import { claim, type Predictor } from '../core/predictor.js'
 import { RowFailure, type Row } from '../core/rows.js'
-import { isSampled } from './assignment.js'
+import { sampleSeed } from './assignment.js'
+import type { ComparisonLimits, ComparisonVerdict } from './comparison/comparison-verdict.js'
+import type { OutputComparison } from './comparison/output-comparison.js'
+import { Lanes } from './_lanes.js'
 import { RunPlaces } from './_run-places.js'
 import { ShadowRunner, type ShadowRun, type SharedRuns } from './_shadow-runner.js'
 import { ShadowTally, type ShadowCounts } from './shadow-counts.js'
 import { rateOption, shadowSettings, type ShadowOptions } from './shadow-options.js'
 
 /** The layer, and the handle of its comparison. */
-export interface ShadowLayer<I, O> {
+export interface ShadowLayer<I, O, C = O> {
   <P extends O>(inner: Predictor<I, P>): Predictor<I, P>
   readonly counts: ShadowCounts
+  /** What the answers have shown so far; `toJSON` and `restore` for a restart, `merge` for several processes. */
+  readonly comparison: OutputComparison<O, C>
   readonly rate: number
   /** Starts and stops the candidate's runs. */
   setRate(rate: number): void
+  /** Whether the models agree within these limits, at any number of looks; not before the candidate saw enough of what was sampled. */
+  verdict(limits: ComparisonLimits): ComparisonVerdict
+  /** What is known, and the verdict where limits are given, as a text for a ticket. */
+  text(limits?: ComparisonLimits): string
   /** Resolves when no run of the candidate is under way. */
   idle(): Promise<void>
 }
@@ -44,11 +52,16 @@ export interface ShadowLayer<I, O> {
  * assert.deepEqual([candidate.counts.compared, candidate.counts.agreed], [1, 0])
  * ```
  */
-export const shadow = <I, O, C = O>(candidate: ModelFunction<I, C> | ModelObject<I, C>, options: ShadowOptions<I, O, Awaited<C>> = {}): ShadowLayer<I, O> => {
+export const shadow = <I, O, C = O>(candidate: ModelFunction<I, C> | ModelObject<I, C>, options: ShadowOptions<I, O, Awaited<C>> = {}): ShadowLayer<I, O, Awaited<C>> => {
   const settings = shadowSettings(options)
-  const { name, concurrency, queue, maxBytes, budget } = settings
-  const agree = (settings.agree ?? isClose) as (primary: O, answer: Awaited<C>) => boolean
+  const { name, concurrency, queue, maxBytes, budget, comparison } = settings
   let { rate } = settings
+  /** The same points as those of `isSampled`. */
+  const lanes = new Lanes(`${name}:`, sampleSeed)
+  const isInSample = (key: string): boolean => {
+    lanes.read(key)
+    return lanes.arm >>> 0 < rate * 4294967296
+  }
   let waiting: (() => void)[] = []
   const places = new RunPlaces<ShadowRun>(concurrency, queue, maxBytes)
   const shared: SharedRuns = {
@@ -66,8 +79,9 @@ export const shadow = <I, O, C = O>(candidate: ModelFunction<I, C> | ModelObject
       const { clock, random } = host
       const { stage, closers } = claim<I, Awaited<C>>(candidate as never, {}, inside.runtime)
       const meter = budget?.meter()
-      const runner = new ShadowRunner<I, P, O, Awaited<C>>(settings, agree, stage, inside.runtime, host, shared, meter)
-      const isChosen = (call: Call): boolean => rate > 0 && (rate >= 1 || (call.key === undefined ? random.next() < rate : isSampled(rate, name, call.key)))
+      comparison.useSchema(inside.schema)
+      const runner = new ShadowRunner<I, P, O, Awaited<C>>(settings, stage, inside.runtime, host, shared, meter)
+      const isChosen = (call: Call): boolean => rate > 0 && (rate >= 1 || (call.key === undefined ? random.next() < rate : isInSample(call.key)))
 
       return {
         trusted: true,
@@ -107,8 +121,17 @@ export const shadow = <I, O, C = O>(candidate: ModelFunction<I, C> | ModelObject
         },
       }
     })
+  const counts = (): ShadowCounts => shared.tally.counts(places)
+  const verdict = (limits: ComparisonLimits): ComparisonVerdict => {
+    const { coverage } = counts()
+    // A comparison that was restored has more rows than this process sampled.
+    return comparison.verdict(limits, Number.isNaN(coverage) ? undefined : coverage)
+  }
   return Object.defineProperties(wrap, {
-    counts: { get: () => shared.tally.counts(places), enumerable: true },
+    counts: { get: counts, enumerable: true },
+    comparison: { value: comparison, enumerable: true },
+    verdict: { value: verdict },
+    text: { value: (limits?: ComparisonLimits) => comparison.text(limits === undefined ? undefined : verdict(limits)) },
     rate: { get: () => rate, enumerable: true },
     setRate: {
       value: (next: number) => {
@@ -116,5 +139,5 @@ export const shadow = <I, O, C = O>(candidate: ModelFunction<I, C> | ModelObject
       },
     },
     idle: { value: () => (places.running.size === 0 ? Promise.resolve() : new Promise<void>((resolve) => waiting.push(resolve))) },
-  }) as unknown as ShadowLayer<I, O>
+  }) as unknown as ShadowLayer<I, O, Awaited<C>>
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { layer, pipe, predictor, timeout, type Clock, type PredictorEvent } from 'outrigger'
 import { bulkhead } from 'outrigger/resilience'
-import { shadow } from 'outrigger/route'
+import { outputComparison, shadow } from 'outrigger/route'
 import { fakeClock, mockModel } from 'outrigger/testing'
 
 const statesOf = (events: readonly PredictorEvent[]): string[] => events.flatMap((event) => (event.type === 'state' ? [`${String(event.data?.['part'])}: ${event.from} → ${event.to}`] : []))
@@ -98,7 +98,7 @@ describe('shadow', () => {
     expect([layered.counts.droppedBy.closed, candidate.arrivals.length]).toEqual([2, 1])
   })
 
-  test('shadow gives a run up after five times the 99th percentile of the primary, between its limits', async () => {
+  test('shadow gives a run up after ten times the 99th percentile of the primary, between its limits', async () => {
     const limitOf = async (primaryMs: number, calls: number, options: object = {}): Promise<number> => {
       const clock = fakeClock()
       const candidate = mockModel<number, number>()
@@ -120,12 +120,15 @@ describe('shadow', () => {
       return clock.now() - since
     }
     // The window's buckets are 9 % wide, and what is above is known to 10 ms.
-    const follows = await limitOf(50, 20)
-    expect(follows).toBeGreaterThan(220)
-    expect(follows).toBeLessThan(285)
+    const follows = await limitOf(150, 20)
+    expect(follows).toBeGreaterThan(1320)
+    expect(follows).toBeLessThan(1680)
+    const closer = await limitOf(50, 20, { deadline: { factor: 2, minMs: 10 } })
+    expect(closer).toBeGreaterThan(88)
+    expect(closer).toBeLessThan(120)
     expect(await limitOf(50, 19, { deadline: { maxMs: 2000 } })).toBe(2000)
-    expect(await limitOf(5, 20)).toBe(100)
-    expect(await limitOf(50, 20, { deadline: { maxMs: 150 } })).toBe(150)
+    expect(await limitOf(5, 20)).toBe(1000)
+    expect(await limitOf(150, 20, { deadline: { maxMs: 1100 } })).toBe(1100)
     expect(await limitOf(50, 20, { timeoutMs: 70 })).toBe(70)
   })
 
@@ -243,6 +246,53 @@ describe('shadow', () => {
     expect(events.map(({ type }) => type)).toEqual(['state', 'notice'])
     await predict.close()
     expect(closed).toEqual([]) // It is its owner's.
+  })
+
+  test('shadow: what throws, hangs, leaks or changes its rows costs callers nothing, and what is kept for it stays small', async () => {
+    const kept: unknown[] = []
+    const candidates: Record<string, (row: { values: Float64Array }) => unknown> = {
+      throws: () => {
+        throw new Error('no')
+      },
+      hangs: () => new Promise(() => {}),
+      leaks: (row) => (kept.push(row), 1),
+      mutates: (row) => row.values.fill(-1),
+      poisons: () => Object.defineProperty({}, 'score', { enumerable: true, get: () => { throw new Error('a getter') } }),
+    }
+    for (const candidate of Object.values(candidates)) {
+      const clock = fakeClock()
+      const layered = shadow(candidate as (row: { values: Float64Array }) => number, { guard: false, maxBytes: 50_000 })
+      const predict = pipe(predictor(({ values }: { values: Float64Array }) => values[0] as number, { clock }), layered)
+      for (let call = 0; call < 200; call += 1) {
+        const row = { values: new Float64Array(100).fill(call) }
+        expect(await predict(row)).toBe(call)
+        expect(row.values.every((value) => value === call)).toBe(true)
+        const { bytes, running, waiting } = layered.counts
+        expect(bytes <= 50_000 && running <= 8 && waiting === 0).toBe(true)
+      }
+      // One run begins per turn.
+      for (let turn = 0; turn < 10; turn += 1) await clock.settle()
+      await clock.advance(20_000)
+      expect(clock.now()).toBe(20_000) // No call took any time.
+      const { sampled, compared, failed, dropped } = layered.counts
+      expect([sampled, compared + failed + dropped]).toEqual([200, 200])
+    }
+  })
+
+  test('shadow answers by limits that are stated, and guards its examples by the schema of the stack', async () => {
+    const layered = shadow((x: number) => ({ price: x < 100 ? x : x + 5, note: 'b' }), { guard: false, comparison: outputComparison({ tolerance: { absolute: 1 } }) })
+    const typed = layer<number, { price: number; note: string }>('typed', { one: (next, input, call) => next(input, call) })
+    const predict = pipe((x: number) => ({ price: x, note: 'b' }), typed, layered)
+    for (let x = 0; x < 200; x += 1) {
+      await predict(x)
+      await layered.idle()
+    }
+    expect(layered.verdict({ disagreement: 0.2 })).toMatchObject({ answer: 'differs', rows: 200, coverage: 1 })
+    expect(layered.verdict({ flips: 0.1 })).toMatchObject({ answer: 'agrees' })
+    expect(layered.text({ disagreement: 0.2 })).toMatch(/^The candidate differs.*\n.*\nThe candidate saw 100 % of the sampled rows\.\n200 rows compared, 50 % agreed/)
+    expect(layered.text()).toMatch(/^200 rows compared/)
+    expect(layered.comparison.rows).toBe(layered.counts.compared)
+    expect(() => shadow((x: number) => x, { agree: () => true, comparison: outputComparison() })).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
   })
 
   test('shadow begins one run per turn of the event loop, so that callers come in between', async () => {

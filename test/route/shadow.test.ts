@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { layer, pipe, predictor, seededRandom, type PredictorEvent } from 'outrigger'
 import { extraWorkBudget } from 'outrigger/policy'
-import { shadow } from 'outrigger/route'
+import { isSampled, shadow } from 'outrigger/route'
 import { fakeClock, faults, mockModel } from 'outrigger/testing'
 import { swappable } from '../../src/testing/_swappable.js'
 
@@ -128,6 +128,7 @@ describe('shadow', () => {
     await predict.batch(units, { keys: units })
     await layer.idle()
     expect([...seen].sort()).toEqual(first)
+    expect(first).toEqual(units.filter((unit) => isSampled(0.25, 'shadow', unit)).sort())
     // Three standard errors of a share of 0.25 among 2000.
     expect(Math.abs(first.length / 2000 - 0.25)).toBeLessThan(3 * Math.sqrt((0.25 * 0.75) / 2000))
     layer.setRate(0)

@@ -25,10 +25,10 @@ export class IsolatedModels {
   constructor(settings: IsolationSettings, source: () => EngineSource, runtime: Runtime) {
     this.#settings = settings
     this.#runtime = runtime
-    const { isolate, entry = entryPlace(), maxMemoryBytes, execArgv, env, workers, standby } = settings
+    const { isolate, entry = entryPlace(), maxMemoryBytes, niceness, execArgv, env, workers, standby } = settings
     const start = isolate === 'worker' ? startWorker : startProcess
     this.#spares = new SpareIsolates({
-      start: () => start({ entry, maxMemoryBytes, execArgv, env }),
+      start: () => start({ entry, maxMemoryBytes, niceness, execArgv, env }),
       source,
       // What ran in a process may have left anything behind, and processes are chosen for that.
       keep: isolate === 'worker' ? workers : 0,

@@ -29,11 +29,11 @@ class ProcessIsolate implements Isolate {
   #drained: Promise<void> | undefined
   #lastWords: Timer | undefined
 
-  constructor({ entry, maxMemoryBytes, execArgv, env }: StartOptions) {
+  constructor({ entry, maxMemoryBytes, niceness, execArgv, env }: StartOptions) {
     const flags = execArgv ?? inheritedArguments(process.execArgv)
     this.#child = spawn(
       process.execPath,
-      [...flags, ...(isTypeScript(entry) && !flags.includes('tsx') ? ['--import', 'tsx'] : []), fileURLToPath(entry), isolateArgument, String(process.pid), String(maxMemoryBytes)],
+      [...flags, ...(isTypeScript(entry) && !flags.includes('tsx') ? ['--import', 'tsx'] : []), fileURLToPath(entry), isolateArgument, String(process.pid), String(maxMemoryBytes), String(niceness)],
       // Our own pipe: node's IPC copies every array twice on the event loop, and knows no backpressure.
       { stdio: ['ignore', 'pipe', 'pipe', 'pipe'], env: { ...(env ?? inheritedEnvironment(process.env)) }, windowsHide: true },
     )

@@ -12,6 +12,7 @@ import type { IsolateWorkerData } from './isolate-main.js'
 export interface StartOptions {
   readonly entry: URL
   readonly maxMemoryBytes: number
+  readonly niceness: number
   readonly execArgv: readonly string[] | undefined
   readonly env: Readonly<Record<string, string | undefined>> | undefined
 }
@@ -40,7 +41,7 @@ class WorkerIsolate implements Isolate, Halting {
   #error: unknown
 
   constructor(options: StartOptions) {
-    const data: IsolateWorkerData = { outriggerIsolate: true, halted: this.halted }
+    const data: IsolateWorkerData = { outriggerIsolate: true, halted: this.halted, niceness: options.niceness }
     const { entry } = options
     this.#worker = isTypeScript(entry) ? new Worker(startTypeScript(entry), { ...workerOptions(options, data), eval: true }) : new Worker(entry, workerOptions(options, data))
     this.name = `worker ${this.#worker.threadId}`

@@ -1,5 +1,6 @@
 /** The program of a worker or a child process that holds a model. */
 import { Socket } from 'node:net'
+import { setPriority } from 'node:os'
 import { isMainThread, parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import { InvalidOptionError } from '../../core/errors.js'
 import { encodeError } from './_error-codec.js'
@@ -15,6 +16,7 @@ export interface IsolateWorkerData {
   readonly outriggerIsolate: true
   /** 1 once the worker stands still for the end of the process. */
   readonly halted: Int32Array<SharedArrayBuffer>
+  readonly niceness: number
 }
 
 /** The descriptor of the pipe that messages of a process travel on, both ways. */
@@ -23,7 +25,9 @@ export const channelDescriptor = 3
 /** The first argument of a process; the parent's id and the memory that it may take follow. */
 export const isolateArgument = 'outrigger-isolate'
 
-const inWorker = (port: MessagePort, { halted }: IsolateWorkerData): void => {
+const inWorker = (port: MessagePort, { halted, niceness }: IsolateWorkerData): void => {
+  // Elsewhere it would be that of the whole process.
+  if (process.platform === 'linux') giveWay(niceness)
   const output = new WorkerOutput((stream, text) => port.postMessage({ type: 'output', stream, text } satisfies FromIsolate))
   output.capture()
   const host = new ModelHost({
@@ -51,8 +55,17 @@ const inWorker = (port: MessagePort, { halted }: IsolateWorkerData): void => {
   })
 }
 
+/** A system that refuses it has nobody give way. */
+const giveWay = (niceness: number): void => {
+  if (!(niceness > 0)) return
+  try {
+    setPriority(niceness)
+  } catch {}
+}
+
 const inProcess = (): void => {
-  const [, , , parent, maxMemoryBytes] = process.argv
+  const [, , , parent, maxMemoryBytes, niceness] = process.argv
+  giveWay(Number(niceness))
   // Only its parent ends it. Who interrupts a group of processes means the parent, which may still have calls to answer.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
   const socket = new Socket({ fd: channelDescriptor, readable: true, writable: true })

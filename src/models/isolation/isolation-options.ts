@@ -42,6 +42,12 @@ export interface IsolationOptions {
    * @default no limit
    */
   readonly maxMemoryBytes?: number
+  /**
+   * How much they give way to others when cores are scarce, 0 to 19 as `nice` has it: 19 for a model that nobody waits for. Workers on Linux, where a thread
+   * has a priority of its own, and processes everywhere.
+   * @default 0
+   */
+  readonly niceness?: number
   /** Processes: one more is started and waits, its engine ready, to take the place of one that crashed. @default false */
   readonly standby?: boolean
   /** The program to start, where outrigger is bundled: a file that calls `isolateMain()`. @default outrigger's own */
@@ -57,7 +63,7 @@ export interface IsolationOptions {
 }
 
 /** The options by name, for those who pass them on. */
-export const isolationOptionNames = ['isolate', 'workers', 'maxQueue', 'deadlineMs', 'loadDeadlineMs', 'replay', 'maxCrashes', 'maxMemoryBytes', 'standby', 'entry', 'execArgv', 'env', 'clock', 'random'] as const
+export const isolationOptionNames = ['isolate', 'workers', 'maxQueue', 'deadlineMs', 'loadDeadlineMs', 'replay', 'maxCrashes', 'maxMemoryBytes', 'niceness', 'standby', 'entry', 'execArgv', 'env', 'clock', 'random'] as const
 
 /** The options with what is left out filled in. */
 export interface IsolationSettings {
@@ -69,6 +75,7 @@ export interface IsolationSettings {
   readonly replay: 'idempotent' | 'never'
   readonly maxCrashes: number
   readonly maxMemoryBytes: number
+  readonly niceness: number
   readonly standby: boolean
   readonly entry: URL | undefined
   readonly execArgv: readonly string[] | undefined
@@ -86,7 +93,7 @@ const oneOf = <T extends string>(name: string, value: unknown, values: readonly 
 export const isolationSettings = (options: IsolationOptions, more: readonly string[] = []): IsolationSettings | undefined => {
   optionsObject(owner, options, [...isolationOptionNames, ...more])
   const isolate = oneOf('isolate', options.isolate, ['inline', 'worker', 'process'])
-  const { workers = 1, maxQueue = 1000, deadlineMs = 30_000, loadDeadlineMs = 120_000, replay = isolate === 'process' ? 'idempotent' : 'never', maxCrashes = 10, maxMemoryBytes = Infinity, standby = false, entry, execArgv, env } = options
+  const { workers = 1, maxQueue = 1000, deadlineMs = 30_000, loadDeadlineMs = 120_000, replay = isolate === 'process' ? 'idempotent' : 'never', maxCrashes = 10, maxMemoryBytes = Infinity, niceness = 0, standby = false, entry, execArgv, env } = options
   numberOption(owner, 'workers', workers, { min: 1, max: 1024, integer: true })
   numberOption(owner, 'maxQueue', maxQueue, { min: 0, integer: true })
   numberOption(owner, 'deadlineMs', deadlineMs, { min: 1, infinite: true })
@@ -94,6 +101,7 @@ export const isolationSettings = (options: IsolationOptions, more: readonly stri
   oneOf('replay', replay, ['idempotent', 'never'])
   numberOption(owner, 'maxCrashes', maxCrashes, { min: 0, integer: true, infinite: true })
   numberOption(owner, 'maxMemoryBytes', maxMemoryBytes, { min: 1, infinite: true })
+  numberOption(owner, 'niceness', niceness, { min: 0, max: 19, integer: true })
   if (typeof standby !== 'boolean') throw new InvalidOptionError(`Cannot create ${owner} as \`standby\` must be true or false: current value is ${String(standby)}`)
   if (standby && isolate !== 'process') throw new InvalidOptionError(`Cannot create ${owner} as \`standby\` must stand with \`isolate: 'process'\`: current value is '${isolate}'`)
   if (entry !== undefined && !(entry instanceof URL && entry.protocol === 'file:')) throw new InvalidOptionError(`Cannot create ${owner} as \`entry\` must be a URL of a file: current value is ${String(entry)}`)
@@ -101,5 +109,5 @@ export const isolationSettings = (options: IsolationOptions, more: readonly stri
   for (const flag of execArgv ?? []) stringOption(owner, 'execArgv[]', flag)
   if (env !== undefined && (typeof env !== 'object' || env === null)) throw new InvalidOptionError(`Cannot create ${owner} as \`env\` must be an object: current value is ${String(env)}`)
   if (isolate === 'inline') return undefined
-  return { isolate, workers, maxQueue, deadlineMs, loadDeadlineMs, replay, maxCrashes, maxMemoryBytes, standby, entry, execArgv, env }
+  return { isolate, workers, maxQueue, deadlineMs, loadDeadlineMs, replay, maxCrashes, maxMemoryBytes, niceness, standby, entry, execArgv, env }
 }

@@ -1,10 +1,11 @@
 import { writeFile } from 'node:fs/promises'
+import { getPriority } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import * as tf from '@tensorflow/tfjs'
 import { pipe, predictor, type NoticeEvent, type StateEvent } from 'outrigger'
-import { functionEngine, isolated, ModelFiles, onnx, tfjs, tfjsFiles, type Engine, type IsolatedEngine, type IsolationOptions, type ModelVersion } from 'outrigger/models'
+import { functionEngine, isolated, ModelFiles, modelLoader, modelStore, onnx, tfjs, tfjsFiles, type Engine, type IsolatedEngine, type IsolationOptions, type ModelVersion } from 'outrigger/models'
 import type { Tensor } from 'outrigger/schema'
 import { fakeClock, onnxAffine } from 'outrigger/testing'
 import { temporaryFolder } from '../temporary.js'
@@ -134,6 +135,20 @@ for (const isolate of ['worker', 'process'] as const) {
     if (isolate === 'worker') expect(error).toMatchObject({ cause: { code: 'ERR_WORKER_OUT_OF_MEMORY' } })
     else expect(error).toMatchObject({ signal: 'SIGKILL', output: expect.stringContaining('bytes of memory') as string })
     expect(valueOf(await model.run(21))).toBe(42)
+  })
+
+  test.runIf(isolate === 'process' || process.platform === 'linux')(`${isolate}: it gives way to others, and nobody else does`, async () => {
+    const folder = await temporaryFolder()
+    const file = join(folder, 'priority.mjs')
+    await writeFile(file, `import { getPriority } from 'node:os'\nexport const engine = { name: 'priority', load: async () => () => getPriority() }`)
+    const engine = isolated<number, number>(pathToFileURL(file), { name: 'priority', isolate, niceness: 15, entry: await entryFile() })
+    const before = getPriority()
+    const store = modelStore({ path: join(folder, 'store') })
+    await store.publish({ name: 'm', engine: 'priority', files: { 'weights.json': '[]' } })
+    const predict = modelLoader({ store, name: 'm', engines: [engine] })
+    await predict.whenReady()
+    expect([await predict(1), getPriority()]).toEqual([15, before])
+    await predict.close()
   })
 
   test(`${isolate}: loading that fails tells why and leaves nothing behind; a file that came over damaged is refused`, async () => {
@@ -325,6 +340,7 @@ test.each<[object, RegExp]>([
   [{ isolate: 'worker', replay: 'always' }, /`replay`/],
   [{ isolate: 'worker', maxCrashes: 1.5 }, /`maxCrashes`/],
   [{ isolate: 'worker', maxMemoryBytes: 0 }, /`maxMemoryBytes`/],
+  [{ isolate: 'worker', niceness: 20 }, /`niceness`/],
   [{ isolate: 'worker', standby: true }, /`standby`/],
   [{ isolate: 'process', standby: 1 }, /`standby`/],
   [{ isolate: 'process', entry: './entry.js' }, /`entry`/],
