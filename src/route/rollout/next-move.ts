@@ -80,7 +80,7 @@ export const nextMove = (plan: CheckedPlan, state: RolloutState, evidence: Rollo
   if (open.length > 0) return { move: 'wait', for: open }
   const to = state.step + 1
   const next = plan.steps[to]
-  if (next !== undefined) return { move: 'advance', to, reason: `${state.step < 0 ? 'The shadow' : `The step at ${percent((plan.steps[state.step] as { weight: number }).weight)}`} is over and nothing speaks against ${percent(next.weight)}.` }
+  if (next !== undefined) return { move: 'advance', to, reason: `${state.step >= 0 ? `The step at ${percent((plan.steps[state.step] as { weight: number }).weight)} is over` : plan.shadow === undefined ? 'There is no shadow' : 'The shadow is over'} and nothing speaks against ${percent(next.weight)}.` }
   return plan.promotion === 'evidence'
     ? { move: 'promote', cause: 'evidence', reason: evidence.reason }
     : { move: 'promote', cause: 'time', reason: 'The last step is over and nothing speaks against the candidate.' }

@@ -73,6 +73,7 @@ export interface RolloutOptions<I, O> {
 
 /** Where a rollout stands. */
 export interface RolloutStatus extends RolloutState {
+  /** The candidate's share of units. After a promotion 1, until the control serves the same version; then 0. */
   readonly weight: number
   /** What it waits for. */
   readonly waits: readonly string[]
@@ -311,6 +312,12 @@ class Rolling {
     return this.#parts.plan.steps[step]?.weight ?? 0
   }
 
+  /** The share of units that the candidate serves. */
+  #servedWeight({ stage, step, release }: RolloutState): number {
+    if (stage === 'promoted') return this.#parts.router.epoch.number >= (release + 1) * epochsPerRelease ? 0 : 1
+    return stage === 'canary' && this.#sentBack !== release ? this.#weightOf(step) : 0
+  }
+
   get #stateKey(): string {
     return `${this.#parts.name}.${this.#parts.processName}`
   }
@@ -340,8 +347,10 @@ class Rolling {
       if (state.plan !== this.#planDigest) throw refused(this.#parts.name, 'plan', `its plan must be the one it started with (abort it there, or start with this plan): current value is ${this.#planDigest}, which is not ${state.plan}`)
       this.#evidence.open(state, await states?.get(this.#stateKey))
     }
-    const weight = state.stage === 'promoted' ? 1 : state.stage === 'canary' && this.#sentBack !== state.release ? this.#weightOf(state.step) : 0
-    const number = state.release * epochsPerRelease + (state.stage === 'shadow' ? 1 : state.stage === 'canary' ? state.step + 2 : epochsPerRelease - 1)
+    // Once the control serves what was promoted, all units go home to it, and the candidate may be loaded with the next version before its `start`.
+    const isHome = state.stage === 'promoted' && state.end?.isApplied === true && this.#parts.identityOf('control').digest === state.candidate?.digest
+    const weight = isHome ? 0 : this.#servedWeight(state)
+    const number = state.release * epochsPerRelease + (state.stage === 'shadow' ? 1 : state.stage === 'canary' ? state.step + 2 : epochsPerRelease - (isHome ? 0 : 1))
     if (number > router.epoch.number) router.setWeights({ control: 1 - weight, candidate: weight }, { epoch: number, at: state.since })
     const { end, candidate, control } = state
     if (end?.quarantine === true && this.#quarantined !== state.release && candidate !== undefined && control !== undefined) {
@@ -516,7 +525,7 @@ class Rolling {
     const gathered = this.#gathered
     return {
       ...state,
-      weight: state.stage === 'promoted' ? 1 : state.stage === 'canary' && this.#sentBack !== state.release ? this.#weightOf(state.step) : 0,
+      weight: this.#servedWeight(state),
       waits: this.#waits,
       verdict: gathered?.verdict,
       shadow: this.#shadowCounts(),

@@ -58,6 +58,29 @@ describe('aliasRelease', () => {
     await close(parts)
   })
 
+  it('units go home once the control serves what was promoted, so that the next candidate gets nobody before its start', async () => {
+    const store = await published(2, 3, 4)
+    const journal = memoryJournal()
+    const parts = await service(store, 2, journal)
+    await parts.release.start({ by: 'ann' })
+    await serve(parts, 100)
+    await parts.release.tick()
+    expect(parts.release.status).toMatchObject({ stage: 'promoted', weight: 1 })
+    await parts.champion.refresh()
+    expect(await parts.release.tick()).toMatchObject({ stage: 'promoted', weight: 0 })
+    await parts.challenger.use(3)
+    expect(await parts.release(10, { key: 'x' })).toBe(30)
+    // A restart with the next candidate neither.
+    const again = await service(store, 3, journal)
+    expect(await again.release(10, { key: 'x' })).toBe(30)
+    expect(await again.release.start({ by: 'ann' })).toMatchObject({ stage: 'canary', weight: 0.5, candidate: { version: '3' }, control: { version: '2' } })
+    await serve(again, 100)
+    expect((await again.release.tick()).stage).toBe('promoted')
+    expect(await again.release(10, { key: 'x' })).toBe(40)
+    await close(parts)
+    await close(again)
+  })
+
   it('a rollback quarantines the digest in every process, and tags the version', async () => {
     const store = await published(2, 0)
     const shared = { journal: memoryJournal(), states: memoryStateStore() }
