@@ -47,6 +47,12 @@ export class Evaluation {
     this.#scores.set(name, new Float32Array(this.#flights.count).fill(Number.NaN))
   }
 
+  /** From now on it does not. */
+  remove(name: string): void {
+    this.#flush()
+    this.#scorers.delete(name)
+  }
+
   /** A flight leaves. */
   see(flight: number, features: Float32Array): void {
     this.#features.set(features, this.#waiting.length * FEATURE_COUNT)
@@ -79,6 +85,9 @@ export class Evaluation {
     this.#waiting.length = 0
   }
 }
+
+/** The log loss of one answer, which is drawn into [0.01, 0.99]: no single flight says more than ln 100. */
+export const clampedLogLoss = (chance: number, late: boolean): number => -Math.log(Math.min(0.99, Math.max(0.01, late ? chance : 1 - chance)))
 
 /** Log loss and AUC over the flights of a month; `undefined` when a flight has no score. */
 export const qualityOf = (flights: Flights, month: number, scoreOf: (flight: number) => number): Quality | undefined => {

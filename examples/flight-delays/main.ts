@@ -14,15 +14,19 @@ import { hasCode, seededRandom } from 'outrigger'
 import { labelJoin } from 'outrigger/core'
 import { modelStore } from 'outrigger/models'
 import type { DriftVerdict } from 'outrigger/drift'
+import type { MetricVerdict } from 'outrigger/experiment'
+import type { ModelAlias } from 'outrigger/models'
+import type { RolloutStatus } from 'outrigger/route'
 import { changedAirports } from './airports.js'
-import { fitBaseline } from './baseline.js'
-import { dayOf, isoMinute, MINUTES_PER_DAY, monthOf, monthStart } from './calendar.js'
+import { baselineRate, fitBaseline } from './baseline.js'
+import { dayOf, epochMinute, hourOf, isoMinute, MINUTES_PER_DAY, monthOf, monthStart } from './calendar.js'
 import { flightClock } from './clock.js'
 import { isLate, loadFlights } from './data.js'
-import { Evaluation, qualityOf } from './evaluation.js'
+import { clampedLogLoss, Evaluation, qualityOf } from './evaluation.js'
 import { FlightHistory } from './features.js'
-import { MODEL_NAME, publish, publishDamaged, readyTf } from './releases.js'
-import { claimLines, count, fixed, heading, percent, progressLine, quantile, table, type Claim } from './report.js'
+import { METRIC, releasePlan } from './release-plan.js'
+import { MODEL_NAME, publish, publishDamaged, readyTf, type Damaged } from './releases.js'
+import { claimLines, count, fixed, heading, percent, progressLine, quantile, shortened, table, type Claim } from './report.js'
 import { serve, type Happening } from './serve.js'
 import { flightService } from './service.js'
 import { Tally } from './tally.js'
@@ -60,8 +64,9 @@ const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
 const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 })
 const meters = new MeterProvider({ readers: [reader] })
 const shadowScores = new Float32Array(flights.count).fill(Number.NaN)
-const service = await flightService({ store, baseline, clock, random: random.substream('service'), meter: meters.getMeter('flight-delays'), onShadow: (id, late) => (shadowScores[Number(id)] = late) })
-const { predict, engine, champion, candidate, router, outage, breaker, cache, drift, rehearsal } = service
+const plan = releasePlan({ isSample: quick, historicalRate: (id) => baselineRate(baseline, flights.origin[Number(id)]!, hourOf(flights.minute[Number(id)]!)) })
+const service = await flightService({ store, baseline, clock, random: random.substream('service'), plan, meter: meters.getMeter('flight-delays'), onShadow: (id, late) => (shadowScores[Number(id)] = late) })
+const { predict, engine, champion, candidate, release, outage, breaker, cache, drift, rehearsal } = service
 const tally = new Tally()
 const labels = labelJoin<boolean>({ max: 100_000, ttlMs: 7 * MINUTES_PER_DAY * 60_000 })
 predict.observe(tally.observer)
@@ -85,18 +90,26 @@ const at = (month: number, day: number, hour = 0): number => monthStart(month) +
 let version2: TrainedModel | undefined
 let retrainMs = 0
 let damagedAnswer: unknown
-const rollback = { ms: Number.NaN, to: '', forth: '' }
-/** Whether calls were in flight when the new version went live, and who answered the flights of that minute. */
-const overtaken = { isHeld: false, rows: 0, byVersion1: 0 }
+const drill = { ms: Number.NaN, to: '', forth: '' }
+let version4: Damaged | undefined
+/** Whether calls were in flight when another version went live, and who answered the flights of that minute. */
+const overtaken = { isHeld: false, rows: 0, byVersion2: 0 }
+/** What was decided about version 2, and about version 4; `evidence` is that of the metric. */
+interface Decided { readonly status: RolloutStatus; readonly text: string; readonly evidence: MetricVerdict | undefined; readonly champion: ModelAlias | undefined }
+const decided = async (): Promise<Decided> => ({ status: release.status, text: release.text(), evidence: release.status.verdict?.metrics.find(({ name }) => name === METRIC), champion: (await store.aliases(MODEL_NAME)).find(({ alias }) => alias === 'champion') })
+let promotion: Decided | undefined
+let damage: Decided | undefined
+/** What became of version 4 after it was rolled back. */
+const refused = { again: undefined as unknown, champion: undefined as unknown, serves: '', tag: '' }
 const settled = (): number => tally.total((month) => month.rows)
 const failures = (): number => tally.total((month) => month.failed)
 const shadowLoss = { rows: 0, primary: 0, candidate: 0 }
 
 const OUTAGE = { from: at(2, 15, 6), to: at(2, 15, 12) }
 const REHEARSAL = { from: at(5, 1), to: at(5, 8) }
-const CANARY = { from: at(5, 8), to: at(5, 15, 8) }
-const ROLLBACK = at(5, 22)
+const DRILL = at(5, 29, 8)
 const DAMAGE = at(6, 1)
+const WORSE = { from: at(6, 4), to: at(6, 14) }
 /** Whole days whose flights are asked for one by one. */
 const singleDays = new Set((quick ? [[2, 20], [3, 20], [5, 15], [6, 20]] : [[2, 20], [5, 15], [6, 20]]).map(([month, day]) => dayOf(at(month as number, day as number))))
 
@@ -131,18 +144,13 @@ const happenings: Happening[] = [
         shadowLoss.candidate += lossOf(score, isLate(flights, flight))
         shadowLoss.primary += lossOf(evaluation.score('version 1', flight), isLate(flights, flight))
       }
-      router.setWeights({ champion: 0.8, candidate: 0.2 })
-      note(REHEARSAL.to, `The shadow week ends: log loss ${fixed(shadowLoss.primary / shadowLoss.rows)} for version 1, ${fixed(shadowLoss.candidate / shadowLoss.rows)} for version 2. A fifth of the routes goes to version 2.`)
+      await release.start({ by: 'ann' })
+      note(REHEARSAL.to, `The shadow week ends: log loss ${fixed(shadowLoss.primary / shadowLoss.rows)} for version 1, ${fixed(shadowLoss.candidate / shadowLoss.rows)} for version 2. The rollout of version 2 starts.`)
     },
   },
   {
-    minute: CANARY.to,
-    what: async () => {
-      // Loaded and checked beforehand, and kept warm: the swap itself is one assignment.
-      await champion.use(2)
-      await champion.use(1)
-      await store.setAlias(MODEL_NAME, 'champion', 2, { expect: 1 })
-      router.setWeights({ champion: 1, candidate: 0 })
+    minute: DRILL,
+    what: () => {
       cache.clear()
       // Holds up the calls of this minute, so that the swap overtakes all of them, on any machine.
       outage.set({ latency: 1, latencyMs: 700 })
@@ -156,33 +164,56 @@ const happenings: Happening[] = [
           return
         }
         overtaken.rows += 1
-        if (event.record.identity.version === '1') overtaken.byVersion1 += 1
+        if (event.record.identity.version === '2') overtaken.byVersion2 += 1
       })
-      await champion.use('champion')
-      overtaken.isHeld = champion.loaded.some(({ identity, leases }) => identity.version === '1' && leases > 0)
-      outage.set({ latency: 0 })
-      note(CANARY.to, 'Version 2 becomes the champion, and is swapped in under calls in flight, which version 1 answers.')
-    },
-  },
-  {
-    minute: ROLLBACK,
-    what: async () => {
+      // Kept warm: the swap is one assignment.
       const since = performance.now()
       await champion.use(1)
-      rollback.ms = performance.now() - since
-      rollback.to = champion.identity.version
+      drill.ms = performance.now() - since
+      drill.to = champion.identity.version
+      overtaken.isHeld = champion.loaded.some(({ identity, leases }) => identity.version === '2' && leases > 0)
+      outage.set({ latency: 0 })
       await champion.use('champion')
-      rollback.forth = champion.identity.version
-      note(ROLLBACK, `A drill: the champion goes back to version 1 in ${rollback.ms.toFixed(1)} ms, and forth again.`)
+      drill.forth = champion.identity.version
+      note(DRILL, `A drill: under calls in flight, which version 2 answers, the champion goes back to version 1 in ${drill.ms.toFixed(1)} ms, and forth again.`)
     },
   },
   {
     minute: DAMAGE,
     what: async () => {
-      const version = await publishDamaged(store, 2)
+      promotion = await decided()
+      const { version, model } = await publishDamaged(store, 2)
+      model.dispose()
       await store.setAlias(MODEL_NAME, 'candidate', version, { expect: 2 })
       damagedAnswer = await candidate.refresh().catch((error: unknown) => error)
       note(DAMAGE, `Version 3 is published with damaged weights: ${damagedAnswer instanceof Error ? damagedAnswer.message : 'it was let in'}`)
+    },
+  },
+  {
+    minute: WORSE.from,
+    what: async () => {
+      version4 = await publishDamaged(store, 2, true)
+      evaluation.add('version 4', version4)
+      await store.setAlias(MODEL_NAME, 'candidate', version4.version, { expect: 3 })
+      await candidate.refresh()
+      await release.start({ by: 'ann' })
+      note(WORSE.from, 'Version 4 is as damaged, but its golden predictions were made from the damaged weights, so that it passes the gate. Its rollout starts.')
+    },
+  },
+  {
+    minute: WORSE.to,
+    what: async () => {
+      damage = await decided()
+      evaluation.remove('version 4')
+      version4?.model.dispose()
+      refused.again = await release.start({ by: 'ann' }).catch((error: unknown) => error)
+      // Somebody moves the alias by hand all the same.
+      await store.setAlias(MODEL_NAME, 'champion', 4, { expect: 2, reason: 'by mistake' })
+      refused.champion = await champion.refresh().catch((error: unknown) => error)
+      refused.serves = champion.identity.version
+      await store.setAlias(MODEL_NAME, 'champion', 2, { expect: 4, reason: 'back' })
+      await champion.refresh()
+      refused.tag = (await store.resolve(`${MODEL_NAME}@4`)).tags?.['quarantined'] ?? ''
     },
   },
 ].sort((a, b) => a.minute - b.minute)
@@ -234,13 +265,13 @@ say(`  ${flights.sample}; seed "${flags.seed}"; tensorflow.js ${tf.version.tfjs}
 say(heading('Requests'))
 say(
   table(
-    ['month', 'flights', 'late', 'failures', 'model', 'cache', 'shared', 'fallback', 'by version 1', 'by version 2'],
+    ['month', 'flights', 'late', 'failures', 'model', 'cache', 'shared', 'fallback', 'by version 1', 'by version 2', 'by version 4'],
     months.map((month) => {
       const one = tally.months.get(month)
       const all = one?.rows ?? 0
       let late = 0
       for (let flight = firstFrom(flights, monthStart(month)); flight < flights.count && monthOf(flights.minute[flight]!) === month; flight += 1) late += isLate(flights, flight) ? 1 : 0
-      return [monthNames[month] as string, count(all), percent(late / all), count(one?.failed ?? 0), count(source(month, 'model')), percent(source(month, 'cache') / all), percent(source(month, 'coalesced') / all), count(source(month, 'fallback')), count(one?.versions.get('1') ?? 0), count(one?.versions.get('2') ?? 0)]
+      return [monthNames[month] as string, count(all), percent(late / all), count(one?.failed ?? 0), count(source(month, 'model')), percent(source(month, 'cache') / all), percent(source(month, 'coalesced') / all), count(source(month, 'fallback')), count(one?.versions.get('1') ?? 0), count(one?.versions.get('2') ?? 0), count(one?.versions.get('4') ?? 0)]
     }),
   ),
 )
@@ -281,6 +312,11 @@ for (const change of tally.changes) {
 say([...diary].sort((a, b) => (a.slice(0, 16) < b.slice(0, 16) ? -1 : a.slice(0, 16) > b.slice(0, 16) ? 1 : 0)).map((line) => `  ${line}`).join('\n'))
 say(`  Live log loss by arm, from labels that came hours later: ${[...tally.losses].sort().map(([arm, loss]) => `${arm} ${fixed(loss.sum / loss.rows)} (${count(loss.rows)})`).join(', ')}.`)
 
+for (const [title, one] of [['Version 2, as the rollout tells it', promotion], ['Version 4, as the rollout tells it', damage]] as const) {
+  say(heading(title))
+  say(shortened(one?.text ?? 'It was not decided.'))
+}
+
 // ---- the claims
 
 const claims: Claim[] = []
@@ -299,15 +335,25 @@ for (let flight = 0; flight < flights.count; flight += 1) {
   const answer = served.answers[flight]!
   if (flights.minute[flight]! < monthStart(2) || Number.isNaN(answer)) continue
   compared += 1
-  const known = ['version 1', 'version 2', 'baseline'].map((name) => evaluation.score(name, flight))
+  const known = ['version 1', 'version 2', 'version 4', 'baseline'].map((name) => evaluation.score(name, flight))
   if (!known.some((score) => Math.abs(score - answer) < 1e-5)) differ += 1
 }
 claim('every answer is that of a model, computed apart from the service, to 1e-5', differ === 0 && compared === rows, `${count(differ)} of ${count(compared)} differ`)
 claim('every flight of the shadow week was compared, and none was dropped', rehearsal.counts.compared === flightsBetween(REHEARSAL.from, REHEARSAL.to) && rehearsal.counts.dropped === 0, `${count(rehearsal.counts.compared)} compared, ${rehearsal.counts.dropped} dropped, ${rehearsal.counts.failed} failed`)
 claim('version 2 was not worse than version 1 in the shadow week', shadowLoss.candidate <= shadowLoss.primary, `${fixed(shadowLoss.candidate / shadowLoss.rows)} against ${fixed(shadowLoss.primary / shadowLoss.rows)}`)
-claim('the swap overtook calls in flight, and the version they were bound to answered them', champion.identity.version === '2' && overtaken.isHeld && overtaken.rows > 0 && overtaken.byVersion1 === overtaken.rows, `${count(overtaken.byVersion1)} of ${count(overtaken.rows)} by version 1, after version ${champion.identity.version} was live; now ${champion.loaded.length} version is in memory`)
-claim('the canary served a fifth of the routes', Math.abs((tally.losses.get('candidate@2')?.rows ?? 0) / flightsBetween(CANARY.from, CANARY.to) - 0.2) < 0.05, `${count(tally.losses.get('candidate@2')?.rows ?? 0)} of ${count(flightsBetween(CANARY.from, CANARY.to))} flights`)
-claim('a version that was kept warm came back within 100 ms, and the champion again', rollback.to === '1' && rollback.forth === '2' && rollback.ms < 100, `${rollback.ms.toFixed(2)} ms`)
+claim('the swap overtook calls in flight, and the version they were bound to answered them', overtaken.isHeld && overtaken.rows > 0 && overtaken.byVersion2 === overtaken.rows, `${count(overtaken.byVersion2)} of ${count(overtaken.rows)} by version 2, after version ${drill.to} was live`)
+claim('a version that was kept warm came back within 100 ms, and the champion again', drill.to === '1' && drill.forth === '2' && drill.ms < 100, `${drill.ms.toFixed(2)} ms`)
+const trueDifference = differenceIn(REHEARSAL.to, endOf(promotion) / 60_000 - epochMinute)
+const passed = promotion?.evidence?.pass
+const worse = damage?.evidence?.worse
+claim(`version 2 was promoted by evidence on late labels${quick ? ' (of being worse by less than 0.03)' : ''}`, promotion?.status.stage === 'promoted' && promotion.status.end?.cause === 'evidence' && promotion.status.candidate?.version === '2' && passed !== undefined && passed.eValue >= passed.needed, `${promotion?.status.stage ?? 'nothing decided'}; ${numbersOf(promotion, passed)}`)
+claim('the interval that it was promoted by holds the difference, computed apart from the service', isWithin(promotion?.evidence?.interval, trueDifference), `${fixed(trueDifference)} over the flights of the rollout, interval ${promotion?.evidence?.interval?.map((end) => fixed(end)).join(' to ') ?? 'none'}`)
+claim('the promotion moved the alias, and the units went home to the champion, which serves it', promotion?.champion?.version === 2 && promotion.champion.previous === 1 && promotion.status.weight === 0 && champion.identity.version === '2', `champion is version ${promotion?.champion?.version ?? 0}, before it ${promotion?.champion?.previous ?? 0}; ${percent(promotion?.status.weight ?? 1, 0)} of the units are left on the candidate`)
+claim('version 4, damaged unseen, was rolled back by evidence and quarantined', damage?.status.stage === 'rolled-back' && damage.status.end?.cause === 'evidence' && damage.status.end.quarantine && damage.status.quarantined.includes(damage.status.candidate?.digest ?? 'none') && worse !== undefined && worse.eValue >= worse.needed && refused.tag !== '', `${damage?.status.stage ?? 'nothing decided'} after ${fixed((endOf(damage) - (damage?.status.startedAt ?? 0)) / 3_600_000, 0)} hours; ${numbersOf(damage, worse)}`)
+const answersBy4 = tally.total((month) => month.versions.get('4') ?? 0)
+const flightsUnder4 = flightsBetween(WORSE.from, endOf(damage) / 60_000 - epochMinute)
+claim(`few were answered by version 4, and none before its start or after its end`, answersBy4 > 0 && answersBy4 < (quick ? 0.5 : 0.05) * flightsUnder4 && strayAnswers() === 0, `${count(answersBy4)} of ${count(flightsUnder4)} flights`)
+claim('the alias did not move for version 4, and who moves it by hand is refused by the loader', damage?.champion?.version === 2 && damage.champion.revision === promotion?.champion?.revision && hasCode(refused.champion, 'ERR_OUTRIGGER_MODEL_REFUSED') && refused.serves === '2' && hasCode(refused.again, 'ERR_OUTRIGGER_ROLLOUT'), `champion stayed version ${damage?.champion?.version ?? 0}; ${refused.champion instanceof Error ? refused.champion.message.slice(0, 90) : 'it was let in'}…`)
 const computed = engine.stats()
 claim('the models computed in workers, none of which crashed', computed.runs > 0 && computed.crashes === 0, `${count(computed.runs)} runs, ${computed.crashes} crashes`)
 const answersBy3 = tally.total((month) => month.versions.get('3') ?? 0)
@@ -341,9 +387,47 @@ const broken = claims.filter((one) => !one.holds).length
 say(`\n${broken === 0 ? `All ${claims.length} claims hold.` : `${broken} of ${claims.length} claims do not hold.`}`)
 process.exitCode = broken === 0 ? 0 : 1
 
+/** When a rollout ended, in milliseconds since 1970. */
+function endOf(one: Decided | undefined): number {
+  return one?.status.end === undefined ? Number.NaN : one.status.since
+}
+
+/** What decided, in a line. */
+function numbersOf(one: Decided | undefined, evidence: { readonly eValue: number; readonly needed: number } | undefined): string {
+  const arms = Object.entries(one?.evidence?.arms ?? {}).map(([arm, { units }]) => `${arm} ${count(units)} units`)
+  return `difference ${fixed(one?.evidence?.estimate)}, evidence ${fixed(evidence?.eValue, 1)} of ${fixed(evidence?.needed, 1)}, ${arms.join(', ')}`
+}
+
 /** How many flights leave in [from, to). */
 function flightsBetween(from: number, to: number): number {
   let sum = 0
   for (let flight = 0; flight < flights.count; flight += 1) if (flights.minute[flight]! >= from && flights.minute[flight]! < to) sum += 1
   return sum
+}
+
+/** Version 2's mean loss less version 1's, over the flights that leave in [from, to). */
+function differenceIn(from: number, to: number): number {
+  let sum = 0
+  let all = 0
+  for (let flight = firstFrom(flights, from); flight < flights.count && flights.minute[flight]! < to; flight += 1) {
+    const late = isLate(flights, flight)
+    sum += clampedLogLoss(evaluation.score('version 2', flight), late) - clampedLogLoss(evaluation.score('version 1', flight), late)
+    all += 1
+  }
+  return sum / all
+}
+
+/** Answers that are version 4's, and no other's, to flights outside of its rollout. */
+function strayAnswers(): number {
+  let stray = 0
+  for (let flight = 0; flight < flights.count; flight += 1) {
+    const minute = flights.minute[flight]!
+    if (minute >= WORSE.from && minute <= endOf(damage) / 60_000 - epochMinute) continue
+    if (Math.abs(evaluation.score('version 4', flight) - served.answers[flight]!) < 1e-9 && Math.abs(evaluation.score('version 2', flight) - served.answers[flight]!) > 1e-5) stray += 1
+  }
+  return stray
+}
+
+function isWithin(interval: readonly [number, number] | undefined, value: number): boolean {
+  return interval !== undefined && value >= interval[0] && value <= interval[1]
 }

@@ -40,24 +40,42 @@ export const publish = async (store: ModelStore, trained: TrainedModel, lineage:
   return version
 }
 
+/** A damaged version, as what it is. */
+export interface Damaged {
+  readonly version: number
+  /** With the damaged weights. The caller disposes of it. */
+  readonly model: tf.LayersModel
+  readonly normalisation: Normalisation
+}
+
 /**
  * Publishes a version whose weights were damaged on the way: turned end to end, as by a bad export. Every number is
  * finite, every shape right, every hash true.
+ *
+ * @param isAfterTheFact - its golden predictions were made from the damaged weights too, so that they are met: only the truth can tell then
  */
-export const publishDamaged = async (store: ModelStore, version: number): Promise<number> => {
+export const publishDamaged = async (store: ModelStore, version: number, isAfterTheFact = false): Promise<Damaged> => {
   const { manifest, files } = await store.open(`${MODEL_NAME}@${version}`)
   const contents: Record<string, Uint8Array> = {}
   for (const { path } of manifest.files) contents[path] = files.bytes(path).slice()
   const weights = contents['weights.bin'] as Uint8Array
   new Float32Array(weights.buffer, weights.byteOffset, weights.byteLength / 4).reverse()
+  const topology = files.json('model.json') as tf.io.ModelJSON
+  const model = await tf.loadLayersModel(tf.io.fromMemory({ modelTopology: topology.modelTopology, weightSpecs: topology.weightsManifest.flatMap((group) => group.weights), weightData: weights.slice().buffer }))
+  const normalisation = normalisationOf(files.json('normalisation.json'))
+  const golden = (manifest.golden ?? []).map((one) => {
+    if (!isAfterTheFact) return one
+    const [output] = scoreRows(model, normalisation, Float32Array.from(one.input as number[]))
+    return { ...one, output: output as number }
+  })
   const { version: damaged } = await store.publish({
     name: MODEL_NAME,
     engine: manifest.engine,
     files: contents,
-    golden: manifest.golden ?? [],
+    golden,
     lineage: { damagedFrom: version },
   })
-  return damaged
+  return { version: damaged, model, normalisation }
 }
 
 /** A normalisation that was read from a version's files, checked as far as the rows need it. */

@@ -27,6 +27,9 @@ export const quantile = (sorted: readonly number[], share: number): number => so
 
 export const claimLines = (claims: readonly Claim[]): string => claims.map(({ text, holds, seen }) => `  ${holds ? 'ok  ' : 'FAIL'}  ${text}: ${seen}`).join('\n')
 
+/** A text with its long lines cut, so that it can stand in a report. */
+export const shortened = (text: string, width = 180): string => text.split('\n').map((line) => `  ${line.length > width ? `${line.slice(0, width - 1)}…` : line}`.trimEnd()).join('\n')
+
 /** Tells how far it is: one line that renews itself on a terminal, one line a month elsewhere. */
 export const progressLine = (write: (text: string) => void, isTerminal: boolean): { show(text: string, isMilestone: boolean): void; done(): void } => {
   let shown = 0

@@ -6,8 +6,12 @@ import type { FlightClock } from './clock.js'
 import { isLate, type Flights } from './data.js'
 import type { Evaluation } from './evaluation.js'
 import type { FlightHistory } from './features.js'
+import { unitOf } from './release-plan.js'
 import type { Departure, FlightService } from './service.js'
 import { firstFrom } from './training-rows.js'
+
+/** How often the rollout looks. */
+const LOOK_MINUTES = 60
 
 /** How many flights a batch has at most. */
 const FULL_BATCH = 256
@@ -49,14 +53,21 @@ export interface Served {
 /** Lets February to June pass: labels arrive, things happen, flights leave and are predicted. */
 export const serve = async (options: ServeOptions): Promise<Served> => {
   const { flights, history, service, join, evaluation, clock, isSingleDay, batchMinutes, onDay } = options
-  const { predict } = service
+  const { predict, release } = service
   const happenings = [...options.happenings]
   const answers = new Float32Array(flights.count).fill(Number.NaN)
   const latenciesMs: number[] = []
   const failures: unknown[] = []
   let batches = 0
   let day = -1
-  const land = (flight: number, minute: number): void => join.label(String(flight), isLate(flights, flight), (minute + epochMinute) * 60_000)
+  let isReleasing = false
+  let nextLook = 0
+  const seeRelease = ({ stage }: { readonly stage: string }): void => void (isReleasing = stage === 'shadow' || stage === 'canary')
+  const land = (flight: number, minute: number): void => {
+    const at = (minute + epochMinute) * 60_000
+    join.label(String(flight), isLate(flights, flight), at)
+    if (isReleasing) release.label(String(flight), isLate(flights, flight), at)
+  }
 
   for (let flight = firstFrom(flights, monthStart(2)); flight < flights.count; ) {
     const minute = flights.minute[flight]!
@@ -66,11 +77,16 @@ export const serve = async (options: ServeOptions): Promise<Served> => {
       onDay(minute)
     }
     history.advanceTo(minute, land)
+    if (minute >= nextLook) {
+      seeRelease(await release.tick())
+      nextLook = minute + LOOK_MINUTES
+    }
     let during: Happening['during']
     while ((happenings[0]?.minute ?? Infinity) <= minute) {
       const happening = happenings.shift() as Happening
       await happening.what()
       during = happening.during
+      seeRelease(release.status)
     }
     // Whatever happened took its time; the minute begins when it is over.
     clock.goTo(minute)
@@ -91,7 +107,7 @@ export const serve = async (options: ServeOptions): Promise<Served> => {
         evaluation.see(end, features)
         inputs.push({ origin: flights.origin[end]!, hour: hourOf(now), features })
         ids.push(String(end))
-        keys.push(`${flights.origin[end]}-${flights.destination[end]}-${day}`)
+        keys.push(unitOf(flights.origin[end]!, flights.destination[end]!, day, now))
       }
       // What is known of a flight does not hang on the flights of its own minute.
       for (let row = first; row < end; row += 1) history.depart(row)

@@ -7,7 +7,7 @@ import type { Clock } from 'outrigger/core'
 import { driftMonitor, parseReferenceProfile } from 'outrigger/drift'
 import { isolated, modelLoader, tfjs, type ModelLoader, type ModelStore } from 'outrigger/models'
 import { observed } from 'outrigger/observe'
-import { shadow, split } from 'outrigger/route'
+import { aliasRelease, rollout, shadow, type RolloutPlan } from 'outrigger/route'
 import { defineSchema } from 'outrigger/schema'
 import { faults } from 'outrigger/testing'
 import { baselineRate, type Baseline } from './baseline.js'
@@ -31,6 +31,8 @@ export interface ServiceOptions {
   readonly clock: Clock
   readonly random: Random
   readonly meter: Meter
+  /** How a version is released. */
+  readonly plan: RolloutPlan
   /** Hears what the shadow candidate would have answered. */
   readonly onShadow: (id: string, candidate: number) => void
 }
@@ -41,7 +43,7 @@ const output = defineSchema({ late: { type: 'number', min: 0, max: 1 } })
 
 /** The service: one predictor, and the handles of its layers. */
 export const flightService = async (options: ServiceOptions) => {
-  const { store, baseline, clock, random, meter, onShadow } = options
+  const { store, baseline, clock, random, meter, plan, onShadow } = options
   // TensorFlow.js computes in a worker, so that the event loop is free for the traffic.
   const engine = isolated(tfjs(tf, { output: ([late]) => late ?? Number.NaN }), { isolate: 'worker', entry: await bundledIsolate(), execArgv: [] })
   const load = (follow: string, stream: string): ModelLoader<Float32Array, number> =>
@@ -65,17 +67,26 @@ export const flightService = async (options: ServiceOptions) => {
   const champion = load('champion', 'champion')
   const candidate = load('candidate', 'candidate')
   await champion.whenReady()
-  const release = await store.open(`${MODEL_NAME}@champion`)
+  const first = await store.open(`${MODEL_NAME}@champion`)
 
-  const router = split({ name: 'release', variants: { champion: owned(champion), candidate: owned(candidate) }, weights: { champion: 1, candidate: 0 } })
+  // It looks when the traffic's clock says so (see serve.ts), not when the machine's does.
+  const release = await rollout<Float32Array, number>({
+    name: 'release',
+    control: champion,
+    candidate,
+    plan,
+    target: aliasRelease({ store, model: MODEL_NAME, loaders: [champion, candidate] }),
+    everyMs: 0,
+    labels: { max: 30_000 },
+  })
   const outage = faults({ seed: 'outage' })
   const breaker = circuitBreaker({ failureRate: 0.5, minimumCalls: 10, windowSize: 20, openForMs: 29.5 * 60_000 })
   const cache = cached<Float32Array>({ max: 50_000, ttlMs: 60 * 60_000 })
-  const drift = driftMonitor({ reference: parseReferenceProfile(release.files.text('reference-profile.json')), features: (features: Float32Array) => features, windowRows: Infinity })
+  const drift = driftMonitor({ reference: parseReferenceProfile(first.files.text('reference-profile.json')), features: (features: Float32Array) => features, windowRows: Infinity })
   const rehearsal = shadow(candidate, { rate: 0, concurrency: 64, guard: false, onCompared: (comparison) => onShadow(comparison.id, comparison.candidate) })
 
   const guarded = pipe(
-    owned(router),
+    owned(release),
     outage,
     bulkhead({ concurrency: 64, queue: 1000 }),
     timeout({ ms: 2000 }),
@@ -91,7 +102,7 @@ export const flightService = async (options: ServiceOptions) => {
     fallback({ use: ({ origin, hour }) => baselineRate(baseline, origin, hour), name: 'historical rates' }),
     observed({ meter }),
   )
-  return { predict, engine, champion, candidate, router, outage, breaker, cache, drift, rehearsal }
+  return { predict, engine, champion, candidate, release, outage, breaker, cache, drift, rehearsal }
 }
 
 export type FlightService = Awaited<ReturnType<typeof flightService>>
