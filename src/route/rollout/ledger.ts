@@ -7,15 +7,15 @@ import { numberOption, optionsObject, stringOption } from '../../core/options.js
 export interface FileLedgerOptions {
   /** A file of this process alone, the same after a restart. Its directory is there. */
   readonly path: string
-  /** When it is this long it is written anew, as one snapshot, in bytes. @default 16 MiB */
+  /** When it is this long, in bytes, and twice as long as its last snapshot, it is written anew, as one snapshot. @default 16 MiB */
   readonly maxBytes?: number
 }
 
 /** Lines that were written before the answer that they are about was given. */
 export interface Ledger {
-  /** What was written since the last {@link Ledger.reset}, in order. */
+  /** What a run before has left, in order; none after a {@link Ledger.reset}. */
   readonly lines: readonly string[]
-  /** Appends a line, at once: when it returns, a crash of the process does not lose it. */
+  /** Appends a line, at once: when it returns, a crash of the process does not lose it. When it throws, the line is not there, nor a part of it. */
   append(line: string): void
   /** Whether it is time for a {@link Ledger.reset}. */
   readonly isLong: boolean
@@ -45,15 +45,18 @@ export const fileLedger = (options: FileLedgerOptions): Ledger => {
   optionsObject(owner, options, ['path', 'maxBytes'])
   const path = stringOption(owner, 'path', options.path)
   const maxBytes = numberOption(owner, 'maxBytes', options.maxBytes ?? 16 * 2 ** 20, { min: 1, integer: true })
-  let file: number
+  let file: number | undefined
   let lines: string[] = []
   let bytes: number
+  let snapshotBytes: number
+  let isTorn = false
   try {
     file = openSync(path, flags, 0o600)
     const content = readFileSync(file)
     bytes = content.lastIndexOf(10) + 1
     if (bytes < fstatSync(file).size) ftruncateSync(file, bytes)
     lines = content.toString('utf8', 0, bytes).split('\n').slice(0, -1)
+    snapshotBytes = content.indexOf(10) + 1
   } catch (error) {
     throw failed(path, error)
   }
@@ -62,32 +65,51 @@ export const fileLedger = (options: FileLedgerOptions): Ledger => {
     for (let done = 0; done < data.length; ) done += writeSync(into, data, done)
     return data.length
   }
+  /** The number of a closed file may be another file's by now. */
+  const opened = (): number => {
+    if (file === undefined) throw new Error('it is closed')
+    return file
+  }
   return {
-    lines,
+    get lines() {
+      return lines
+    },
     append: (line) => {
       try {
-        bytes += write(file, line)
+        // What a full disk has cut must not become the beginning of the next line.
+        if (isTorn) ftruncateSync(opened(), bytes)
+        isTorn = true
+        bytes += write(opened(), line)
+        isTorn = false
       } catch (error) {
         throw failed(path, error)
       }
     },
     get isLong() {
-      return bytes > maxBytes
+      return bytes > Math.max(maxBytes, 2 * snapshotBytes)
     },
     reset: (line) => {
       const next = `${path}.next`
+      let fresh: number | undefined
       try {
-        const fresh = openSync(next, flags | constants.O_TRUNC, 0o600)
+        opened()
+        fresh = openSync(next, flags | constants.O_TRUNC, 0o600)
         const written = write(fresh, line)
         fdatasyncSync(fresh)
         renameSync(next, path)
-        closeSync(file)
-        file = fresh
-        bytes = written
+        ;[file, fresh] = [fresh, file]
+        bytes = snapshotBytes = written
+        lines = []
+        isTorn = false
       } catch (error) {
         throw failed(path, error)
+      } finally {
+        if (fresh !== undefined) closeSync(fresh)
       }
     },
-    close: () => closeSync(file),
+    close: () => {
+      if (file !== undefined) closeSync(file)
+      file = undefined
+    },
   }
 }

@@ -74,6 +74,9 @@ const isVersion = (value: unknown): value is ReleasedVersion => {
   return typeof name === 'string' && typeof version === 'string' && typeof digest === 'string'
 }
 
+/** The last time that is a date. */
+const latest = 8.64e15
+
 const parse = (position: number, text: string): RolloutEntry => {
   let entry: Partial<Record<string, unknown>>
   try {
@@ -82,7 +85,7 @@ const parse = (position: number, text: string): RolloutEntry => {
     throw damaged(position, 'no JSON')
   }
   const { kind, at, by } = entry ?? {}
-  if (typeof kind !== 'string' || typeof at !== 'number' || typeof by !== 'string') throw damaged(position, text.slice(0, 100))
+  if (typeof kind !== 'string' || typeof at !== 'number' || !(Math.abs(at) <= latest) || typeof by !== 'string') throw damaged(position, text.slice(0, 100))
   return entry as unknown as RolloutEntry
 }
 
