@@ -218,15 +218,15 @@ const licences = (): string =>
 const opening = (subpath: string): string => /^\/\*\*[\s\S]*?\*\/\n/.exec(readFileSync(join(source, `${subpath}.ts`), 'utf8'))?.[0] ?? ''
 
 /**
- * Of a comment, the package has what an editor shows first: the opening paragraph, or its first sentence if it is long, parameters, errors and defaults. Formulas,
+ * Of a comment, the package has what an editor shows first: the opening paragraph, or its first sentence if it is long, and defaults. Parameters, errors, formulas,
  * sources and examples are told on the pages of the docs, and are run where they are written; here they would be a tenth of the archive.
  */
 const shortComment = (comment: string): string => {
   const flat = (text: string): string => text.replaceAll(/\s*\n\s*\*?\s*|\s*\*\/$/g, ' ').trim()
   const [prose, ...tags] = comment.slice(3).split(/\s(?=@(?:param|throws|default|returns|deprecated|experimental|example)\b)/)
   const opening = flat((prose as string).replace(/^\s*\*/, '').split(/\n\s*\*\s*\n/)[0] as string)
-  const [sentence = opening] = opening.length > 200 ? (/^.{60,}?[.:](?=\s)/.exec(opening) ?? []) : []
-  return `/** ${[sentence, ...tags.filter((tag) => !tag.startsWith('@example')).map(flat)].join(' ')} */`
+  const [sentence = opening] = opening.length > 120 ? (/^.{40,}?[.:](?=\s)/.exec(opening) ?? []) : []
+  return `/** ${[sentence, ...tags.filter((tag) => !/^@(?:example|throws|returns|param)/.test(tag)).map(flat)].join(' ').replaceAll(/\{@link ([\w.]+)\}/g, '`$1`')} */`
 }
 
 const withShortComments = (): void => {
@@ -243,6 +243,8 @@ const buildTypes = async (): Promise<void> => {
   // A type that several subpaths share and none exports is a warning, and so an error: who infers it could not name it.
   const types = await rollup({ input: entriesIn(declarations, '.d.ts'), plugins: [dts()], external: (id) => !isOurs(id), onwarn: fail })
   await types.write({
+    // One space a level is as clear, and a hundredth of the archive.
+    plugins: [{ name: 'indent', renderChunk: (code) => code.replaceAll(/^(?: {4})+/gm, (spaces) => ' '.repeat(spaces.length / 4)) }],
     format: 'esm',
     dir: join(dist, 'types'),
     entryFileNames: '[name].d.ts',

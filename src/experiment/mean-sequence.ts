@@ -44,7 +44,8 @@ export const meanSequence = (sample: SampleSummary, options: MeanSequenceOptions
 /**
  * A confidence sequence for the difference of two means, treatment − control, to be looked at at any time.
  *
- * As {@link meanSequence}, with the squared standard error s₁²/n₁ + s₂²/n₂ and n = n₁ + n₂. Also for means that were adjusted (`cuped`) and for ratios (`ratioSummary`).
+ * As {@link meanSequence}, with the squared standard error s₁²/n₁ + s₂²/n₂ and n = n₁ + n₂; a variance below the pooled one counts as that, as a canary of few units has not seen its
+ * rare values yet (with plain variances, arms of 9 to 1 and a rate of .02 were told apart in one clean run of five). Also for means that were adjusted (`cuped`) and for ratios (`ratioSummary`).
  * With `nullValue: -margin` and `side: 'lower'`, `pValue` is that of "not worse by more than the margin".
  *
  * @throws ERR_OUTRIGGER_INVALID_OPTION, ERR_OUTRIGGER_INVALID_INPUT for moments that are none
@@ -60,8 +61,16 @@ export const meanDifferenceSequence = (control: SampleSummary, treatment: Sample
   const owner = 'a confidence sequence of a difference of means'
   checkSample(owner, 'control', control, 0)
   checkSample(owner, 'treatment', treatment, 0)
-  const variance = control.variance / control.count + treatment.variance / treatment.count
-  return sequence(owner, treatment.mean - control.mean, control.count + treatment.count, Math.min(control.count, treatment.count), variance, options)
+  return sequence(owner, treatment.mean - control.mean, control.count + treatment.count, Math.min(control.count, treatment.count), squaredErrorOf(control, treatment), options)
+}
+
+/**
+ * The squared standard error of a difference of means, where no arm's variance counts as less than the pooled one: a small arm that has not had its rare events yet would be
+ * far too sure of its mean.
+ */
+export const squaredErrorOf = (control: SampleSummary, treatment: SampleSummary): number => {
+  const pooled = (control.count * control.variance + treatment.count * treatment.variance) / (control.count + treatment.count)
+  return Math.max(control.variance, pooled) / control.count + Math.max(treatment.variance, pooled) / treatment.count
 }
 
 /** The mixture's ρ² that makes the interval narrowest at that many values. */

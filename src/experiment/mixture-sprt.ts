@@ -1,6 +1,7 @@
 import { InvalidOptionError } from '../core/errors.js'
 import { numberOption, optionsObject } from '../core/options.js'
 import { checkSample, type SampleSummary } from '../stats/sample-summary.js'
+import { squaredErrorOf } from './mean-sequence.js'
 import { interval, type SequentialInterval } from './sequential-interval.js'
 
 /** Options of {@link mixtureSprt}. */
@@ -18,7 +19,7 @@ export interface MixtureSprtOptions {
 /**
  * The mixture sequential probability ratio test for the difference of two means, treatment − control.
  *
- * With V = s₁²/n₁ + s₂²/n₂ and effects that are normal with variance τ², the evidence is √(V / (V + τ²)) · exp(τ² d² / 2V(V + τ²)). It is
+ * With V = s₁²/n₁ + s₂²/n₂ (as in {@link meanDifferenceSequence}) and effects that are normal with variance τ², the evidence is √(V / (V + τ²)) · exp(τ² d² / 2V(V + τ²)). It is
  * {@link meanDifferenceSequence} tuned by the size of the effect and not by the number of values: narrowest where the standard error is about τ/3. Asymptotic in the same way.
  *
  * Source: Robbins (1970); Johari, Koomen, Pekelis and Walsh, "Always valid inference" (2022).
@@ -43,7 +44,7 @@ export const mixtureSprt = (control: SampleSummary, treatment: SampleSummary, op
   checkSample(owner, 'control', control, 0)
   checkSample(owner, 'treatment', treatment, 0)
   const estimate = treatment.mean - control.mean
-  const variance = control.variance / control.count + treatment.variance / treatment.count
+  const variance = squaredErrorOf(control, treatment)
   if (Math.min(control.count, treatment.count) < minimum || variance === 0) return interval(estimate, -Infinity, Infinity, 0)
   const prior = tau * tau
   const shrink = Math.log1p(prior / variance) / 2

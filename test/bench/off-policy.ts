@@ -23,7 +23,7 @@ for (const [name, rows, world] of worlds) {
     let [answers, covered, width] = [0, 0, 0]
     const effective: number[] = []
     for (let seed = 1; seed <= runs; seed++) {
-      const result = offPolicy(simulatedLog(seed, rows, world), { ...options, ...(range === undefined ? {} : { rewardRange: range }), seed })
+      const result = offPolicy(simulatedLog(seed, rows, world), { ...options, ...(range === undefined ? {} : { rewardRange: range }), resamples: 399, seed })
       effective.push(result.effectiveSamples)
       if (result.state !== 'estimated') continue
       answers++

@@ -16,6 +16,11 @@ say('no difference, rate .01', rates(0.01, 0.01, 100_000))
 say('no difference, rate .001', rates(0.001, 0.001, 100_000))
 say('no difference, log-normal, σ 1', latencies(1, 1, 50_000))
 say('no difference, log-normal, σ 1.5', latencies(1.5, 1, 50_000))
+for (const share of [0.1, 0.02]) {
+  for (const rate of [0.1, 0.02, 0.001]) say(`no difference, rate ${rate}, treatment ${100 * share} %`, { ...rates(rate, rate, 50_000), share }, runs / 2)
+  say(`no difference, log-normal, σ 1, treatment ${100 * share} %`, { ...latencies(1, 1, 50_000), share }, runs / 2)
+  say(`no difference, log-normal, σ 1.5, treatment ${100 * share} %`, { ...latencies(1.5, 1, 50_000), share }, runs / 2)
+}
 say('.1 and .11', rates(0.1, 0.11, 100_000), runs / 5)
 say('.1 and .12', rates(0.1, 0.12, 50_000), runs / 5)
 say('.01 and .02', rates(0.01, 0.02, 50_000), runs / 5)

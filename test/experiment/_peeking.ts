@@ -11,6 +11,8 @@ export interface Stream {
   readonly isRate: boolean
   /** The standard deviation of effects that the mixture SPRT expects. */
   readonly tau: number
+  /** Of the treatment. @default 0.5 */
+  readonly share?: number
 }
 
 export const tests = ['z-test', 'z-test at the end', 'meanDifferenceSequence', 'mixtureSprt', 'countRatioSequence', 'rateDifferenceSequence'] as const
@@ -40,9 +42,10 @@ export const firstAlarms = (seed: number, stream: Stream): Readonly<Record<TestN
     if (found[name] === Infinity && isSeen()) found[name] = n
   }
   const isBeyond = (): boolean => Math.abs(treatment.mean - control.mean) > 1.96 * Math.sqrt(control.variance / control.count + treatment.variance / treatment.count)
+  const { share = 0.5 } = stream
   const events = (arm: Arm): number => Math.round(arm.mean * arm.count)
   for (let n = 1; n <= stream.units; n++) {
-    const isTreatment = random.uniform() < 0.5
+    const isTreatment = random.uniform() < share
     const value = stream.draw(random, isTreatment)
     ;(isTreatment ? treatment : control).push(value)
     if (Math.min(control.count, treatment.count) < 20) continue
@@ -51,7 +54,7 @@ export const firstAlarms = (seed: number, stream: Stream): Readonly<Record<TestN
     see('mixtureSprt', n, () => mixtureSprt(control, treatment, { tau: stream.tau }).pValue <= 0.05)
     if (!stream.isRate) continue
     // The evidence of `countRatioSequence`, without its bounds.
-    if (value === 1) see('countRatioSequence', n, () => logBetaMixture({ hits: events(treatment), misses: events(control) }, { a: 5, b: 5 }, 0.5, 'both') >= Math.log(20))
+    if (value === 1) see('countRatioSequence', n, () => logBetaMixture({ hits: events(treatment), misses: events(control) }, { a: Math.max(0.5, 10 * share), b: 10 * (1 - share) }, share, 'both') >= Math.log(20))
     if (n % 200 === 0) {
       see('rateDifferenceSequence', n, () => {
         const { lower, upper } = rateDifferenceSequence({ events: events(control), trials: control.count }, { events: events(treatment), trials: treatment.count })

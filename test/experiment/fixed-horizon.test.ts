@@ -44,6 +44,9 @@ describe('equal to SciPy and statsmodels', () => {
       const adjusted = cuped([control, treatment])
       expect(off(adjusted.theta, theta)).toBeLessThan(1e-10)
       expect(adjusted.arms[1]!.mean - adjusted.arms[0]!.mean).toBeCloseTo(difference, 10)
+      // Nothing is added or taken away over all.
+      const whole = (means: readonly number[]): number => (control.count * means[0]! + treatment.count * means[1]!) / (control.count + treatment.count)
+      expect(whole(adjusted.arms.map(({ mean }) => mean))).toBeCloseTo(whole([control.meanY, treatment.meanY]), 10)
       adjusted.arms.forEach(({ variance }, arm) => expect(off(variance, variances[arm]!)).toBeLessThan(1e-10))
     }
   })

@@ -33,6 +33,12 @@ describe('offPolicy', () => {
     expect((upper - lower) / (2 * 1.96 * Math.sqrt((logged * (1 - logged)) / 1500))).toBeLessThan(1.07)
   })
 
+  test('has a skewed interval for skewed rewards', () => {
+    const skewed = Array.from({ length: 400 }, (_, i) => ({ reward: Math.exp(2 * Math.sin(i * 12.9898) ** 5), propensity: 0.5, target: 0.5 }))
+    const { estimate, lower, upper } = estimated(skewed.map((row, at) => (at % 100 === 0 ? { ...row, reward: 30 } : row)))
+    expect((upper - estimate) / (estimate - lower)).toBeGreaterThan(1.3)
+  })
+
   test('includes the bias of clipping, that a plain interval would miss', () => {
     const options = { method: 'ips', clip: 1.2, rewardRange: [0, 1] } as const
     const { estimate, lower, upper, clippedShare } = estimated(log, options)

@@ -11,7 +11,9 @@ describe('two equal arms, looked at after every unit, differ in at most 5 % of t
   test.each<[string, Stream]>([
     ['rate .1', rates(0.1, 0.1, 10_000)],
     ['rate .01', rates(0.01, 0.01, 20_000)],
-    ['rate .001', rates(0.001, 0.001, 30_000)],
+    ['rate .001', rates(0.001, 0.001, 20_000)],
+    ['rate .02, treatment 10 %', { ...rates(0.02, 0.02, 10_000), share: 0.1 }],
+    ['log-normal latency, σ 1, treatment 2 %', { ...latencies(1, 1, 20_000), share: 0.02 }],
     ['log-normal latency, σ 1', latencies(1, 1, 10_000)],
     ['log-normal latency, σ 1.5', latencies(1.5, 1, 10_000)],
   ])('%s', (name, stream) => {

@@ -35,10 +35,13 @@ describe('meanSequence', () => {
 
   test('of a difference counts both samples, and mixtureSprt is the same mixture in other words', () => {
     const [control, treatment] = [{ count: 4000, mean: 1, variance: 2 }, { count: 1000, mean: 1.3, variance: 3 }]
-    const variance = 2 / 4000 + 3 / 1000
+    // The pooled variance is 2.2, below which none counts.
+    const variance = 2.2 / 4000 + 3 / 1000
     const sequence = meanDifferenceSequence(control, treatment)
     expect(sequence.estimate).toBeCloseTo(0.3, 12)
     const rho2 = (-2 * Math.log(0.05) + Math.log(-2 * Math.log(0.05) + 1)) / 5000
+    // The other way round it is the mirror image.
+    expect(meanDifferenceSequence(treatment, control).lower).toBeCloseTo(-sequence.upper, 12)
     // A prior variance of n rho² times that of the estimate.
     const sprt = mixtureSprt(control, treatment, { tau: Math.sqrt(variance * 5000 * rho2) })
     expect(sprt.evidence / sequence.evidence).toBeCloseTo(1, 9)
@@ -176,6 +179,8 @@ describe('ExceedanceAttribution', () => {
     // 16 000 of the control's values: the 95th percentile of exp(normal) is 5.18.
     expect(equal.threshold).toBeGreaterThan(4.7)
     expect(equal.threshold).toBeLessThan(5.7)
+    // The canary's values do not move it.
+    expect(served(100, 20_000).threshold).toBe(equal.threshold)
     expect(equal.failures.counts.canary + equal.failures.counts.control).toBeGreaterThan(800)
   })
 
