@@ -222,7 +222,7 @@ export class Entry<I, O> {
 
   async #run(inputs: readonly I[], options: BatchOptions | undefined, observed: boolean, keepsRecords = false): Promise<{ readonly rows: Row<O>[]; readonly records: PredictionRecord[] | undefined }> {
     this.#refuse(options)
-    if (!Array.isArray(inputs)) throw new InvalidOptionError('Cannot predict a batch as its inputs must be an array: current value is no array')
+    if (!Array.isArray(inputs)) throw new InvalidOptionError('Cannot predict a batch as inputs must be an array: current value is none')
     const size = inputs.length
     for (const name of ['keys', 'ids', 'signals'] as const) {
       const perRow = options?.[name]
