@@ -2,6 +2,7 @@ import type { ScoreSums } from './score-sums.js'
 
 const bets = Array.from({ length: 18 }, (_, k) => 0.9 / 1.6 ** k)
 const costs = bets.map((bet) => -Math.log1p(-bet) - bet)
+const logs = new Float64Array(bets.length)
 
 /**
  * ln of the e-value that the difference of bounded values is beyond `bound` in the direction of `sign`: exact at every look and any number of units.
@@ -16,10 +17,12 @@ export const boundedEvidence = (sums: ScoreSums, { sign, bound, range }: { reado
   const sum = (sign * sums.excess(bound)) / largest
   const squares = sums.excessSquares(bound) / (largest * largest)
   let most = -Infinity
-  const logs = bets.map((bet, at) => {
-    const log = bet * sum - (costs[at] as number) * squares
+  for (let at = 0; at < bets.length; at += 1) {
+    const log = (bets[at] as number) * sum - (costs[at] as number) * squares
+    logs[at] = log
     if (log > most) most = log
-    return log
-  })
-  return most + Math.log(logs.reduce((total, log) => total + Math.exp(log - most), 0) / bets.length)
+  }
+  let total = 0
+  for (let at = 0; at < bets.length; at += 1) total += Math.exp((logs[at] as number) - most)
+  return most + Math.log(total / bets.length)
 }

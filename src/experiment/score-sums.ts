@@ -27,6 +27,7 @@ const leastForCovariate = 30
 export class ScoreSums {
   #score = 0
   #squares = 0
+  #spread = 0
   #weight = 0
   #cross = 0
   #weightSquares = 0
@@ -52,6 +53,7 @@ export class ScoreSums {
     const fields = fieldsOf(owner, state)
     this.#score = numberField(owner, fields, 'score')
     this.#squares = numberField(owner, fields, 'squares', 0)
+    this.#spread = numberField(owner, fields, 'spread', 0)
     this.#weight = numberField(owner, fields, 'weight', 0)
     this.#cross = numberField(owner, fields, 'cross')
     this.#weightSquares = numberField(owner, fields, 'weightSquares', 0)
@@ -77,8 +79,10 @@ export class ScoreSums {
     const centre = this.#centreOf(epoch)
     // Where nothing at all is known of the values, the first one only says where they lie.
     if (centre.count > 0) {
-      const score = (value - this.#expected(centre, before)) * ((isCandidate ? 1 : 0) - chance)
+      const rest = value - this.#expected(centre, before)
+      const score = rest * ((isCandidate ? 1 : 0) - chance)
       const weight = chance * (1 - chance)
+      this.#spread += rest * rest * weight
       this.#score += score
       this.#squares += score * score
       this.#weight += weight
@@ -110,6 +114,11 @@ export class ScoreSums {
     return Math.max(0, this.#squares - 2 * bound * this.#cross + bound * bound * this.#weightSquares)
   }
 
+  /** The variance of the excess: that of the scores, and no smaller than their variance if both arms have the same values (a small arm without its rare ones knows nothing of these). */
+  excessVariance(bound: number): number {
+    return Math.max(this.excessSquares(bound), this.#spread)
+  }
+
   /** As many units, evenly split, would say as much: 4 Σw(1 − w). */
   get evenUnits(): number {
     return 4 * this.#weight
@@ -118,6 +127,7 @@ export class ScoreSums {
   merge(other: ScoreSums): void {
     this.#score += other.#score
     this.#squares += other.#squares
+    this.#spread += other.#spread
     this.#weight += other.#weight
     this.#cross += other.#cross
     this.#weightSquares += other.#weightSquares
@@ -129,6 +139,7 @@ export class ScoreSums {
     return {
       score: this.#score,
       squares: this.#squares,
+      spread: this.#spread,
       weight: this.#weight,
       cross: this.#cross,
       weightSquares: this.#weightSquares,

@@ -1,7 +1,7 @@
 import { mixtureEvidence, mixtureFor } from './mixture-evidence.js'
 
 /** How many units each arm must have before a normal approximation says anything. */
-export const leastForNormal = 30
+export const leastForNormal = 100
 
 /** The difference of two arms among units that were drawn with the same chance. */
 export interface StratumDifference {
@@ -24,7 +24,7 @@ export interface JointDifference {
 /**
  * Joins the differences within strata by the weights n₀n₁ / (n₀ + n₁), so that units of different weights are never compared.
  *
- * A stratum with fewer than 30 units in an arm says nothing. Source: Cochran (1954), for the weights.
+ * A stratum with fewer than 100 units in an arm says nothing. Source: Cochran (1954), for the weights.
  *
  * @param tunedFor - units after which the evidence is strongest
  */

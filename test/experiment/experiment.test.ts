@@ -4,6 +4,10 @@ import { Experiment, type ExperimentOptions, type ExperimentState } from '../../
 import { failureMetric } from '../../src/experiment/metrics/failure-metric.js'
 import { meanMetric } from '../../src/experiment/metrics/mean-metric.js'
 import { rateMetric } from '../../src/experiment/metrics/rate-metric.js'
+import { ratioMetric } from '../../src/experiment/metrics/ratio-metric.js'
+import { Moments } from '../../src/stats/moments.js'
+import { normalSurvival } from '../../src/stats/normal.js'
+import { welch } from '../../src/stats/welch.js'
 import { seeded } from '../drift/_seeded.js'
 
 const rate = rateMetric({ name: 'good', better: 'higher' })
@@ -112,6 +116,39 @@ describe('Experiment decides', () => {
   })
 })
 
+test('the level of rollbacks is divided among the metrics by their weights', () => {
+  const experiment = made({ metrics: [rate, rateMetric({ name: 'other', better: 'lower', weight: 3 })], rollbackAlpha: 0.02 })
+  expect(experiment.verdict({ at: 0 }).metrics.map(({ worse }) => Math.round(worse.needed))).toEqual([200, 67])
+})
+
+test('at a fixed horizon p is Welch\'s for a mean, and the delta method\'s for a ratio, with no smaller variance than the pooled one', () => {
+  const random = seeded(8)
+  const metrics = [meanMetric({ name: 'mean', better: 'higher' }), ratioMetric({ name: 'ratio', better: 'higher' })]
+  const experiment = made({ metrics, horizon: 'fixed', units: 3000 })
+  const arms = [0, 1].map(() => ({ values: new Moments(), rows: [] as [number, number][] })) as { values: Moments; rows: [number, number][] }[]
+  for (let unit = 0; unit < 3000; unit++) {
+    const at = random.uniform() < 0.4 ? 1 : 0
+    const [value, denominator] = [random.normal() + at * 0.05, 1 + 3 * random.uniform()]
+    experiment.expose(unit, at === 1 ? 'candidate' : 'control', { at: 0, weights: [0.6, 0.4] })
+    experiment.observe(unit, { mean: value, ratio: { numerator: value + denominator, denominator } })
+    arms[at]?.values.push(value)
+    arms[at]?.rows.push([value + denominator, denominator])
+  }
+  const [mean, ratio] = experiment.verdict({ at: 0 }).metrics.map(({ pass }) => 1 / (pass?.eValue as number)) as [number, number]
+  const { pValue, difference } = welch(arms[0]!.values, arms[1]!.values)
+  expect(difference).toBeGreaterThan(0)
+  expect(Math.abs(mean - pValue / 2) / mean).toBeLessThan(0.1)
+  const parts = arms.map(({ rows }) => {
+    const [n, d] = rows.reduce(([a, b], [x, y]) => [a + x, b + y], [0, 0])
+    const rest = new Moments()
+    for (const [x, y] of rows) rest.push(x - (n / d) * y)
+    return { r: n / d, s: rest.variance, n: rows.length, mean: d / rows.length }
+  })
+  const pooled = parts.reduce((sum, { s, n }) => sum + s * (n - 1), 0) / 2998
+  const z = (parts[1]!.r - parts[0]!.r) / Math.sqrt(parts.reduce((sum, { s, n, mean: each }) => sum + Math.max(s, pooled) / n / each ** 2, 0))
+  expect(ratio).toBeCloseTo(normalSurvival(z), 9)
+})
+
 describe('Experiment counts', () => {
   test('a unit once per epoch, a value once per draw, and nothing of the unexposed', () => {
     const experiment = made()
@@ -130,6 +167,32 @@ describe('Experiment counts', () => {
     const { exposures, uncounted } = experiment.verdict({ at: 0 })
     expect(exposures).toEqual({ control: 1, candidate: 2 })
     expect(uncounted).toEqual({ full: 0, crossed: 2, unexposed: 1 })
+  })
+
+  test('no first value of a unit that stays by certainty, beside which those who moved are missing', () => {
+    const experiment = made({ metrics: [rate, failureMetric()] })
+    experiment.expose('stays', 'candidate', { at: 0, weights: [0.8, 0.2] })
+    experiment.expose('moves', 'control', { at: 0, weights: [0.8, 0.2] })
+    const before = experiment.drawOf('stays')
+    for (const unit of ['stays', 'moves']) expect(experiment.expose(unit, 'candidate', { at: 1, epoch: 2, weights: [0.5, 0.5] })).toBe(true)
+    expect(experiment.observe('stays', { good: true, failures: true })).toBe(1)
+    expect(experiment.observe('moves', { good: true })).toBe(1)
+    expect(experiment.drawOf('moves')?.chance).toBeCloseTo(0.375, 12)
+    // What was predicted before the weights changed, and is known only now, counts by its own draw.
+    expect(experiment.observe('stays', { good: true }, { draw: before })).toBe(1)
+  })
+
+  test('what is told twice once', () => {
+    const [once, twice] = [made({ metrics: [rate, failureMetric()] }), made({ metrics: [rate, failureMetric()] })]
+    const random = seeded(4)
+    for (let unit = 0; unit < 500; unit++) {
+      const [arm, good, failures] = [random.uniform() < 0.5 ? 'candidate' : 'control', random.uniform() < 0.5, random.uniform() < 0.1]
+      for (const experiment of [once, twice, twice]) {
+        experiment.expose(unit, arm, even)
+        experiment.observe(unit, { good, failures })
+      }
+    }
+    expect(twice.verdict({ at: 0 })).toEqual(once.verdict({ at: 0 }))
   })
 
   test('no more units than it may remember, or the latest ones', () => {

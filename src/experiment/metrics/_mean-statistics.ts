@@ -64,7 +64,7 @@ export class MeanStatistics implements MetricStatistics {
   }
 
   z(bound: number): number {
-    return this.#sums.excess(bound) / Math.sqrt(this.#sums.excessSquares(bound))
+    return this.#sums.excess(bound) / Math.sqrt(this.#sums.excessVariance(bound))
   }
 
   merge(other: MetricStatistics): void {

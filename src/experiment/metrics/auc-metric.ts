@@ -16,7 +16,7 @@ export interface AucMetricOptions extends LabelMetricOptions {
  * The area under the ROC curve against late labels; higher is better.
  *
  * Scores are counted in 100 equal cells of [0, 1] by label and arm, which merges exactly; ties within a cell count one half. The variance is DeLong's on these cells. Differences are
- * taken among units of the same draw, and joined. Asymptotic, from 30 units per arm with both labels. A unit counts with its first labelled prediction.
+ * taken among units of the same draw, and joined. Asymptotic, from 100 units per arm, 10 of each label. A unit counts with its first labelled prediction.
  *
  * **Misleads**: scores that all lie in a few cells tie; rare labels need many units.
  *
@@ -37,6 +37,8 @@ export const aucMetric = (options: AucMetricOptions): Metric => {
 }
 
 const cells = 100
+/** How many of each label an arm must have. */
+const leastPerLabel = 10
 const maxStrata = 64
 /** Positive and negative labels of the control, then of the candidate, by cell. */
 type Counts = readonly [number[], number[], number[], number[]]
@@ -124,11 +126,29 @@ const addCounts = (to: Counts, from: Counts): void => to.forEach((list, at) => (
 
 const aucDifference = ([positives, negatives, morePositives, moreNegatives]: Counts): StratumDifference => {
   const [control, candidate] = [deLong(positives, negatives), deLong(morePositives, moreNegatives)]
-  return { control: control.units, candidate: candidate.units, difference: candidate.auc - control.auc, variance: control.variance + candidate.variance }
+  // No smaller than of both together, as a small arm may lack what is rare.
+  const both = deLong(sumOf(positives, morePositives), sumOf(negatives, moreNegatives))
+  const variance = (arm: Placements): number => (Math.min(arm.positives, arm.negatives) < leastPerLabel ? NaN : Math.max(arm.ofPositives, both.ofPositives) / arm.positives + Math.max(arm.ofNegatives, both.ofNegatives) / arm.negatives)
+  return {
+    control: control.positives + control.negatives,
+    candidate: candidate.positives + candidate.negatives,
+    difference: candidate.auc - control.auc,
+    variance: variance(control) + variance(candidate),
+  }
 }
 
-/** An AUC and its variance: that of the positives' share of negatives below them / positives, and the other way round. `NaN` with fewer than two of a label. */
-const deLong = (positives: readonly number[], negatives: readonly number[]): { readonly units: number; readonly auc: number; readonly variance: number } => {
+const sumOf = (first: readonly number[], second: readonly number[]): number[] => first.map((count, cell) => count + (second[cell] as number))
+
+/** An AUC, and the variances of what it is made of: of each positive the share of negatives below it, and the other way round. */
+interface Placements {
+  readonly auc: number
+  readonly positives: number
+  readonly negatives: number
+  readonly ofPositives: number
+  readonly ofNegatives: number
+}
+
+const deLong = (positives: readonly number[], negatives: readonly number[]): Placements => {
   const [n, m] = [total(positives), total(negatives)]
   const auc = aucCounts(positives, negatives)
   let [below, above, ofPositives, ofNegatives] = [0, n, 0, 0]
@@ -139,5 +159,5 @@ const deLong = (positives: readonly number[], negatives: readonly number[]): { r
     ofNegatives += q * ((above + p / 2) / n - auc) ** 2
     below += q
   }
-  return { units: n + m, auc, variance: Math.min(n, m) < 2 ? NaN : ofPositives / (n - 1) / n + ofNegatives / (m - 1) / m }
+  return { auc, positives: n, negatives: m, ofPositives: ofPositives / (n - 1), ofNegatives: ofNegatives / (m - 1) }
 }

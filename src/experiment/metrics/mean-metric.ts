@@ -6,7 +6,7 @@ import { metricBase, type Metric, type MetricOptions } from './metric.js'
 
 /** Options of {@link meanMetric}. */
 export interface MeanMetricOptions extends MetricOptions<number> {
-  /** Where all values lie. With it the evidence is exact; without, asymptotic, from 30 units per arm. */
+  /** Where all values lie. With it the evidence is exact; without, asymptotic, from 100 units per arm. */
   readonly range?: readonly [lowest: number, highest: number]
   /** For values without `range`: after about how many units the interval shall be narrowest. @default 5000 */
   readonly tunedFor?: number

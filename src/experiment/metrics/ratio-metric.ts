@@ -23,7 +23,7 @@ export interface RatioMetricOptions extends MetricOptions<RatioValue> {
  * A ratio of sums over all values of all units: clicks per view, wrong answers per request, milliseconds per row.
  *
  * **All values** of a unit count, as one unit: the delta method, over units and not over requests, so that a user with a thousand requests is no thousand
- * samples. Differences are taken among units of the same draw, and joined. Asymptotic, from 30 units per arm. O(1) per value; about 150 bytes per unit.
+ * samples. Differences are taken among units of the same draw, and joined. Asymptotic, from 100 units per arm. O(1) per value; about 150 bytes per unit.
  *
  * **Misleads**: at a look a unit counts by what it has done so far; the level is that of an approximation. A few units that do most of it all need many units.
  *
@@ -179,14 +179,15 @@ const add = (sums: Sums, { n, d }: UnitSums, sign: 1 | -1): void => {
 }
 
 const ratioDifference = ([control, candidate]: readonly [Sums, Sums]): StratumDifference => {
-  const [a, b] = [ratioOf(control), ratioOf(candidate)]
-  return { control: control[0], candidate: candidate[0], difference: b.ratio - a.ratio, variance: a.variance + b.variance }
+  const [a, b] = [residuals(control), residuals(candidate)]
+  // No smaller than of both together: a small arm without its rare values knows nothing of these.
+  const pooled = (a.squares + b.squares) / (control[0] + candidate[0] - 2)
+  const variance = ([units, , d]: Sums, squares: number): number => Math.max(squares / (units - 1), pooled) * (units / (d * d))
+  return { control: control[0], candidate: candidate[0], difference: b.ratio - a.ratio, variance: variance(control, a.squares) + variance(candidate, b.squares) }
 }
 
-/** n̄ / d̄, and by the delta method the variance of n − ratio·d over units · d̄². */
-const ratioOf = ([units, n, d, nn, dd, nd]: Sums): { readonly ratio: number; readonly variance: number } => {
+/** n̄ / d̄, and the sum of squares of n − ratio·d, whose mean is 0. */
+const residuals = ([, n, d, nn, dd, nd]: Sums): { readonly ratio: number; readonly squares: number } => {
   const ratio = n / d
-  // The mean of n − ratio·d is 0.
-  const squares = nn - 2 * ratio * nd + ratio * ratio * dd
-  return { ratio, variance: (Math.max(0, squares) / (units - 1)) * (units / (d * d)) }
+  return { ratio, squares: Math.max(0, nn - 2 * ratio * nd + ratio * ratio * dd) }
 }
