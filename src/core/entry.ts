@@ -226,7 +226,7 @@ export class Entry<I, O> {
     const size = inputs.length
     for (const name of ['keys', 'ids', 'signals'] as const) {
       const perRow = options?.[name]
-      if (perRow !== undefined && perRow.length !== size) throw new InvalidOptionError(`Cannot predict a batch as \`${name}\` must have one element per row, which are ${size}: current value has ${perRow.length}`)
+      if (perRow !== undefined && perRow.length !== size) throw new InvalidOptionError(`Cannot predict a batch as \`${name}\` must have one element for each of ${size} rows: current value has ${perRow.length}`)
     }
     if (size === 0) return { rows: [], records: [] }
     const { calls, unbound } = this.#openRows(inputs, options, observed)

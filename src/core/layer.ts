@@ -112,7 +112,7 @@ export function layer<I, O, I2 = I, O2 = O>(
 
 const checkDefinition = <D extends { one: unknown; many?: unknown }>(definition: D): D => {
   if (typeof definition !== 'object' || definition === null || definition.one === undefined) {
-    throw new InvalidOptionError('Cannot create a layer as its definition must have a function `one`: current value has none')
+    throw new InvalidOptionError('Cannot create a layer as it must have a function `one`: current value has none')
   }
   functionOption('a layer', 'one', definition.one)
   functionOption('a layer', 'many', definition.many)

@@ -27,7 +27,7 @@ interface ModelMethods<I, O> {
 export const toError = (thrown: unknown): unknown =>
   isReadableError(thrown)
     ? thrown
-    : new OutriggerError('ERR_OUTRIGGER_MODEL_FAILED', `Cannot predict as the model threw something that is not an Error: current value is ${describeThrown(thrown)}`, { cause: thrown })
+    : new OutriggerError('ERR_OUTRIGGER_MODEL_FAILED', `Cannot predict as the model threw what is no Error: current value is ${describeThrown(thrown)}`, { cause: thrown })
 
 /** An error that throws when it is looked at would make whoever counts or records it fail, and its caller wait for ever. */
 const isReadableError = (thrown: unknown): boolean => {
