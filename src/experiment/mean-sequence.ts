@@ -44,8 +44,8 @@ export const meanSequence = (sample: SampleSummary, options: MeanSequenceOptions
 /**
  * A confidence sequence for the difference of two means, treatment − control, to be looked at at any time.
  *
- * As {@link meanSequence}, with the squared standard error s₁²/n₁ + s₂²/n₂ and n = n₁ + n₂; a variance below the pooled one counts as that, as a canary of few units has not seen its
- * rare values yet (with plain variances, arms of 9 to 1 and a rate of .02 were told apart in one clean run of five). Also for means that were adjusted (`cuped`) and for ratios (`ratioSummary`).
+ * As {@link meanSequence}, with the squared standard error s₁²/n₁ + s₂²/n₂ and n = n₁ + n₂; the variance of an arm of few
+ * units counts as nearly the pooled one at least, as it has not seen its rare values yet (with plain variances, arms of 9 to 1 and a rate of .02 were told apart in one clean run of five). Also for means that were adjusted (`cuped`) and for ratios (`ratioSummary`).
  * With `nullValue: -margin` and `side: 'lower'`, `pValue` is that of "not worse by more than the margin".
  *
  * @throws ERR_OUTRIGGER_INVALID_OPTION, ERR_OUTRIGGER_INVALID_INPUT for moments that are none
@@ -65,12 +65,13 @@ export const meanDifferenceSequence = (control: SampleSummary, treatment: Sample
 }
 
 /**
- * The squared standard error of a difference of means, where no arm's variance counts as less than the pooled one: a small arm that has not had its rare events yet would be
- * far too sure of its mean.
+ * The squared standard error of a difference of means. The variance of the smaller arm counts as no less than (1 − n/N) of the pooled one, n and N being the sizes: a small arm
+ * that has not had its rare values yet would be far too sure of its mean.
  */
 export const squaredErrorOf = (control: SampleSummary, treatment: SampleSummary): number => {
-  const pooled = (control.count * control.variance + treatment.count * treatment.variance) / (control.count + treatment.count)
-  return Math.max(control.variance, pooled) / control.count + Math.max(treatment.variance, pooled) / treatment.count
+  const [small, large] = control.count < treatment.count ? [control, treatment] : [treatment, control]
+  const pooled = (small.count * small.variance + large.count * large.variance) / (small.count + large.count)
+  return Math.max(small.variance, (1 - small.count / large.count) * pooled) / small.count + large.variance / large.count
 }
 
 /** The mixture's ρ² that makes the interval narrowest at that many values. */
