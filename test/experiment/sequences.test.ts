@@ -35,8 +35,7 @@ describe('meanSequence', () => {
 
   test('of a difference counts both samples, and mixtureSprt is the same mixture in other words', () => {
     const [control, treatment] = [{ count: 4000, mean: 1, variance: 2 }, { count: 1000, mean: 1.3, variance: 3 }]
-    // The pooled variance is 2.2, below which none counts.
-    const variance = 2.2 / 4000 + 3 / 1000
+    const variance = 2 / 4000 + 3 / 1000
     const sequence = meanDifferenceSequence(control, treatment)
     expect(sequence.estimate).toBeCloseTo(0.3, 12)
     const rho2 = (-2 * Math.log(0.05) + Math.log(-2 * Math.log(0.05) + 1)) / 5000
