@@ -53,8 +53,10 @@ test('meanDifferenceSequence of a small arm that has not seen its rare values ye
   const [many, few] = [{ count: 9000, mean: 0.02, variance: 0.0196 }, { count: 250, mean: 0, variance: 0 }]
   for (const { pValue } of [meanDifferenceSequence(many, few), meanDifferenceSequence(few, many), mixtureSprt(many, few, { tau: 0.01 })]) expect(pValue).toBeGreaterThan(0.2)
   // Arms of one size have their own variances.
-  const even = meanDifferenceSequence({ count: 5000, mean: 0, variance: 1 }, { count: 5000, mean: 0.1, variance: 3 })
-  expect(even.evidence).toBeCloseTo(meanSequence({ count: 10_000, mean: 0.1, variance: 8 }).evidence, 6)
+  for (const [one, other] of [[1, 3], [3, 1]] as const) {
+    const even = meanDifferenceSequence({ count: 5000, mean: 0, variance: one }, { count: 5000, mean: 0.1, variance: other })
+    expect(even.evidence).toBeCloseTo(meanSequence({ count: 10_000, mean: 0.1, variance: 8 }).evidence, 6)
+  }
 })
 
 describe('rates and counts', () => {
