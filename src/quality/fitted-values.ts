@@ -45,7 +45,7 @@ export const fittedValues = (reference: ReferenceProfile, feature: string): Fitt
   const total = masses.reduce((sum, { count }) => sum + count, 0)
   if (total === 0) return undefined
   const quantile = (p: number): number => {
-    if (!(p >= 0 && p <= 1)) throw new OutriggerError('ERR_OUTRIGGER_INVALID_INPUT', `Cannot read a quantile of ${feature} as \`p\` must be a number in [0, 1]: current value is ${String(p)}`)
+    if (typeof p !== 'number' || !(p >= 0 && p <= 1)) throw new OutriggerError('ERR_OUTRIGGER_INVALID_INPUT', `Cannot read a quantile of ${feature} as \`p\` must be a number in [0, 1]: current value is ${String(p)}`)
     let rest = p * total
     for (const { from, to, count } of masses) {
       if (rest <= count) return from + (to - from) * (rest / count)
