@@ -1,4 +1,5 @@
 import { OutriggerError } from '../core/errors.js'
+import { DDSketch, type DDSketchState } from '../stats/ddsketch.js'
 import { momentSlots, momentsFrom, momentsOf, wholeMoments } from './_moments.js'
 import { magnitudeCells, ordinaryCells, specialCells, type FeatureCells, type FeatureRole } from './feature-cells.js'
 import type { FeatureProfile, ReferenceProfile } from './reference-profile.js'
@@ -27,9 +28,9 @@ export const contentOf = (features: readonly FeatureProfile[], rows: number): Om
     const { name, role, kind } = feature
     const counts = [...feature.counts]
     if (feature.kind === 'numeric') {
-      const { edges, points, magnitudeBase, centre, exponent, magnitudes, sums, min, max } = feature
+      const { edges, points, magnitudeBase, centre, exponent, magnitudes, sums, min, max, sketch } = feature
       const isEmpty = Number.isNaN(min)
-      return { name, role, kind, edges: [...edges], points: [...points], magnitudeBase, centre, exponent, min: isEmpty ? null : min, max: isEmpty ? null : max, sums: wholeMoments(sums), counts, magnitudes: [...magnitudes] }
+      return { name, role, kind, edges: [...edges], points: [...points], magnitudeBase, centre, exponent, min: isEmpty ? null : min, max: isEmpty ? null : max, sums: wholeMoments(sums), counts, magnitudes: [...magnitudes], ...(sketch === undefined ? {} : { sketch: sketch.toJSON() }) }
     }
     const { categories, tail, isTailComplete, largestTailShare, types, of } = feature
     return { name, role, kind, ...(of === undefined ? {} : { of }), types, categories, tail, isTailComplete, largestTailShare, counts }
@@ -56,27 +57,38 @@ export const readFeature = (given: unknown): FeatureProfile => {
   const cells = kind === 'numeric' ? readNumeric(given, base) : kind === 'categorical' ? readCategorical(given, base) : undefined
   if (cells === undefined) throw refused(`the kind of ${name} must be 'numeric' or 'categorical'`, kind)
   const counts = wholeNumbers(given['counts'], `the counts of ${name}`, ordinaryCells(cells) + specialCells.length)
-  if (cells.kind === 'categorical') return featureProfile(cells, { counts, magnitudes: new Float64Array(), sums: new Float64Array(), min: NaN, max: NaN })
+  if (cells.kind === 'categorical') return featureProfile(cells, { counts })
   const magnitudes = wholeNumbers(given['magnitudes'], `the magnitudes of ${name}`, magnitudeCells)
   const sums = momentsFrom(given['sums'], momentSlots)
   if (sums === undefined) throw refused(`the sums of ${name} must be ${momentSlots} whole numbers`, given['sums'])
   const [min, max] = [given['min'] ?? NaN, given['max'] ?? NaN]
   if (typeof min !== 'number' || typeof max !== 'number') throw refused(`the extremes of ${name} must be numbers`, min)
-  return featureProfile(cells, { counts, magnitudes, sums, min, max })
+  return featureProfile(cells, { counts, magnitudes, sums, min, max, sketch: readSketch(given['sketch'], name, finiteRows(counts)) })
+}
+
+/** Profiles from before there were sketches have none. */
+const readSketch = (given: unknown, name: string, rows: number): DDSketch | undefined => {
+  if (given === undefined) return undefined
+  const sketch = isRecord(given) && 'sketch' in given ? new DDSketch(given as unknown as DDSketchState) : undefined
+  if (sketch?.count !== rows) throw refused(`the sketch of ${name} must be of its ${rows} finite values`, sketch?.count)
+  return sketch
 }
 
 const roles: readonly FeatureRole[] = ['input', 'output', 'label', 'score', 'pair']
 
-/** A feature's cells and what was counted into them. */
-export const featureProfile = (cells: FeatureCells, { counts, magnitudes, sums, min, max }: Pick<FeatureProfile, 'counts' | 'magnitudes' | 'sums' | 'min' | 'max'>): FeatureProfile => ({
+/** A feature's cells and what was counted into them; of a category that is its counts only. */
+export const featureProfile = (cells: FeatureCells, { counts, magnitudes = new Float64Array(), sums = new Float64Array(), min = NaN, max = NaN, sketch }: Counted): FeatureProfile => ({
   ...cells,
   counts,
   magnitudes,
   sums,
   min,
   max,
+  sketch,
   moments: cells.kind === 'numeric' ? momentsOf(sums, finiteRows(counts), cells) : undefined,
 })
+
+type Counted = Pick<FeatureProfile, 'counts'> & Partial<Pick<FeatureProfile, 'magnitudes' | 'sums' | 'min' | 'max' | 'sketch'>>
 
 /** How many rows had a finite number, by the counts of a numeric feature. */
 export const finiteRows = (counts: ArrayLike<number>): number => {

@@ -2,7 +2,6 @@ import type { CellFinder, FoundCells, Place } from './_cell-finder.js'
 import { momentsFrom, wholeMoments } from './_moments.js'
 import { isRecord, isWhole, refused } from './_profile-file.js'
 import { Tally } from './_tally.js'
-import { widen } from './_profile-builder.js'
 
 /** One segment in one slice of time, as plain data. */
 export interface ProfileSliceState {
@@ -42,7 +41,13 @@ export class ProfileSlice {
   add(places: readonly Place[], found: FoundCells): void {
     this.#expect(1)
     this.tally.add(places, found)
-    widen(this.extremes, places, found)
+    for (let index = 0; index < places.length; index++) {
+      if (Number.isNaN(found.units[index])) continue
+      const at = 2 * (places[index] as Place).numeric
+      const value = (found.numbers[index] as number) + 0 // -0 becomes 0
+      if (value < (this.extremes[at] as number)) this.extremes[at] = value
+      if (value > (this.extremes[at + 1] as number)) this.extremes[at + 1] = value
+    }
   }
 
   merge(other: ProfileSlice): void {

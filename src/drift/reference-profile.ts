@@ -1,5 +1,6 @@
 import { InvalidOptionError, OutriggerError } from '../core/errors.js'
 import { functionOption, numberOption, optionsObject } from '../core/options.js'
+import type { DDSketch } from '../stats/ddsketch.js'
 import type { FeatureMoments } from './_moments.js'
 import { ProfileBuilder } from './_profile-builder.js'
 import { contentOf, profileFileOf, type ReferenceProfileFile } from './_profile-file.js'
@@ -25,6 +26,8 @@ export type FeatureProfile = FeatureCells & {
   readonly max: number
   /** Of the finite values; `undefined` for a categorical feature. */
   readonly moments: FeatureMoments | undefined
+  /** Quantiles of the finite values within 2 % of themselves, also far out, where a cell is wide; `undefined` for a categorical feature, and in files from before there were any. Not to be added to. */
+  readonly sketch: DDSketch | undefined
   /** @internal the exact sums behind the moments */
   readonly sums: Float64Array
 }

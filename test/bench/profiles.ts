@@ -1,6 +1,6 @@
 /** The budgets of drift: what counting costs per call and in bulk, what a verdict's test costs, and what the counts weigh. `node --expose-gc --import tsx test/bench/profiles.ts` runs it alone. */
 import { LiveProfile, referenceProfile, SlicedProfile } from 'outrigger/drift'
-import { kolmogorovSmirnovCounts } from 'outrigger/stats'
+import { DDSketch, kolmogorovSmirnovCounts } from 'outrigger/stats'
 import { seeded } from '../drift/_seeded.js'
 import type { Budget } from './main.js'
 import { median } from './measure.js'
@@ -28,6 +28,12 @@ export const profileBudgets = (): Budget[] => {
   for (let round = 0; round < 10; round++) for (const row of rows) live.count(row)
   const calls = Array.from({ length: 5 }, () => rows.map((row) => elapsed(() => live.count(row)))).flat()
   const [p50, p99] = [quantile(calls, 0.5) / 1000, quantile(calls, 0.99) / 1000]
+
+  const building = median(Array.from({ length: 9 }, () => busy(() => void referenceProfile(rows))))
+  const sketching = median(Array.from({ length: 9 }, () => busy(() => {
+    const sketches = names.map(() => new DDSketch({ relativeAccuracy: 0.02 }))
+    for (const row of rows) names.forEach((name, at) => sketches[at]!.add(row[name] as number))
+  })))
 
   const million = (draw: () => number): Float64Array => Float64Array.from({ length: 1_000_000 }, draw)
   const columns = { normal: million(() => random.normal()), 'log-normal': million(() => Math.exp(2 * random.normal())), whole: million(() => Math.round(10 * random.normal())) }
@@ -60,6 +66,7 @@ export const profileBudgets = (): Budget[] => {
   return [
     { what: 'drift: counting 50 numeric features of a record, per call', gate: 'p99 ≤ 20 µs', measured: `p99 ${p99.toFixed(1)} µs (median ${p50.toFixed(1)})`, holds: p99 <= 20 },
     { what: 'drift: counting a column of numbers into cells, magnitudes and moments, by processor time', gate: '≥ 25 M values/s', measured: bulk.map(({ name, rate }) => `${rate.toFixed(1)} ${name}`).join(', '), holds: slowest >= 25 },
+    { what: 'drift: sketches when a reference of 50 numeric features is built', gate: '≤ 20 % of the time', measured: `${((100 * sketching) / building).toFixed(0)} % of ${((1000 * building) / rows.length).toFixed(0)} µs a row`, holds: sketching <= 0.2 * building },
     { what: 'drift: Kolmogorov–Smirnov of a million against a million rows, from counts', gate: '≤ 1 ms', measured: `${(1000 * ks).toFixed(1)} µs`, holds: ks <= 1 },
     { what: 'drift: one numeric feature in one slice', gate: '≤ 2 KB', measured: `${perSlice.toFixed(0)} B`, holds: perSlice <= 2048 },
     { what: 'drift: 1000 features × 24 slices, what the process grows by', gate: '≤ 50 MB', measured: `${megabytes.toFixed(1)} MB`, holds: megabytes <= 50 },

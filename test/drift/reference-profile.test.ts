@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { checksumOf } from '../../src/drift/_checksum.js'
 import { parseReferenceProfile } from '../../src/drift/parse-reference-profile.js'
 import { outputFeature, referenceProfile, type FeatureProfile } from '../../src/drift/reference-profile.js'
+import { DDSketch } from '../../src/stats/ddsketch.js'
 import { seeded } from './_seeded.js'
 
 const code = (name: string): unknown => expect.objectContaining({ code: `ERR_OUTRIGGER_${name}` })
@@ -225,6 +227,65 @@ describe('moments of the reference', () => {
     expect(column(Array.from({ length: 30 }, (_, i) => `c${i % 3}`)).moments).toBeUndefined()
     const empty = column(Array.from({ length: 30 }, () => NaN))
     expect([empty.moments?.count, empty.moments?.mean, empty.min, empty.max]).toEqual([0, NaN, NaN, NaN])
+  })
+})
+
+describe('the sketch of a numeric feature', () => {
+  const random = seeded(5)
+  const values = Array.from({ length: 20_000 }, (_, i) => (i === 78 ? 1e20 : (random.uniform() < 0.3 ? -1 : 1) * Math.exp(2 * random.normal())))
+  const rows = values.map((x, i) => ({ x: i % 10 === 0 ? null : i % 11 === 0 ? NaN : x, word: `w${i % 3}`, half: x / 2 }))
+  const profile = referenceProfile(rows, { features: ['x', 'word'], label: ({ half }) => half, sampleRows: 1000 })
+  const [x, word, label] = profile.features as unknown as [FeatureProfile, FeatureProfile, FeatureProfile]
+  const finite = Float64Array.from(rows.flatMap(({ x }) => (x === null || Number.isNaN(x) ? [] : [x]))).sort()
+
+  test('tells quantiles of all its finite values within 2 %, far out as well, and beside an outlier', () => {
+    expect(x.sketch?.count).toBe(finite.length)
+    for (const p of [0, 0.0005, 0.01, 0.25, 0.5, 0.9, 0.99, 0.9995, 1]) {
+      const exact = finite[Math.floor(p * (finite.length - 1))] as number
+      expect(Math.abs((x.sketch?.quantile(p) as number) - exact), `p ${p}`).toBeLessThanOrEqual(0.02 * Math.abs(exact) * (1 + 1e-12))
+    }
+    expect(x.sketch?.max).toBe(1e20)
+    expect([x.sketch?.min, x.sketch?.max]).toEqual([x.min, x.max])
+    expect(label.sketch?.quantile(0.5)).toBeGreaterThan(0)
+    expect(word.sketch).toBeUndefined()
+  })
+
+  test('holds what a sketch of the values holds, whatever way they came', () => {
+    const own = new DDSketch({ relativeAccuracy: 0.02 })
+    for (const value of finite) own.add(value)
+    expect(x.sketch?.toJSON()).toEqual(own.toJSON())
+    expect(referenceProfile([...rows].reverse(), { features: ['x', 'word'], sampleRows: 20_000 }).features[0]?.sketch?.toJSON()).toEqual(own.toJSON())
+  })
+
+  test('round-trips exactly, and goes on in another sketch', () => {
+    const again = parseReferenceProfile(JSON.stringify(profile))
+    expect(again.features.map(({ sketch }) => sketch?.toJSON())).toEqual(profile.features.map(({ sketch }) => sketch?.toJSON()))
+    expect(again.checksum).toBe(profile.checksum)
+    const both = new DDSketch({ relativeAccuracy: 0.02 })
+    both.merge(x.sketch as DDSketch)
+    both.merge(again.features[0]?.sketch as DDSketch)
+    expect([both.count, both.quantile(0.99)]).toEqual([2 * finite.length, x.sketch?.quantile(0.99)])
+  })
+
+  test('is missing in a profile from before there were any, which reads as it was', () => {
+    const { checksum, ...content } = JSON.parse(JSON.stringify(profile)) as { checksum: string; features: { sketch?: unknown }[] }
+    for (const feature of content.features) delete feature.sketch
+    const older = { ...content, checksum: checksumOf(content) }
+    const read = parseReferenceProfile(older)
+    expect(read.checksum).toBe(older.checksum)
+    expect(read.checksum).not.toBe(checksum)
+    expect(JSON.parse(JSON.stringify(read))).toEqual(older)
+    expect(read.features[0]).toMatchObject({ sketch: undefined, moments: x.moments, counts: x.counts })
+  })
+
+  test('of other values, or none, is refused in a file', () => {
+    const file = JSON.parse(JSON.stringify(profile)) as { features: { sketch?: unknown }[] }
+    const few = new DDSketch({ relativeAccuracy: 0.02 })
+    few.add(1)
+    for (const sketch of [null, 3, {}, [], few.toJSON(), { ...x.sketch?.toJSON(), zeros: 1 }, { relativeAccuracy: 0.01 }]) {
+      const { checksum: _, ...content } = { checksum: '', ...file, features: [{ ...file.features[0], sketch }, ...file.features.slice(1)] }
+      expect(() => parseReferenceProfile({ ...content, checksum: checksumOf(content) }), JSON.stringify(sketch)).toThrow(code('PROFILE'))
+    }
   })
 })
 
