@@ -260,7 +260,6 @@ export class ShadowRunner<I, P extends O, O, C> {
   /** Counts what became of the rows. Failures for rows that the primary failed too say nothing of the candidate alone. */
   #judge(run: ShadowRun<I, P>, answers: readonly Row<C>[]): void {
     const { tally } = this.#shared
-    const { comparison } = this.#settings
     run.isOver = true
     let failures = 0
     let successes = 0
@@ -268,14 +267,11 @@ export class ShadowRunner<I, P extends O, O, C> {
       const hasFailed = isRowFailure(run.primaries[index])
       if (!isRowFailure(answer)) {
         successes += 1
-        if (hasFailed) {
-          tally.primaryFailed += 1
-          comparison.addFailure('primary')
-        } else tally.compared += 1
+        if (hasFailed) tally.fail('primary')
+        else tally.compared += 1
       } else if (wasTurnedAway(answer.error)) tally.drop('rejected', 1)
       else {
-        tally.fail(hasFailed)
-        comparison.addFailure(hasFailed ? 'both' : 'candidate')
+        tally.fail(hasFailed ? 'both' : 'candidate')
         if (!hasFailed) failures += 1
       }
     })

@@ -1,4 +1,5 @@
 /** What became of the rows that a shadow sampled. */
+import type { OutputComparison } from './comparison/output-comparison.js'
 
 /**
  * Why a row was not shown to the candidate: all places taken (`concurrency`), too much kept (`bytes`), no extra work left (`budget`), the candidate failing
@@ -36,6 +37,9 @@ export interface ShadowCounts {
   readonly bytes: number
 }
 
+/** What hears what became of the rows, too, and keeps it over restarts. */
+type Counted = Pick<OutputComparison, 'addDropped' | 'addFailure'>
+
 /** Counts while runs go on. */
 export class ShadowTally {
   sampled = 0
@@ -47,14 +51,22 @@ export class ShadowTally {
   bothFailed = 0
   readonly droppedBy: Record<ShadowDropReason, number> = Object.fromEntries(dropReasons.map((reason) => [reason, 0])) as Record<ShadowDropReason, number>
 
-  drop(reason: ShadowDropReason, rows: number): void {
-    this.droppedBy[reason] += rows
+  readonly #comparison: Counted
+
+  constructor(comparison: Counted) {
+    this.#comparison = comparison
   }
 
-  /** The candidate failed for a row. */
-  fail(primaryFailed: boolean): void {
-    if (primaryFailed) this.bothFailed += 1
-    else this.failed += 1
+  drop(reason: ShadowDropReason, rows: number): void {
+    this.droppedBy[reason] += rows
+    this.#comparison.addDropped(rows)
+  }
+
+  /** One of the models failed for a row, or both. */
+  fail(who: 'candidate' | 'primary' | 'both'): void {
+    if (who === 'candidate') this.failed += 1
+    else this[`${who}Failed`] += 1
+    this.#comparison.addFailure(who)
   }
 
   counts(places: { readonly running: { readonly size: number }; readonly waiting: readonly unknown[]; readonly bytes: number }): ShadowCounts {

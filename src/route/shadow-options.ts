@@ -123,7 +123,7 @@ export const shadowSettings = <I, O, C>(options: ShadowOptions<I, O, C>): Shadow
             maxShare: numberOption(owner, 'guard.maxShare', guard.maxShare ?? 0.05, { ...positive, max: 1 }),
             ...(guard.monitor === undefined ? {} : { monitor: membersOption(owner, 'guard.monitor', guard.monitor, ['delayMs', 'close']) }),
           },
-    comparison: comparison === undefined ? outputComparison(agree === undefined ? {} : { agree }) : membersOption(owner, 'comparison', comparison, ['add', 'addFailure', 'useSchema']),
+    comparison: comparison === undefined ? outputComparison(agree === undefined ? {} : { agree }) : membersOption(owner, 'comparison', comparison, ['add', 'addFailure', 'addDropped', 'useSchema']),
     onCompared: functionOption(owner, 'onCompared', options.onCompared),
     budget: budget === undefined ? undefined : membersOption(owner, 'budget', budget, ['meter']),
     name: stringOption(owner, 'name', options.name ?? 'shadow'),

@@ -65,7 +65,7 @@ export const shadow = <I, O, C = O>(candidate: ModelFunction<I, C> | ModelObject
   let waiting: (() => void)[] = []
   const places = new RunPlaces<ShadowRun>(concurrency, queue, maxBytes)
   const shared: SharedRuns = {
-    tally: new ShadowTally(),
+    tally: new ShadowTally(comparison),
     places,
     onIdle: () => {
       const resolves = waiting
@@ -122,11 +122,7 @@ export const shadow = <I, O, C = O>(candidate: ModelFunction<I, C> | ModelObject
       }
     })
   const counts = (): ShadowCounts => shared.tally.counts(places)
-  const verdict = (limits: ComparisonLimits): ComparisonVerdict => {
-    const { coverage } = counts()
-    // A comparison that was restored has more rows than this process sampled.
-    return comparison.verdict(limits, Number.isNaN(coverage) ? undefined : coverage)
-  }
+  const verdict = (limits: ComparisonLimits): ComparisonVerdict => comparison.verdict(limits)
   return Object.defineProperties(wrap, {
     counts: { get: counts, enumerable: true },
     comparison: { value: comparison, enumerable: true },

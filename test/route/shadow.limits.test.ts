@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { layer, pipe, predictor, timeout, type Clock, type PredictorEvent } from 'outrigger'
+import { layer, OutriggerError, pipe, predictor, timeout, type Clock, type PredictorEvent } from 'outrigger'
+import { extraWorkBudget } from 'outrigger/policy'
 import { bulkhead } from 'outrigger/resilience'
 import { outputComparison, shadow } from 'outrigger/route'
 import { fakeClock, mockModel } from 'outrigger/testing'
@@ -155,6 +156,64 @@ describe('shadow', () => {
     expect(layered.counts.compared).toBe(10)
     expect(statesOf(events)).toEqual(['breaker: closed → open', 'breaker: open → half-open', 'breaker: half-open → closed'])
     expect(events[0]).toMatchObject({ layer: 'shadow', subject: 'shadow', reason: expect.stringMatching(/calls (in a row )?failed/) as unknown })
+  })
+
+  test('shadow: a probe that the budget does not allow leaves the breaker to the next', async () => {
+    const clock = fakeClock()
+    let isWell = false
+    const budget = extraWorkBudget({ ratio: 0, minimumPerSecond: 1, burst: 20 })
+    const layered = shadow((x: number) => (isWell ? x : Promise.reject(new Error('unwell'))), { guard: false, budget, breaker: { consecutiveFailures: 5, openForMs: 100, jitter: 0 } })
+    const predict = pipe(predictor((x: number) => x, { clock }), layered)
+    const call = async (): Promise<void> => {
+      await predict(1)
+      await layered.idle()
+    }
+    for (let row = 0; row < 10; row += 1) await call()
+    const { spend } = budget.meter()
+    while (spend(1, clock.now()));
+    isWell = true
+    await clock.advance(100)
+    await call()
+    expect(layered.counts.droppedBy.budget).toBe(1)
+    await clock.advance(5000)
+    await call()
+    expect(layered.counts.compared).toBe(1)
+  })
+
+  test('shadow: a candidate that refuses an input which the primary took has failed', async () => {
+    const layered = shadow((_: number) => Promise.reject(new OutriggerError('ERR_OUTRIGGER_UNFIT_INPUT', 'Cannot take this')), { guard: false })
+    await pipe((x: number) => x, layered)(1)
+    await layered.idle()
+    expect(layered.counts).toMatchObject({ failed: 1, dropped: 0 })
+  })
+
+  test('shadow: primaries that fail, and runs of several rows, say nothing of how long one row may take', async () => {
+    for (const kind of ['fails', 'batch'] as const) {
+      const clock = fakeClock()
+      let isAsked = false
+      const layered = shadow((x: number) => (isAsked ? new Promise<number>(() => {}) : x), { guard: false, breaker: false })
+      const slow = async (x: number): Promise<number> => {
+        await new Promise<void>((resolve) => void clock.setTimeout(resolve, 500))
+        if (x < 0) throw new Error('no')
+        return x
+      }
+      const predict = pipe(predictor(slow, { clock }), layered)
+      const ask = async (answer: Promise<unknown>): Promise<void> => {
+        answer.catch(() => {})
+        await clock.advance(500)
+        await answer.catch(() => {})
+      }
+      for (let call = 0; call < 25; call += 1) {
+        await ask(kind === 'fails' ? predict(-1) : predict.batch([1, 2]))
+        await layered.idle()
+      }
+      isAsked = true
+      await ask(predict(1))
+      await clock.advance(9000)
+      expect([kind, layered.counts.timedOut]).toEqual([kind, 0])
+      await clock.advance(1500)
+      expect([kind, layered.counts.timedOut]).toEqual([kind, 1])
+    }
   })
 
   test('shadow: rows that fail both models, and ones that the candidate has no room for, do not open its breaker', async () => {

@@ -95,7 +95,14 @@ describe('shadow', () => {
     }
     // One was saved up, which the first two rows refill.
     expect(layer.counts).toMatchObject({ sampled: 5, compared: 3, dropped: 2 })
+    expect([layer.counts.coverage, layer.verdict({ disagreement: 0.5 }).coverage]).toEqual([0.6, 0.6])
     expect(budget.counts).toMatchObject({ spent: 3, refused: 2 })
+    // The rows of a batch fill it, too.
+    await predict.batch([5, 6, 7, 8])
+    expect(layer.counts.compared).toBe(3)
+    await predict(9)
+    await layer.idle()
+    expect(layer.counts.compared).toBe(4)
     expect(() => shadow((x: number) => x, { budget: {} as never })).toThrow(/`budget`/)
   })
 

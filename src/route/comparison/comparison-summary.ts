@@ -115,7 +115,7 @@ export const textOf = (summary: ComparisonSummary, verdict: ComparisonVerdict | 
   if (verdict !== undefined) {
     lines.push(`The candidate ${verdict.answer === 'insufficient' ? 'is not judged yet' : verdict.answer}: ${verdict.reason}.`)
     for (const { limit, part, allowed, estimate, lower, upper, answer } of verdict.checks) lines.push(`- ${limit}${part === undefined || part === '' ? '' : ` of ${part}`}: ${number(estimate)} (${number(lower)} to ${number(upper)}), allowed ${allowed}: ${answer}`)
-    if (verdict.coverage !== undefined) lines.push(`The candidate saw ${percent(verdict.coverage)} of the sampled rows.`)
+    if (verdict.coverage >= 0) lines.push(`The candidate saw ${percent(verdict.coverage)} of the sampled rows.`)
   }
   lines.push(`${rows} rows compared, ${rows === 0 ? 'none' : percent(agreement)} agreed; the candidate alone failed ${candidateFailed}, the primary alone ${primaryFailed}, both ${bothFailed}.`)
   for (const [name, part] of Object.entries(parts)) lines.push(...linesOfPart(name, part))

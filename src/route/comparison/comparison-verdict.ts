@@ -22,7 +22,7 @@ export interface ComparisonLimits {
   readonly brier?: number
   /** No verdict on fewer compared rows. @default 100 */
   readonly minimumRows?: number
-  /** No `agrees` when the candidate saw a smaller share of the sampled rows; a shadow knows it. @default 0.5 */
+  /** No `agrees` when the candidate saw a smaller share of the rows that it was to see. @default 0.5 */
   readonly minimumCoverage?: number
   /** The chance that the answer is ever wrong, over all looks and limits. @default 0.05 */
   readonly alpha?: number
@@ -49,7 +49,8 @@ export interface ComparisonVerdict {
   readonly answer: ComparisonAnswer
   readonly reason: string
   readonly rows: number
-  readonly coverage: number | undefined
+  /** The share of the rows that the candidate saw. `NaN` before the first. */
+  readonly coverage: number
   readonly checks: readonly LimitCheck[]
 }
 
@@ -58,11 +59,13 @@ export interface ComparisonEvidence {
   readonly rows: number
   readonly agreed: number
   readonly candidateFailed: number
+  readonly primaryFailed: number
+  readonly bothFailed: number
+  readonly dropped: number
   readonly parts: ReadonlyMap<string, PartDifference>
   /** Of the logarithms of the ratios. */
   readonly latency: Moments
   readonly brier: Moments
-  readonly coverage: number | undefined
 }
 
 const owner = 'a verdict of a comparison'
@@ -87,7 +90,9 @@ type Interval = Pick<LimitCheck, 'estimate' | 'lower' | 'upper'>
  */
 export const judgeComparison = (evidence: ComparisonEvidence, limits: ComparisonLimits): ComparisonVerdict => {
   checkLimits(limits)
-  const { rows, agreed, candidateFailed, parts, latency, brier, coverage } = evidence
+  const { rows, agreed, candidateFailed, primaryFailed, bothFailed, dropped, parts, latency, brier } = evidence
+  const seen = rows + candidateFailed + primaryFailed + bothFailed
+  const coverage = seen / (seen + dropped)
   const minimumRows = numberOption(owner, 'minimumRows', limits.minimumRows ?? 100, { min: 1, integer: true })
   const minimumCoverage = numberOption(owner, 'minimumCoverage', limits.minimumCoverage ?? 0.5, { min: 0, max: 1 })
   const alpha = numberOption(owner, 'alpha', limits.alpha ?? 0.05, { min: 0, max: 0.5, exclusive: true })
@@ -119,7 +124,7 @@ export const judgeComparison = (evidence: ComparisonEvidence, limits: Comparison
   const silent = ([...shares, ...amounts] as const).find((limit) => limits[limit] !== undefined && !checks.some((check) => check.limit === limit))
   if (open !== undefined) return done('insufficient', `${nameOf(open)} may be on either side of ${open.allowed}`)
   if (silent !== undefined) return done('insufficient', `no row has anything to compare for ${silent}`)
-  if (coverage !== undefined && !(coverage >= minimumCoverage)) return done('insufficient', `the candidate saw ${Number((coverage * 100).toFixed(1))} % of the sampled rows, fewer than ${minimumCoverage * 100} %`)
+  if (coverage < minimumCoverage) return done('insufficient', `the candidate saw ${Number((coverage * 100).toFixed(1))} % of the sampled rows, fewer than ${minimumCoverage * 100} %`)
   return done('agrees', 'every limit is kept')
 }
 

@@ -13,7 +13,7 @@ export interface DistributionDistance {
 /** So many cells of about as many values each, of both together: few enough that chance shows little. */
 const cells = 32
 
-/** The cells are the sketches' buckets, in order, put together until there are enough values in each. */
+/** Of as many values each. The cells are the sketches' buckets, in order, put together until there are enough values in each. */
 export const distributionDistance = (primary: DDSketch, candidate: DDSketch): DistributionDistance => {
   const buckets = new Map<number, [number, number]>()
   const put = (place: number, side: 0 | 1, count: number): void => {
@@ -40,7 +40,7 @@ export const distributionDistance = (primary: DDSketch, candidate: DDSketch): Di
     first[first.length - 1]! += here
     second[second.length - 1]! += there
   }
-  const [n, m] = [primary.count + first.length / 2, candidate.count + first.length / 2]
-  const kullbackLeibler = first.reduce((sum, here, cell) => sum + ((here + 0.5) / n) * Math.log((((here + 0.5) / n) * m) / ((second[cell] as number) + 0.5)), 0)
+  const n = primary.count + first.length / 2
+  const kullbackLeibler = first.reduce((sum, here, cell) => sum + ((here + 0.5) / n) * Math.log((here + 0.5) / ((second[cell] as number) + 0.5)), 0)
   return { jensenShannon: jensenShannonDistance(first, second, { corrected: true }), kullbackLeibler }
 }

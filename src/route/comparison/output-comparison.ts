@@ -50,7 +50,7 @@ export interface ComparedRow<O = unknown, C = O> {
 export interface OutputComparisonState {
   readonly kind: 'output-comparison'
   readonly version: 1
-  /** Rows, agreed, candidate failed, primary failed, both failed. */
+  /** Rows, agreed, candidate failed, primary failed, both failed, dropped. */
   readonly counts: readonly number[]
   readonly parts: readonly (readonly [string, PartState])[]
   readonly latency: { readonly ratio: MomentsState; readonly primary: DDSketchState; readonly candidate: DDSketchState }
@@ -67,12 +67,12 @@ interface WorstPart {
 }
 
 const owner = 'an output comparison'
-const counters = ['rows', 'agreed', 'candidateFailed', 'primaryFailed', 'bothFailed'] as const
+const counters = ['rows', 'agreed', 'candidateFailed', 'primaryFailed', 'bothFailed', 'dropped'] as const
 type Counter = (typeof counters)[number]
 
 /** See {@link outputComparison}. */
 export class OutputComparison<O = unknown, C = O> {
-  readonly #counts: Record<Counter, number> = { rows: 0, agreed: 0, candidateFailed: 0, primaryFailed: 0, bothFailed: 0 }
+  readonly #counts: Record<Counter, number> = { rows: 0, agreed: 0, candidateFailed: 0, primaryFailed: 0, bothFailed: 0, dropped: 0 }
   readonly #parts = new Map<string, PartDifference>()
   /** Of the logarithms of candidate by primary. */
   readonly #latencyRatio = new Moments()
@@ -143,6 +143,11 @@ export class OutputComparison<O = unknown, C = O> {
     this.#counts[`${who}Failed`] += 1
   }
 
+  /** Rows that were to be compared, and that the candidate never saw. */
+  addDropped(rows: number): void {
+    this.#counts.dropped += rows
+  }
+
   /**
    * A row whose truth has come: whether the event happened that both gave a probability for.
    * @throws ERR_OUTRIGGER_INVALID_INPUT for what is no probability
@@ -200,8 +205,8 @@ export class OutputComparison<O = unknown, C = O> {
    * Whether they agree, by stated limits.
    * @throws ERR_OUTRIGGER_INVALID_OPTION for limits that are none
    */
-  verdict(limits: ComparisonLimits, coverage?: number): ComparisonVerdict {
-    return judgeComparison({ ...this.#counts, parts: this.#parts, latency: this.#latencyRatio, brier: this.#calibration.brier, coverage }, limits)
+  verdict(limits: ComparisonLimits): ComparisonVerdict {
+    return judgeComparison({ ...this.#counts, parts: this.#parts, latency: this.#latencyRatio, brier: this.#calibration.brier }, limits)
   }
 
   /** The summary, and the verdict where there is one, as a text for a ticket. */

@@ -84,6 +84,14 @@ describe('outputComparison', () => {
     // x against x²: densities 1 and 1/(2√x), of which the divergence is ∫ ln(2√x) = ln 2 − ½ nats.
     expect(Math.abs(moved.distribution!.kullbackLeibler - (Math.LN2 - 0.5))).toBeLessThan(0.04)
     expect(moved.distribution!.jensenShannon).toBeGreaterThan(0.2)
+    // Of lists of scores the highest of each, wherever it is.
+    expect(partOf(compared(many(500, () => [[0.9, 0.1], [0.1, 0.9]]))).distribution).toEqual({ jensenShannon: 0, kullbackLeibler: 0 })
+  })
+
+  test('outputComparison counts what it cannot measure, and ranks no list that is too long', () => {
+    expect(partOf(compared([[Number.NaN, 1], [1, Infinity], [1, 1]]))).toMatchObject({ rows: 3, unmeasured: 2, meanDifference: 0 })
+    const long = Array.from({ length: 4097 }, (_, index) => index)
+    expect([long, long.slice(1)].map((scores) => partOf(compared([[scores, scores]])).kendallTau)).toEqual([undefined, 1])
   })
 
   test('outputComparison compares latencies by their ratio', () => {
@@ -108,6 +116,10 @@ describe('outputComparison', () => {
     expect(calibration!.gap).toBe(calibration!.candidate - calibration!.primary)
     expect(calibration!.brierDifference).toBeLessThan(-0.02)
     expect(comparison.verdict({ brier: 0.001, minimumRows: 1 }).answer).toBe('insufficient') // No row was compared.
+    // Too low where it is low and too high where it is high: cells of scores see it, a mean does not.
+    const unsure = outputComparison()
+    for (let row = 0; row < 400; row += 1) unsure.addLabel(row % 2 === 0 ? 0.25 : 0.75, 0.5, row % 4 < 2)
+    expect(unsure.summary().calibration).toMatchObject({ primary: 0.25, candidate: 0 })
     expect(() => comparison.addLabel(1.2, 0.5, true)).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_INPUT' }))
   })
 
@@ -125,6 +137,9 @@ describe('outputComparison', () => {
     const open = compared([[[0.1, 0.9], [0.8, 0.2]]]).examples
     expect(open).toMatchObject([{ primary: 'highest [1] 0.9, [0] 0.1', candidate: 'highest [0] 0.8' }])
     expect(compared([[1, 2]], { examples: 0 }).examples).toEqual([])
+    const twice = outputComparison()
+    for (const candidate of [2, 3]) twice.add({ id: 'the same', primary: 1, candidate })
+    expect(twice.examples).toHaveLength(1)
   })
 
   test('outputComparison: of equal disagreements those are kept whose hashes are smallest, in any order', () => {
@@ -161,7 +176,7 @@ describe('outputComparison', () => {
   test('outputComparison refuses a state that is none, and takes nothing of it', () => {
     const comparison = compared([[1, 2]])
     const state = JSON.parse(JSON.stringify(comparison)) as Record<string, unknown>
-    for (const wrong of [{}, null, { ...state, kind: 'other' }, { ...state, version: 2 }, { ...state, counts: [1, -1, 0, 0, 0] }, { ...state, parts: 7 }, { ...state, latency: {} }, { ...state, calibration: {} }, { ...state, examples: [{}] }]) {
+    for (const wrong of [{}, null, { ...state, kind: 'other' }, { ...state, version: 2 }, { ...state, counts: [1, -1, 0, 0, 0, 0] }, { ...state, counts: [1, 1, 0, 0, 0] }, { ...state, parts: 7 }, { ...state, latency: {} }, { ...state, calibration: {} }, { ...state, examples: [{}] }]) {
       expect(() => comparison.restore(wrong as never)).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_PROFILE' }))
     }
     expect(comparison.rows).toBe(1)
@@ -208,14 +223,25 @@ describe('outputComparison', () => {
 
   test('a verdict needs every limit, enough rows and enough coverage, and says which one is missing', () => {
     const comparison = compared(many(3000, (index) => [{ x: 1, label: 'a' }, { x: 1 + (index % 2 === 0 ? 0.01 : -0.01), label: index % 300 === 0 ? 'b' : 'a' }]), { tolerance: { absolute: 0.1 } })
-    expect(comparison.verdict({ flips: 0.02, meanDifference: 0.01, disagreement: 0.02 })).toMatchObject({ answer: 'agrees', coverage: undefined })
-    expect(comparison.verdict({ flips: 0.02 }, 0.3)).toMatchObject({ answer: 'insufficient', reason: 'the candidate saw 30 % of the sampled rows, fewer than 50 %' })
-    expect(comparison.verdict({ flips: 0.02 }, Number.NaN).answer).toBe('insufficient')
+    expect(comparison.verdict({ flips: 0.02, meanDifference: 0.01, disagreement: 0.02 })).toMatchObject({ answer: 'agrees', coverage: 1 })
     expect(comparison.verdict({ flips: 0.02, minimumRows: 5000 })).toMatchObject({ answer: 'insufficient', reason: '3000 rows of 5000' })
     expect(comparison.verdict({ flips: 0.004 })).toMatchObject({ answer: 'insufficient', reason: 'flips of label may be on either side of 0.004' })
     expect(comparison.verdict({ brier: 0.01 }).answer).toBe('insufficient')
     for (let row = 0; row < 300; row += 1) comparison.addFailure('candidate')
     expect(comparison.verdict({ flips: 0.02, failures: 0.05 })).toMatchObject({ answer: 'differs', reason: 'failures is above 0.05' })
+    // 3300 rows were seen; a restart and another process know what was dropped.
+    comparison.addDropped(3300)
+    expect(comparison.verdict({ flips: 0.02 }).answer).toBe('agrees')
+    comparison.addDropped(4400)
+    const insufficient = { answer: 'insufficient', coverage: 0.3, reason: 'the candidate saw 30 % of the sampled rows, fewer than 50 %' }
+    expect(comparison.verdict({ flips: 0.02 })).toMatchObject(insufficient)
+    expect(comparison.verdict({ flips: 0.02, minimumCoverage: 0.3 }).answer).toBe('agrees')
+    const restored = outputComparison()
+    restored.restore(JSON.parse(JSON.stringify(comparison)) as never)
+    expect(restored.verdict({ flips: 0.02 })).toMatchObject(insufficient)
+    const merged = outputComparison()
+    for (const part of [comparison, restored]) merged.merge(part)
+    expect(merged.verdict({ flips: 0.02 })).toMatchObject(insufficient)
     const identical = compared(many(200, (index) => [index, index]))
     expect(identical.verdict({ meanDifference: 0.001 }).answer).toBe('agrees')
     // A candidate that always fails is judged, too.
@@ -225,9 +251,26 @@ describe('outputComparison', () => {
     expect(outputComparison().verdict({ disagreement: 0.1 }).answer).toBe('insufficient')
   })
 
+  test('a verdict shares alpha among its limits, counts failures among all rows, and takes a difference either way', () => {
+    const comparison = compared(many(3000, (index) => [{ x: 1, label: 'a' }, { x: index % 2 === 0 ? 0.1 : -0.1, label: index % 300 === 0 ? 'b' : 'a' }]))
+    for (let row = 0; row < 1000; row += 1) comparison.addFailure('candidate')
+    const checksOf = (limits: object) => comparison.verdict(limits).checks
+    const [, flips] = checksOf({ disagreement: 0.5, flips: 0.5 })
+    expect(flips).toEqual(checksOf({ flips: 0.5, alpha: 0.025 })[0])
+    expect(checksOf({ failures: 0.5 })[0]!.estimate).toBe(0.25)
+    // The candidate is lower by 1 ± 0.1.
+    expect([0.9, 1, 1.1].map((meanDifference) => comparison.verdict({ meanDifference }).answer)).toEqual(['differs', 'insufficient', 'agrees'])
+  })
+
+  test('a verdict says nothing of what no row has, and nothing of a few equal numbers', () => {
+    expect(compared(many(500, () => [1, 1])).verdict({ disagreement: 0.1, flips: 0.1 })).toMatchObject({ answer: 'insufficient', reason: 'no row has anything to compare for flips' })
+    expect(compared(many(99, () => [1, 1])).verdict({ meanDifference: 1, minimumRows: 10 }).answer).toBe('insufficient')
+  })
+
   test('the text says all of it in a few lines', () => {
     const comparison = compared(many(1000, (index) => [{ p: 0.5, label: 'late' }, { p: 0.5, label: index % 10 === 0 ? 'on time' : 'late' }]), { examples: 1 })
-    expect(comparison.text(comparison.verdict({ flips: 0.01 }, 0.9))).toMatch(
+    for (let row = 0; row < 111; row += 1) comparison.addDropped(1)
+    expect(comparison.text(comparison.verdict({ flips: 0.01 }))).toMatch(
       /^The candidate differs: flips of label is above 0\.01\.\n- flips of label: 0\.1 \(0\.0\d+ to 0\.1\d+\), allowed 0\.01: differs\nThe candidate saw 90 % of the sampled rows\.\n1000 rows compared, 90 % agreed; the candidate alone failed 0, the primary alone 0, both 0\.\np \(number\): 0 % of 1000 rows.*\nlabel \(label\): 10 % of 1000 rows beyond the tolerance; 10 % flipped\nFor example row-\d+ \(label\): late → on time$/,
     )
     expect(outputComparison().text()).toBe('0 rows compared, none agreed; the candidate alone failed 0, the primary alone 0, both 0.')
