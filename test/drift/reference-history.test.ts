@@ -140,3 +140,21 @@ test('referenceHistory keeps fewer windows where their counts would take too muc
   expect(history.windows).toBeGreaterThanOrEqual(40)
   expect(history.windows).toBeLessThan(150)
 }, 30_000)
+
+test('referenceHistory learns how a feature varies from the windows that hold it only', () => {
+  const random = seeded(21)
+  // Every other window has no value at all; in the others all rows are off together.
+  const some = Array.from({ length: 40 }, (_, window) => {
+    const off = 0.5 * random.normal()
+    return Array.from({ length: 300 }, (): Row => ({ x: window % 2 === 0 ? null : random.normal() + off, at: monday + window * hourMs }))
+  }).flat()
+  const gappy = referenceProfile(some, { features: ['x'] })
+  const spreads = (given: readonly Row[]): { readonly ranks: { readonly windows: number; readonly mean: number } } => {
+    const { spreads: [first] } = JSON.parse(JSON.stringify(referenceHistory(gappy, given, options))) as { spreads: [ReturnType<typeof spreads>] }
+    return first
+  }
+  const [all, held] = [spreads(some), spreads(some.filter(({ x }) => x !== null))]
+  expect(all.ranks.windows).toBe(20)
+  expect(all.ranks.mean).toBeGreaterThan(5)
+  expect(all.ranks.mean).toBeCloseTo(held.ranks.mean, 10)
+})

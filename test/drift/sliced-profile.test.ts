@@ -150,3 +150,10 @@ test('SlicedProfile refuses states and profiles of another reference, other opti
   for (const change of changes) expect(() => new SlicedProfile(reference, { ...state, ...change } as SlicedProfileState)).toThrow(code('PROFILE'))
   expect(JSON.stringify(live)).toBe(saved)
 })
+
+test('SlicedProfile takes −0 for 0 among extremes, as its JSON does', () => {
+  const sliced = new SlicedProfile(reference, options)
+  sliced.count({ x: -0, word: 'w1' }, { at: 0 })
+  expect(sliced.extremes(0)).toEqual({ min: 0, max: 0 })
+  expect(new SlicedProfile(reference, JSON.parse(JSON.stringify(sliced)) as SlicedProfileState).extremes(0)).toEqual(sliced.extremes(0))
+})

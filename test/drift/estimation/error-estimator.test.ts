@@ -227,6 +227,23 @@ describe('errorEstimator with blocks', () => {
     expect(widths[0]! / widths[1]!).toBeGreaterThan(1.6)
   })
 
+  test('the interval holds the blocks of the window and those of the reference, in the proportions of the formula', () => {
+    const reference = blocked(5, 4000, 0.3)
+    const estimator = errorEstimator({ reference })
+    const plain = errorEstimator({ reference: reference.map(({ block: _, ...row }) => row) })
+    /** Of the logarithm: the relative variance behind the interval, in units of 1.96². */
+    const variance = (of: typeof estimator, blocks: number): number => {
+      const window = of.window()
+      for (const { prediction, features } of rowsOf(6, 1000)) window.count(prediction, features)
+      const { value, high } = of.estimate(window, { blocks }).meanAbsoluteError
+      return (Math.log(high / value) / 1.959964) ** 2
+    }
+    const rows = variance(plain, 1)
+    const spread = estimator.blockSpread ** 2
+    // The reference has 80 blocks.
+    for (const blocks of [1, 4, 1e9]) expect((variance(estimator, blocks) - rows) / spread / (1 / blocks + 1 / 80)).toBeCloseTo(1, 4)
+  })
+
   test('blocks that are none, or too few, are refused', () => {
     const reference = blocked(7, 300, 0)
     expect(() => errorEstimator({ reference })).toThrow(withCode('TOO_FEW_ROWS'))
