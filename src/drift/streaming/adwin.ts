@@ -88,34 +88,13 @@ export const adwin = (options: AdwinOptions = {}): StreamDetector => {
     const [first, second] = [memory.totals[at] as number, memory.totals[at + 1] as number]
     const between = (first - second) / 2 ** row
     const squares = (memory.squaresOf[at] as number) + (memory.squaresOf[at + 1] as number) + 2 ** (row - 1) * between * between
-    dropOldest(memory, row, 2)
-    addBucket(memory, row + 1, first + second, squares)
-  }
-
-  const dropOldest = (memory: Memory, row: number, buckets: number): void => {
     // A loop, as copyWithin on a plain array costs more than all the rest.
-    for (let at = row * slots; at < (row + 1) * slots - buckets; at++) {
-      memory.totals[at] = memory.totals[at + buckets] as number
-      memory.squaresOf[at] = memory.squaresOf[at + buckets] as number
+    for (let to = at; to < at + slots - 2; to++) {
+      memory.totals[to] = memory.totals[to + 2] as number
+      memory.squaresOf[to] = memory.squaresOf[to + 2] as number
     }
-    memory.counts[row] = (memory.counts[row] as number) - buckets
-  }
-
-  /** Takes the oldest bucket out of the window. */
-  const forgetOldest = (memory: Memory): void => {
-    const row = memory.counts.length - 1
-    const size = 2 ** row
-    const total = memory.totals[row * slots] as number
-    memory.width -= size
-    memory.total -= total
-    const between = total / size - memory.total / memory.width
-    memory.squares -= (memory.squaresOf[row * slots] as number) + ((size * memory.width) / (size + memory.width)) * between * between
-    dropOldest(memory, row, 1)
-    while (memory.counts.at(-1) === 0) {
-      memory.counts.pop()
-      memory.totals.length -= slots
-      memory.squaresOf.length -= slots
-    }
+    memory.counts[row] = (memory.counts[row] as number) - 2
+    addBucket(memory, row + 1, first + second, squares)
   }
 
   const hasCut = (memory: Memory): boolean => {
@@ -148,10 +127,7 @@ export const adwin = (options: AdwinOptions = {}): StreamDetector => {
     memory.total += value
     addBucket(memory, 0, value, 0)
     memory.tick += 1
-    if (memory.tick % clock !== 0 || memory.width <= gracePeriod || !hasCut(memory)) return 'stable'
-    do forgetOldest(memory)
-    while (hasCut(memory))
-    return 'drift'
+    return memory.tick % clock === 0 && memory.width > gracePeriod && hasCut(memory) ? 'drift' : 'stable'
   }
   const fresh = (): Memory => ({ tick: 0, width: 0, total: 0, squares: 0, counts: [], totals: [], squaresOf: [] })
   return detectorOf({ kind, options: { delta, clock, maxBuckets, minWindowLength, gracePeriod }, domain: anyNumber, fresh, step }, state)
