@@ -38,3 +38,13 @@ test('adwin remembers 100 000 values in logarithmic memory, with their mean and 
   expect(lengthOf(memory['counts'])).toBeLessThanOrEqual(16)
   expect(lengthOf(memory['totals'])).toBe(6 * lengthOf(memory['counts']))
 })
+
+test('adwin takes one outlier for a change, as its page says', () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const random = seeded(seed * 7919)
+    const detector = adwin()
+    for (let i = 0; i < 1024; i++) detector.update(random.normal())
+    const signals = Array.from({ length: 32 }, (_, i) => detector.update(i === 0 ? 1e6 : random.normal()))
+    expect(signals.at(-1)).toBe('drift')
+  }
+})
