@@ -1,3 +1,4 @@
+import { isWhole } from './saved-json.js'
 import type { DriftState } from './drift-verdict.js'
 
 /** When verdicts become pages. */
@@ -19,12 +20,10 @@ export interface PageState {
   readonly sinceRaisedMs: number | null
 }
 
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0
-
 /** Whether it is what `export` gives. */
 export const isPageState = (state: unknown): state is PageState => {
   const { isRaised, drifted, calm, sinceRaisedMs } = (state ?? {}) as Partial<PageState>
-  return typeof isRaised === 'boolean' && isCount(drifted) && isCount(calm) && (sinceRaisedMs === null || Number.isFinite(sinceRaisedMs))
+  return typeof isRaised === 'boolean' && isWhole(drifted) && isWhole(calm) && (sinceRaisedMs === null || Number.isFinite(sinceRaisedMs))
 }
 
 /** Raises and clears drift by the verdicts of one window after the other. */

@@ -1,5 +1,6 @@
 import { OutriggerError } from '../core/errors.js'
 import { DDSketch, type DDSketchState } from '../stats/ddsketch.js'
+import { isRecord, isWhole } from './saved-json.js'
 import { momentSlots, momentsFrom, momentsOf, wholeMoments } from './_moments.js'
 import { magnitudeCells, ordinaryCells, specialCells, type FeatureCells, type FeatureRole } from './feature-cells.js'
 import type { FeatureProfile, ReferenceProfile } from './reference-profile.js'
@@ -121,12 +122,6 @@ export const wholeNumbers = (given: unknown, what: string, length: number): Floa
   if (!isListOf(given, isWhole) || given.length !== length) throw refused(`${what} must be ${length} whole numbers`, given)
   return Float64Array.from(given as number[])
 }
-
-/** Whether a JSON value is a count. */
-export const isWhole = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
-
-/** Whether a JSON value is an object. */
-export const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const isString = (value: unknown): boolean => typeof value === 'string'
 

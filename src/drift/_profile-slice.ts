@@ -1,6 +1,7 @@
 import type { CellFinder, FoundCells, Place } from './_cell-finder.js'
 import { momentsFrom, wholeMoments } from './_moments.js'
-import { isRecord, isWhole, refused } from './_profile-file.js'
+import { isRecord, isWhole } from './saved-json.js'
+import { refused } from './_profile-file.js'
 import { Tally } from './_tally.js'
 
 /** One segment in one slice of time, as plain data. */

@@ -1,4 +1,5 @@
-import { isRecord, isWhole, refused } from './_profile-file.js'
+import { isRecord, isWhole } from './saved-json.js'
+import { refused } from './_profile-file.js'
 import { LiveProfile, type LiveProfileState } from './live-profile.js'
 import type { ReferenceProfile } from './reference-profile.js'
 

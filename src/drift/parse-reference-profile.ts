@@ -1,5 +1,5 @@
-import { checksumOf } from './_checksum.js'
-import { isRecord, isWhole, profileVersion, readFeature, refused } from './_profile-file.js'
+import { checksumOf, isRecord, isWhole } from './saved-json.js'
+import { profileVersion, readFeature, refused } from './_profile-file.js'
 import { ReferenceProfile } from './reference-profile.js'
 
 /**

@@ -1,7 +1,8 @@
 import { InvalidOptionError, OutriggerError } from '../core/errors.js'
 import { membersOption, numberOption, optionsObject } from '../core/options.js'
 import { stateName, type StateStore } from '../store/state-store.js'
-import { isRecord, refused } from './_profile-file.js'
+import { isRecord } from './saved-json.js'
+import { refused } from './_profile-file.js'
 import type { ReferenceProfile } from './reference-profile.js'
 import { SlicedProfile, type SlicedProfileOptions, type SlicedProfileState } from './sliced-profile.js'
 

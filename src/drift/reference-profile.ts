@@ -4,7 +4,7 @@ import type { DDSketch } from '../stats/ddsketch.js'
 import type { FeatureMoments } from './_moments.js'
 import { ProfileBuilder } from './_profile-builder.js'
 import { contentOf, profileFileOf, type ReferenceProfileFile } from './_profile-file.js'
-import { checksumOf } from './_checksum.js'
+import { checksumOf } from './saved-json.js'
 import { RowSampler } from './_row-sample.js'
 import type { FeatureCells, FeatureKind, FeatureRow, FeatureValue } from './feature-cells.js'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { driftMonitor, driftVerdict, type InputDriftMonitor, LiveProfile, parseReferenceHistory, referenceHistory, referenceProfile } from '../../src/drift/index.js'
-import { checksumOf } from '../../src/drift/_checksum.js'
+import { checksumOf } from '../../src/drift/saved-json.js'
 import { pipe } from '../../src/core/pipe.js'
 import { fakeClock } from '../../src/testing/fake-clock.js'
 import { seeded } from './_seeded.js'

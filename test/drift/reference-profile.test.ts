@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { checksumOf } from '../../src/drift/_checksum.js'
+import { checksumOf } from '../../src/drift/saved-json.js'
 import { parseReferenceProfile } from '../../src/drift/parse-reference-profile.js'
 import { outputFeature, referenceProfile, type FeatureProfile } from '../../src/drift/reference-profile.js'
 import { DDSketch } from '../../src/stats/ddsketch.js'

@@ -4,7 +4,8 @@ import { seededRandom } from '../../core/random.js'
 import { blockErrors, type BlockErrors } from './_block-errors.js'
 import type { ErrorEstimatorOptions, LabelledPrediction } from './error-estimator.js'
 import { growLossTree, leafOf, type LossTree } from './_loss-tree.js'
-import { isRecord, opened, refused, sealed } from './_saved.js'
+import { isRecord } from '../saved-json.js'
+import { opened, refused, sealed } from './_saved.js'
 
 /** What may tell how far off a prediction is. `null` and `undefined` are missing. */
 export type ErrorFeatures = Readonly<Record<string, number | string | boolean | null | undefined>>

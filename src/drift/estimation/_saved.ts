@@ -1,11 +1,5 @@
-import { createHash } from 'node:crypto'
 import { OutriggerError } from '../../core/errors.js'
-
-/** The SHA-256 of a JSON value, whatever the order of its keys. */
-const checksumOf = (value: unknown): string => {
-  const text = JSON.stringify(value, (_, inner: unknown) => (isRecord(inner) ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1))) : inner))
-  return `sha256:${createHash('sha256').update(text).digest('hex')}`
-}
+import { checksumOf, isRecord, isWhole } from '../saved-json.js'
 
 /** Content with its checksum. */
 export const sealed = <C extends object>(content: C): C & { readonly checksum: string } => ({ ...content, checksum: checksumOf(content) })
@@ -27,8 +21,5 @@ export const opened = (owner: string, format: string, state: unknown): Readonly<
   return content
 }
 
-/** Whether a JSON value is an object. */
-export const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
-
 /** Whether a JSON value is a list of counts of this length. */
-export const areCounts = (value: unknown, length: number): value is number[] => Array.isArray(value) && value.length === length && value.every((count) => Number.isSafeInteger(count) && (count as number) >= 0)
+export const areCounts = (value: unknown, length: number): value is number[] => Array.isArray(value) && value.length === length && value.every(isWhole)

@@ -1,7 +1,8 @@
 import { InvalidOptionError, OutriggerError } from '../../core/errors.js'
 import { Fifo } from '../../core/fifo.js'
 import { membersOption, numberOption, optionsObject } from '../../core/options.js'
-import { areCounts, isRecord, opened, refused, sealed } from './_saved.js'
+import { isRecord } from '../saved-json.js'
+import { areCounts, opened, refused, sealed } from './_saved.js'
 
 /** A window that labels find their way into; `PerformanceWindow` and `ErrorWindow` are such. */
 export interface LateLabelWindow<Row, Value> {

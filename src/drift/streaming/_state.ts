@@ -1,6 +1,7 @@
 import { InvalidOptionError, OutriggerError } from '../../core/errors.js'
 import { murmur3 } from '../../core/hash.js'
 import { optionsObject } from '../../core/options.js'
+import { isRecord } from '../saved-json.js'
 import type { DetectorState } from './stream-detector.js'
 
 const sorted = (record: object): [string, unknown][] => Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1))
@@ -11,8 +12,6 @@ export const checksum = ({ detector, version, options, signal, memory }: Omit<De
 
 const refused = (kind: string, why: string, value: unknown): OutriggerError =>
   new OutriggerError('ERR_OUTRIGGER_PROFILE', `Cannot restore ${kind} as ${why}: current value is ${String(value)}`)
-
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const checkState = (kind: string, state: unknown): DetectorState => {
   if (!isRecord(state)) throw refused(kind, 'its state must be an object', state)
