@@ -10,7 +10,7 @@ import { judged, verdictOptions, type DriftContext, type DriftState, type DriftV
 import type { FeatureRow, FeatureValue } from './feature-cells.js'
 import type { LiveProfile, LiveProfileState } from './live-profile.js'
 import { ReferenceHistory } from './reference-history.js'
-import { outputFeature, ReferenceProfile } from './reference-profile.js'
+import { outputFeature, ReferenceProfile, scoreFeature } from './reference-profile.js'
 
 /** Options of {@link driftMonitor}. */
 export interface DriftMonitorOptions<I = unknown, O = unknown> extends DriftVerdictOptions {
@@ -20,6 +20,8 @@ export interface DriftMonitorOptions<I = unknown, O = unknown> extends DriftVerd
   readonly features?: (input: I) => FeatureRow
   /** The output to watch, when the reference has one. @default the output itself */
   readonly output?: (output: O) => FeatureValue
+  /** The model's confidence in an output, to be watched beside it; for a reference with a score. @default not watched */
+  readonly score?: (output: O) => FeatureValue
   /** After so many rows the window is judged and the next one starts; `Infinity` to judge only when asked. @default 10000 */
   readonly windowRows?: number
   /** How many full windows a verdict looks at together; 1 to 1000. @default 1 */
@@ -92,10 +94,10 @@ export interface TypedDriftMonitor<I, O> extends DriftHandle {
 }
 
 const owner = 'a drift monitor'
-const known = ['reference', 'features', 'output', 'windowRows', 'keep', 'history', 'falsePages', 'confirm', 'calm', 'coolDownMs', 'clock', 'name', 'alpha', 'tolerance', 'minimumRows', 'top'] as const
+const known = ['reference', 'features', 'output', 'score', 'windowRows', 'keep', 'history', 'falsePages', 'confirm', 'calm', 'coolDownMs', 'clock', 'name', 'alpha', 'tolerance', 'minimumRows', 'top'] as const
 
 /**
- * Watches what passes for drift: counts the features of every input, and the output if the reference has one.
+ * Watches what passes for drift: counts the features of every input, the output if the reference has one, and with `score` how sure the model was.
  *
  * It never touches a call. Inputs are counted when they arrive (each row of a batch; also those that then fail), outputs when they
  * are there. A row that cannot be counted (`features` throws, an input that is no record) is left out and told in a notice, once per window.
@@ -106,7 +108,7 @@ const known = ['reference', 'features', 'output', 'windowRows', 'keep', 'history
  * to watch the traffic; never inside of `retry`, which would count a row twice. One monitor has one set of counts: put around two predictors, it
  * counts both. Memory: (`keep` + 2) live profiles of about 2 KB per numeric feature.
  *
- * @throws ERR_OUTRIGGER_INVALID_OPTION for an option out of its range, or `output` without an output in the reference
+ * @throws ERR_OUTRIGGER_INVALID_OPTION for an option out of its range, or `output` or `score` where the reference has none
  *
  * @example
  * ```ts
@@ -121,13 +123,13 @@ const known = ['reference', 'features', 'output', 'windowRows', 'keep', 'history
  * assert.equal(km?.findings[0]?.factor, 1000)
  * ```
  */
-export function driftMonitor(options: DriftMonitorOptions & { readonly features?: undefined; readonly output?: undefined }): DriftMonitor
-export function driftMonitor<I>(options: DriftMonitorOptions<I> & { readonly features: (input: I) => FeatureRow; readonly output?: undefined }): InputDriftMonitor<I>
-export function driftMonitor<O>(options: DriftMonitorOptions<never, O> & { readonly features?: undefined; readonly output: (output: O) => FeatureValue }): OutputDriftMonitor<O>
+export function driftMonitor(options: DriftMonitorOptions & { readonly features?: undefined; readonly output?: undefined; readonly score?: undefined }): DriftMonitor
+export function driftMonitor<I>(options: DriftMonitorOptions<I> & { readonly features: (input: I) => FeatureRow; readonly output?: undefined; readonly score?: undefined }): InputDriftMonitor<I>
+export function driftMonitor<O>(options: DriftMonitorOptions<never, O> & { readonly features?: undefined }): OutputDriftMonitor<O>
 export function driftMonitor<I, O>(options: DriftMonitorOptions<I, O>): TypedDriftMonitor<I, O>
 export function driftMonitor<I, O>(options: DriftMonitorOptions<I, O>): TypedDriftMonitor<I, O> {
   optionsObject(owner, options, known)
-  const { reference, features, output, windowRows = 10_000, keep = 1, history, falsePages, confirm = 1, calm = 1, coolDownMs = 0, clock = systemClock, name = 'drift', alpha, tolerance, minimumRows, top } = options
+  const { reference, features, output, score, windowRows = 10_000, keep = 1, history, falsePages, confirm = 1, calm = 1, coolDownMs = 0, clock = systemClock, name = 'drift', alpha, tolerance, minimumRows, top } = options
   if (!(reference instanceof ReferenceProfile)) {
     throw new InvalidOptionError(`Cannot create ${owner} as \`reference\` must be a ReferenceProfile (read a saved one with parseReferenceProfile): current value is ${typeof reference}`)
   }
@@ -151,9 +153,13 @@ export function driftMonitor<I, O>(options: DriftMonitorOptions<I, O>): TypedDri
   membersOption(owner, 'clock', clock, ['now', 'wall'])
   stringOption(owner, 'name', name)
   functionOption(owner, 'features', features)
-  functionOption(owner, 'output', output)
-  const hasOutput = reference.features.some(({ name: feature }) => feature === outputFeature)
-  if (output !== undefined && !hasOutput) throw new InvalidOptionError(`Cannot create ${owner} as \`output\` needs a reference profile with an output: current value is one without`)
+  const has = (feature: string): boolean => reference.features.some((one) => one.name === feature)
+  const hasOutput = has(outputFeature)
+  for (const [option, value, isThere] of [['output', output, hasOutput], ['score', score, has(scoreFeature)]] as const) {
+    functionOption(owner, option, value)
+    if (value !== undefined && !isThere) throw new InvalidOptionError(`Cannot create ${owner} as \`${option}\` needs a reference profile that was built with \`${option}\`: current value is one without`)
+  }
+  const looksAtOutputs = hasOutput || score !== undefined
 
   const hosts = new Set<LayerHost>()
   const counts = new SlidingProfile(reference, keep)
@@ -200,12 +206,16 @@ export function driftMonitor<I, O>(options: DriftMonitorOptions<I, O>): TypedDri
     isReported = false
     judge()
   }
-  const countOutput = (value: O): void => {
+  const tried = (option: string, count: () => void): void => {
     try {
-      counts.open.countOutput(output === undefined ? (value as FeatureValue) : output(value))
+      count()
     } catch (error) {
-      failed('`output` threw', error)
+      failed(`\`${option}\` threw`, error)
     }
+  }
+  const countOutput = (value: O): void => {
+    if (hasOutput) tried('output', () => counts.open.countOutput(output === undefined ? (value as FeatureValue) : output(value)))
+    if (score !== undefined) tried('score', () => counts.open.countScore(score(value)))
   }
 
   const monitor = (inner: Predictor<I, O>): Predictor<I, O> =>
@@ -214,7 +224,7 @@ export function driftMonitor<I, O>(options: DriftMonitorOptions<I, O>): TypedDri
       return {
         trusted: true,
         describe: () => `drift-monitor ${name}: ${reference.features.length} features, ${windowRows === Infinity ? 'judged when asked' : `windows of ${windowRows} rows`}`,
-        one: hasOutput
+        one: looksAtOutputs
           ? async (next, input, call) => {
               countInput(input)
               const value = await next(input, call)
@@ -228,7 +238,7 @@ export function driftMonitor<I, O>(options: DriftMonitorOptions<I, O>): TypedDri
         many: async (next, inputs, batch) => {
           for (const input of inputs) countInput(input)
           const rows = await next(inputs, batch)
-          if (hasOutput) for (const row of rows) if (!isRowFailure(row)) countOutput(row)
+          if (looksAtOutputs) for (const row of rows) if (!isRowFailure(row)) countOutput(row)
           return rows
         },
         close: () => void hosts.delete(host),

@@ -22,6 +22,8 @@ export interface ReferenceHistoryOptions<R> {
   readonly features?: (row: R, index: number) => FeatureRow
   /** The output for a row, if the reference has one. */
   readonly output?: (row: R, index: number) => FeatureValue
+  /** The score for a row, likewise. */
+  readonly score?: (row: R, index: number) => FeatureValue
 }
 
 /** A history as plain data. */
@@ -117,12 +119,13 @@ type SeasonProfiles = Map<string, LiveProfile>
  * ```
  */
 export const referenceHistory = <R extends FeatureRow>(reference: ReferenceProfile, rows: Iterable<R>, options: ReferenceHistoryOptions<R>): ReferenceHistory => {
-  optionsObject(owner, options, ['at', 'windowRows', 'season', 'features', 'output'])
+  optionsObject(owner, options, ['at', 'windowRows', 'season', 'features', 'output', 'score'])
   if (!(reference instanceof ReferenceProfile)) throw new InvalidOptionError(`Cannot create ${owner} as \`reference\` must be a ReferenceProfile: current value is ${typeof reference}`)
-  const { at, windowRows = 10_000, season, features, output } = options
+  const { at, windowRows = 10_000, season, features, output, score } = options
   requiredFunction(owner, 'at', at)
   functionOption(owner, 'features', features)
   functionOption(owner, 'output', output)
+  functionOption(owner, 'score', score)
   numberOption(owner, 'windowRows', windowRows, { min: 20, integer: true })
   const seasonOf = seasonOption(owner, season)
   const seasons: SeasonProfiles = new Map()
@@ -152,6 +155,7 @@ export const referenceHistory = <R extends FeatureRow>(reference: ReferenceProfi
     const profile = profileOf(window, seasonOf(time), reference)
     profile.count(features === undefined ? row : features(row, index))
     if (output !== undefined) profile.countOutput(output(row, index))
+    if (score !== undefined) profile.countScore(score(row, index))
     index += 1
     if (index % windowRows === 0) close()
   }

@@ -15,6 +15,7 @@ const hours = ({ km }: Trip): { readonly hours: number } => ({ hours: km / 60 })
 const inferred: Predictor<Trip, { readonly hours: number }> = pipe(hours, driftMonitor({ reference, features: (row) => ({ km: row.km }), output: (answer) => answer.hours }), timeout({ ms: 1 }))
 const inputOnly: Predictor<Trip, { readonly hours: number }> = pipe(hours, driftMonitor({ reference, features: (row) => ({ km: row.km }) }), timeout({ ms: 1 }))
 const outputOnly: Predictor<Trip, { readonly hours: number }> = pipe(hours, driftMonitor({ reference, output: (answer) => answer.hours }))
+const scoreOnly: Predictor<Trip, { readonly hours: number }> = pipe(hours, driftMonitor({ reference, score: (answer) => answer.hours }))
 const neutral = driftMonitor({ reference })
 const ahead: Predictor<Trip, { readonly hours: number }> = pipe(hours, neutral)
 const observed = driftMonitor({ reference, output: (answer: { readonly hours: number }) => answer.hours })
@@ -28,4 +29,4 @@ const wrong = pipe(hours, driftMonitor({ reference, features: (row) => ({ km: ro
 // @ts-expect-error -- there is no such option
 const misspelt = driftMonitor({ reference, windows: 3 })
 
-export const checked = [inferred, inputOnly, outputOnly, ahead, outputAhead, bothAhead, later, wrong, misspelt]
+export const checked = [inferred, inputOnly, outputOnly, scoreOnly, ahead, outputAhead, bothAhead, later, wrong, misspelt]

@@ -61,6 +61,27 @@ test('driftMonitor counts outputs that came, in both forms', async () => {
   expect(drift.verdict().features.find(({ role }) => role === 'output')).toMatchObject({ rows: 401, state: 'ok' })
 })
 
+test('driftMonitor watches how sure the model was beside what it said, in both forms', async () => {
+  const withScore = referenceProfile(Array.from({ length: 4000 }, trip), { output: ({ km }) => (km > 60 ? 'far' : 'near'), score: ({ km }) => 0.7 + (km % 30) / 100 })
+  const said = (unsure: number) => ({ km }: Trip): { is: string; confidence: number } => ({ is: km > 60 ? 'far' : 'near', confidence: 0.7 + (km % 30) / 100 - unsure })
+  const watched = async (unsure: number): Promise<(string | number)[][]> => {
+    const drift = driftMonitor({ reference: withScore, output: (answer: { is: string; confidence: number }) => answer.is, score: (answer) => answer.confidence })
+    const predict = pipe(said(unsure), drift)
+    for (const row of trips(10)) await predict(row)
+    await predict.batch(trips(400))
+    return drift.verdict().features.filter(({ role }) => role === 'output' || role === 'score').map(({ feature, rows, state }) => [feature, rows, state]).sort()
+  }
+  expect(await watched(0)).toEqual([['@output', 410, 'ok'], ['@score', 410, 'ok']])
+  expect(await watched(0.1)).toEqual([['@output', 410, 'ok'], ['@score', 410, 'drifted']])
+  // Also where nothing else of an output is watched, and without harm to the call where it throws.
+  const scoreOnly = referenceProfile(Array.from({ length: 4000 }, trip), { score: ({ km }) => km / 100 })
+  const drift = driftMonitor({ reference: scoreOnly, score: (answer: { confidence: number | null }) => answer.confidence!.valueOf() })
+  const predict = pipe(({ km }: Trip): { confidence: number | null } => ({ confidence: km > 0 ? km / 100 : null }), drift)
+  await predict({ ...trip(), km: 50 })
+  expect(await predict({ ...trip(), km: -1 })).toEqual({ confidence: null })
+  expect([drift.uncounted, drift.verdict().features.find(({ role }) => role === 'score')?.rows]).toEqual([1, 1])
+})
+
 test('driftMonitor takes features out of an input', async () => {
   const drift = driftMonitor({ reference, features: (input: string) => JSON.parse(input) as Trip })
   const predict = pipe((input: string) => input.length, drift)
@@ -188,7 +209,7 @@ test('driftMonitor tells nobody after its stack is closed, and holds on to no ho
 })
 
 test('driftMonitor refuses wrong options when it is made', () => {
-  for (const options of [{ windowRows: 100 }, { windowRows: 300.5 }, { keep: 0 }, { name: '' }, { features: 3 }, { output: () => 1 }, { alpha: 2 }, { window: 3 }, { reference: {} }, { confirm: 0 }, { calm: 1.5 }, { coolDownMs: -1 }, { falsePages: { atMost: 0, days: 30 } }, { falsePages: { atMost: 1 } }, { history: {} }, { clock: {} }]) {
+  for (const options of [{ windowRows: 100 }, { windowRows: 300.5 }, { keep: 0 }, { name: '' }, { features: 3 }, { output: () => 1 }, { score: () => 1 }, { score: 3 }, { alpha: 2 }, { window: 3 }, { reference: {} }, { confirm: 0 }, { calm: 1.5 }, { coolDownMs: -1 }, { falsePages: { atMost: 0, days: 30 } }, { falsePages: { atMost: 1 } }, { history: {} }, { clock: {} }]) {
     expect(() => driftMonitor({ reference, ...options } as never), `${Object.keys(options)[0]}`).toThrow(code('INVALID_OPTION'))
   }
 })

@@ -158,3 +158,10 @@ test('referenceHistory learns how a feature varies from the windows that hold it
   expect(all.ranks.mean).toBeGreaterThan(5)
   expect(all.ranks.mean).toBeCloseTo(held.ranks.mean, 10)
 })
+
+test('referenceHistory learns how outputs and scores vary, where it is told them', () => {
+  const full = referenceProfile(rows, { features: ['x'], output: ({ x }) => x ?? 0, score: ({ x }) => Math.abs(x ?? 0) })
+  const spreads = (given: object): boolean[] => (JSON.parse(JSON.stringify(referenceHistory(full, rows, { ...options, ...given }))) as { spreads: { cells: unknown }[] }).spreads.map(({ cells }) => cells !== null)
+  expect(spreads({})).toEqual([true, false, false])
+  expect(spreads({ output: ({ x }: Row) => x, score: ({ x }: Row) => Math.abs(x ?? 0) })).toEqual([true, true, true])
+})
