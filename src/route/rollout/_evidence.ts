@@ -2,11 +2,13 @@
 import { OutriggerError } from '../../core/errors.js'
 import { labelJoin, type LabelCounts, type LabelJoin } from '../../core/labels.js'
 import type { PredictionRecord } from '../../core/record.js'
+import { Draw } from '../../experiment/draw.js'
 import { Experiment, type ExperimentState } from '../../experiment/experiment.js'
-import { verdictText, type Verdict } from '../../experiment/verdict.js'
-import { BurnRate, type BurnRateReading, type BurnRateState } from '../../policy/burn-rate.js'
+import { isFailed } from '../../experiment/metrics/failure-metric.js'
+import { BurnRate, type BurnRateState } from '../../policy/burn-rate.js'
 import type { StoredState } from '../../store/state-store.js'
 import { releaseOf, stepOf } from './_epochs.js'
+import { addedUp, dividedAmong, type Counted, type Gathered } from './_gathered.js'
 import type { Ledger } from './ledger.js'
 import type { CheckedPlan } from './plan.js'
 import type { RolloutState } from './state.js'
@@ -14,35 +16,14 @@ import type { RolloutState } from './state.js'
 /** Control first, as everywhere. */
 export const arms = ['control', 'candidate'] as const
 
-/** What one process has counted in one rollout. */
-interface Counted {
-  readonly rollout: string
-  readonly release: number
-  readonly plan: string
-  readonly experiment: ExperimentState
-  /** By epoch: units that the candidate served. */
-  readonly stepUnits: readonly (readonly [epoch: number, units: number])[]
-  readonly burn: BurnRateState | null
-  readonly shadow: { readonly rows: number; readonly differs: boolean }
-  /** Why this process has sent the candidate's units back by itself. */
-  readonly proof: string | null
+/** A prediction that waits for its label, and the draw by which its unit had its arm: `undefined` if nothing is learnt from it. */
+interface Waiting {
+  readonly record: PredictionRecord
+  readonly draw: Draw | undefined
 }
 
 /** The first line of a ledger; those after it are what was counted since. */
-type Snapshot = readonly ['rollout', release: number, plan: string, counted: Counted, waiting: readonly PredictionRecord[], labels: LabelCounts]
-
-/** What all processes have counted together. */
-export interface Gathered {
-  readonly verdict: Verdict
-  readonly text: string
-  readonly stepUnits: number
-  readonly burns: readonly BurnRateReading[]
-  readonly shadowRows: number
-  readonly shadowDiffers: boolean
-  readonly processes: number
-  /** Whose counts could not be added, and why. */
-  readonly refused: readonly string[]
-}
+type Snapshot = readonly ['rollout', release: number, plan: string, counted: Counted, waiting: readonly (readonly [PredictionRecord, Draw | null])[], labels: LabelCounts]
 
 export interface EvidenceOptions {
   readonly name: string
@@ -60,9 +41,6 @@ export interface EvidenceOptions {
 
 const noLabels: LabelCounts = { joined: 0, duplicate: 0, unmatched: 0, expired: 0, pending: 0 }
 
-/** A failure of the arm: also one that a fallback outside of it made good. */
-const hasFailed = ({ outcome, rung }: PredictionRecord): boolean => outcome === 'error' || outcome === 'timeout' || (rung !== undefined && rung.index > 0)
-
 /** The counts of one release in this process. */
 export class ReleaseEvidence {
   readonly #options: EvidenceOptions
@@ -73,7 +51,7 @@ export class ReleaseEvidence {
   #burn: BurnRate | undefined
   #stepUnits = new Map<number, number>()
   #labels: LabelJoin<unknown>
-  #waiting = new Map<string, PredictionRecord>()
+  #waiting = new Map<string, Waiting>()
   /** Counts of the join before the ledger's last snapshot, in a run before. */
   #labelsBefore: LabelCounts = noLabels
   readonly #hasLabels: boolean
@@ -108,13 +86,13 @@ export class ReleaseEvidence {
   #newLabels(): LabelJoin<unknown> {
     const join = labelJoin<unknown>(this.#options.labels)
     join.onJoined(({ record, label }) => {
+      const draw = this.#waiting.get(record.id)?.draw
       this.#waiting.delete(record.id)
       // Its line says what it came to.
       if (this.#isReplaying) return
       const values: Record<string, unknown> = {}
       for (const metric of this.#options.plan.evidence.metrics) values[metric.name] = this.#read(() => metric.fromLabel?.({ record, label }))
-      const choice = this.#choiceOf(record)
-      this.#write('joined', record.id, label.at, choice?.unit, choice?.unit === undefined ? {} : this.#observe({ unit: choice.unit, epoch: choice.epoch }, values))
+      this.#write('joined', record.id, label.at, this.#observe(record, draw, values))
     })
     return join
   }
@@ -133,13 +111,19 @@ export class ReleaseEvidence {
     return record.variants.find(({ split }) => split === this.#options.name)
   }
 
-  /** Counts values of a choice, each for itself, and gives those that counted. Once the unit came back in another epoch it was drawn anew, maybe into the other arm: what it did before says nothing about that. */
-  #observe({ unit, epoch }: { readonly unit: number; readonly epoch: number }, values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  /** The draw that a choice was made by; `undefined` where the unit has come back in another epoch, and was drawn anew. */
+  #drawOf({ unit, epoch, variant, reason }: PredictionRecord['variants'][number]): Draw | undefined {
+    const draw = unit === undefined ? undefined : this.#experiment.drawOf(unit)
+    return draw !== undefined && (draw.epoch === epoch || reason === 'sticky') && draw.isCandidate === (variant === arms[1]) ? draw : undefined
+  }
+
+  /** Counts values by the draw of their unit, each for itself, and gives those that counted. */
+  #observe(record: PredictionRecord, draw: Draw | undefined, values: Readonly<Record<string, unknown>>): Record<string, unknown> {
     const counted: Record<string, unknown> = {}
-    const draw = this.#read(() => this.#experiment.drawOf(unit))
-    if (draw !== undefined && draw.epoch !== epoch) return counted
+    const unit = this.#choiceOf(record)?.unit
+    if (draw === undefined || unit === undefined) return counted
     for (const [metric, value] of Object.entries(values)) {
-      if (value !== undefined && (this.#read(() => this.#experiment.observe(unit, { [metric]: value })) ?? 0) > 0) counted[metric] = value
+      if (value !== undefined && (this.#read(() => this.#experiment.observe(unit, { [metric]: value }, { draw })) ?? 0) > 0) counted[metric] = value
     }
     return counted
   }
@@ -163,7 +147,7 @@ export class ReleaseEvidence {
         this.#isReplaying = true
         this.#start(snapshot[3])
         this.#labelsBefore = snapshot[5]
-        for (const record of snapshot[4]) this.#wait(record)
+        this.#restoreWaiting(snapshot[4])
         for (const line of rest) this.#replay(JSON.parse(line) as readonly unknown[])
         return
       }
@@ -197,16 +181,38 @@ export class ReleaseEvidence {
     this.proof = counted?.proof ?? undefined
   }
 
+  /** What counted by a draw is noted on it, so that predictions of one draw, and the unit itself, must have the same object. */
+  #restoreWaiting(waiting: Snapshot[4]): void {
+    const draws = new Map<string, Draw>()
+    for (const [record, saved] of waiting) {
+      if (saved === null) {
+        this.#wait(record, undefined)
+        continue
+      }
+      const { unit, isCandidate, chance, share, epoch, seen } = saved
+      const current = this.#experiment.drawOf(this.#choiceOf(record)?.unit as number)
+      const key = `${unit} ${epoch}`
+      const draw = current?.epoch === epoch ? current : (draws.get(key) ?? new Draw(unit, isCandidate, chance, share, epoch, seen))
+      draws.set(key, draw)
+      this.#wait(record, draw)
+    }
+  }
+
   #replay(line: readonly unknown[]): void {
     const [kind, ...rest] = line
     if (kind === 'expose') this.#expose(...(rest as [number, string, number, number, boolean]))
     else if (kind === 'observe') this.#experiment.observe(rest[0] as number, rest[1] as Record<string, unknown>)
-    else if (kind === 'wait') this.#wait(rest[0] as PredictionRecord)
+    else if (kind === 'wait') {
+      const record = rest[0] as PredictionRecord
+      const choice = this.#choiceOf(record)
+      this.#wait(record, choice === undefined ? undefined : this.#drawOf(choice))
+    }
     else if (kind === 'proof') this.proof = rest[0] as string
     else if (kind === 'joined') {
-      const [id, at, unit, values] = rest as [string, number, number | null, Record<string, unknown>]
+      const [id, at, values] = rest as [string, number, Record<string, unknown>]
+      const waiting = this.#waiting.get(id)
+      if (waiting !== undefined) this.#observe(waiting.record, waiting.draw, values)
       this.#labels.label(id, undefined, at)
-      if (unit !== null) this.#experiment.observe(unit, values)
     }
     else if (kind === 'burn' && this.#burn !== undefined) {
       this.#burn = new BurnRate(this.#options.plan.objective as NonNullable<CheckedPlan['objective']>)
@@ -228,7 +234,7 @@ export class ReleaseEvidence {
   #reset(): void {
     const { ledger, tell, planDigest, labels } = this.#options
     if (ledger === undefined) return
-    const snapshot: Snapshot = ['rollout', this.#release, planDigest, this.#counted({ rows: 0, differs: false }), [...this.#waiting.values()].slice(-labels.max), { ...this.labels, pending: 0 }]
+    const snapshot: Snapshot = ['rollout', this.#release, planDigest, this.#counted({ rows: 0, differs: false }), [...this.#waiting.values()].slice(-labels.max).map(({ record, draw }) => [record, draw ?? null] as const), { ...this.labels, pending: 0 }]
     try {
       ledger.reset(JSON.stringify(snapshot))
       this.#isBehind = false
@@ -238,8 +244,8 @@ export class ReleaseEvidence {
     }
   }
 
-  #wait(record: PredictionRecord): void {
-    this.#waiting.set(record.id, record)
+  #wait(record: PredictionRecord, draw: Draw | undefined): void {
+    this.#waiting.set(record.id, { record, draw })
     this.#labels.observer({ type: 'prediction', record })
     // The join forgets what is old; what is kept beside it must not be much more, and is thinned out rarely as the start of a map is slow to take away.
     const { max } = this.#options.labels
@@ -256,30 +262,28 @@ export class ReleaseEvidence {
   /** Counts a settled call. Whether its values may have changed what the evidence says. */
   take(record: PredictionRecord): boolean {
     const { plan } = this.#options
-    if (record.outcome === 'aborted' || record.outcome === 'rejected') return false
-    const failed = hasFailed(record)
-    this.#burn?.count(!failed, record.at)
+    const isOver = record.outcome !== 'aborted' && record.outcome !== 'rejected'
+    if (isOver) this.#burn?.count(!isFailed(record), record.at)
     const choice = this.#choiceOf(record)
     if (choice === undefined || choice.unit === undefined || (choice.reason !== 'assigned' && choice.reason !== 'sticky')) return false
     const { unit, variant, epoch, reason } = choice
     // A late answer in a release before says nothing about this one. In the shadow nobody has a chance to get the candidate: nothing is compared, and no room is taken.
     if (releaseOf(epoch) !== this.#release || this.#options.weightOf(stepOf(epoch)) === 0) return false
     // Of another version, which was swapped in and is told at the next look.
-    if (variant === arms[1] && record.source === 'model' && record.rung === undefined && record.identity.digest !== this.#candidate) {
-      return false
-    }
+    if (variant === arms[1] && record.source === 'model' && record.rung === undefined && record.identity.digest !== this.#candidate) return false
+    // However the call ended: who leaves because an arm is slow has had that arm.
     const isKept = reason === 'sticky'
     if (this.#read(() => this.#expose(unit, variant, epoch, record.at, isKept)) === true) this.#write('expose', unit, variant, epoch, record.at, isKept)
+    if (!isOver) return false
+    const draw = this.#drawOf(choice)
     const values: Record<string, unknown> = {}
-    for (const metric of plan.evidence.metrics) {
-      values[metric.name] = metric.from !== undefined ? this.#read(() => metric.from?.(record)) : metric.kind === 'failures' ? failed : undefined
-    }
-    const counted = this.#observe({ unit, epoch }, values)
+    for (const metric of plan.evidence.metrics) values[metric.name] = this.#read(() => metric.from?.(record))
+    const counted = this.#observe(record, draw, values)
     const hasCounted = Object.keys(counted).length > 0
     if (hasCounted) this.#write('observe', unit, counted)
     if (this.#hasLabels && record.outcome === 'ok') {
       this.#write('wait', record)
-      this.#wait(record)
+      this.#wait(record, draw)
     }
     return hasCounted
   }
@@ -323,62 +327,6 @@ export class ReleaseEvidence {
 
   /** Adds up what this process and the others have counted. @param others - states of other processes as they were published, of any release */
   gather(others: readonly StoredState[], at: number, epoch: number, shadow: Counted['shadow']): Gathered {
-    const mine = this.#counted(shadow)
-    const parts: Counted[] = [mine]
-    const refused: string[] = []
-    for (const { name, text } of others) {
-      try {
-        if (text === undefined) throw new Error('it cannot be read')
-        const counted = JSON.parse(text) as Counted
-        // Of a rollout whose name begins like this one's, or of something else that is kept there.
-        if (counted.rollout === this.#options.name && counted.release === this.#release && counted.plan === this.#options.planDigest) parts.push(counted)
-      } catch {
-        refused.push(`${name}: what it published is damaged`)
-      }
-    }
-    const burn = this.#options.plan.objective === undefined ? undefined : new BurnRate(this.#options.plan.objective)
-    const experiments: Experiment[] = []
-    let stepUnits = 0
-    let shadowRows = 0
-    let shadowDiffers = false
-    for (const [at, part] of parts.entries()) {
-      try {
-        experiments.push(at === 0 ? this.#experiment : this.#newExperiment(part.experiment))
-        if (part.burn !== null) burn?.merge(part.burn)
-        stepUnits += part.stepUnits.find(([number]) => number === epoch)?.[1] ?? 0
-        shadowRows += part.shadow.rows
-        shadowDiffers ||= part.shadow.differs
-      } catch (error) {
-        refused.push(error instanceof Error ? error.message : String(error))
-      }
-    }
-    const verdict = experiments.length === 1 ? this.#experiment.verdict({ at, labels: this.labels }) : this.#together(experiments, at)
-    return { verdict, text: verdictText(verdict), stepUnits, burns: burn?.read(at) ?? [], shadowRows, shadowDiffers, processes: experiments.length, refused }
+    return addedUp({ mine: this.#counted(shadow), experiment: this.#experiment, newExperiment: (state) => this.#newExperiment(state), objective: this.#options.plan.objective, labels: this.labels, epoch, at }, others)
   }
-
-  /**
-   * Where each unit is served by one process, counts and evidence add up. Else nothing may be added, as a unit that both have seen is no new draw; then each
-   * process judges alone, with its level divided among them all.
-   */
-  #together(experiments: readonly Experiment[], at: number): Verdict {
-    const sum = this.#newExperiment()
-    try {
-      for (const one of experiments) sum.merge(one === this.#experiment ? this.#newExperiment(one.toJSON()) : one)
-      return sum.verdict({ at, labels: this.labels })
-    } catch {
-      const verdicts = experiments.map((one) => one.verdict({ at, labels: this.labels })).map((verdict) => dividedAmong(experiments.length, verdict))
-      const first = (decision: Verdict['decision']): Verdict | undefined => verdicts.find((verdict) => verdict.decision === decision)
-      return first('rollback') ?? first('promote') ?? (verdicts[0] as Verdict)
-    }
-  }
-}
-
-/** A verdict at its level divided by the number of processes (Bonferroni). */
-const dividedAmong = (processes: number, verdict: Verdict): Verdict => {
-  if (processes === 1) return verdict
-  const holds = (evidence: { readonly eValue: number; readonly needed: number } | undefined): boolean => evidence !== undefined && evidence.eValue >= processes * evidence.needed
-  const note = ` Units are served by several of ${processes} processes, so that each judges alone, at its part of the level: send a unit to one process for evidence that adds up.`
-  if (verdict.decision === 'rollback' && !verdict.metrics.some(({ worse }) => holds(worse))) return { ...verdict, decision: 'continue', reason: `There is not enough evidence yet.${note}` }
-  if (verdict.decision === 'promote' && !verdict.metrics.every(({ role, pass }) => role !== 'primary' || holds(pass))) return { ...verdict, decision: 'continue', reason: `There is not enough evidence yet.${note}` }
-  return { ...verdict, reason: verdict.reason + note }
 }

@@ -1,6 +1,6 @@
 /** What a look sees apart from the counts: guards, the shadow, and who is served. Callbacks of the user may do what they like. */
 import type { ShadowCounts } from '../shadow-counts.js'
-import type { Gathered } from './_evidence.js'
+import type { Gathered } from './_gathered.js'
 import type { RolloutEvidence } from './next-move.js'
 import type { CheckedPlan, GuardAnswer, RolloutGuard } from './plan.js'
 import type { ReleasedVersion, RolloutState } from './state.js'

@@ -34,8 +34,9 @@ class Reference {
   readonly exposed = new Set<string>()
   readonly failed = new Map<string, Arm>()
   readonly waits = new Map<number, { readonly unit: string; readonly arm: Arm; readonly step: number }>()
-  /** The arm and step that a unit's values count by, and whether it has one, or can have none. */
-  readonly draws = new Map<string, { arm: Arm; step: number; hasHit: boolean }>()
+  /** By unit and step: the draw that values count by, and whether it has one, or can have none. */
+  readonly draws = new Map<string, { hasHit: boolean }>()
+  readonly arms = new Map<string, Arm>()
   readonly hits = { control: 0, candidate: 0 }
   joined = 0
 
@@ -43,9 +44,9 @@ class Reference {
   request(n: number, step: number, arm: Arm, failed: boolean, upTo: 'exposed' | 'counted' = 'counted'): void {
     const unit = unitOf(n)
     this.exposed.add(`${arm} ${step} ${unit}`)
-    const draw = this.draws.get(unit)
     // A unit of the candidate stays as weights grow, so that nothing is learnt from its arm any more. One of the control is drawn again in each step.
-    if (draw?.step !== step) this.draws.set(unit, { arm, step, hasHit: draw?.arm === 'candidate' })
+    if (!this.draws.has(`${unit} ${step}`)) this.draws.set(`${unit} ${step}`, { hasHit: this.arms.get(unit) === 'candidate' })
+    this.arms.set(unit, arm)
     if (upTo === 'exposed') return
     if (!failed) this.waits.set(n, { unit, arm, step })
     else if (!this.failed.has(unit)) this.failed.set(unit, arm)
@@ -56,9 +57,9 @@ class Reference {
     if (record === undefined) return
     this.waits.delete(n)
     this.joined += 1
-    const draw = this.draws.get(record.unit)
-    // What was answered in a step before says nothing about the arm that the unit has now.
-    if (draw === undefined || draw.step !== record.step || draw.hasHit) return
+    // Also of a step before: it counts by the draw that it was answered by.
+    const draw = this.draws.get(`${record.unit} ${record.step}`)
+    if (draw === undefined || draw.hasHit) return
     draw.hasHit = true
     this.hits[record.arm] += 1
   }
@@ -76,7 +77,8 @@ class Reference {
     for (const key of this.exposed) copy.exposed.add(key)
     for (const [unit, arm] of this.failed) copy.failed.set(unit, arm)
     for (const [n, record] of this.waits) copy.waits.set(n, record)
-    for (const [unit, draw] of this.draws) copy.draws.set(unit, { ...draw })
+    for (const [key, draw] of this.draws) copy.draws.set(key, { ...draw })
+    for (const [unit, arm] of this.arms) copy.arms.set(unit, arm)
     Object.assign(copy.hits, this.hits)
     copy.joined = this.joined
     return copy

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { pipe, predictor, retry, type ModelIdentity, type Predictor } from 'outrigger'
+import { cascade } from 'outrigger/compose'
 import { failureMetric, rateMetric } from 'outrigger/experiment'
 import { fileLedger, rollout, type Ledger, type Rollout, type RolloutOptions, type RolloutPlan } from 'outrigger/route'
 import { memoryJournal, memoryStateStore, type Journal } from 'outrigger/store'
@@ -208,17 +209,72 @@ describe('the ledger', () => {
   })
 })
 
-it('a label of what was answered in a step before does not count for the arm that its unit has by now', async () => {
-  const { release, clock } = await released({ plan: { ...labelled, steps: [{ weight: 0.2, minUnits: 1 }, { weight: 0.9, minUnits: 100_000 }] } })
-  await release.start({ by: 'ann' })
+it('a label counts for the arm that answered, also when its unit has another by now, once for each draw, and over a restart', async () => {
+  const plan: RolloutPlan = { ...labelled, steps: [{ weight: 0.2, minUnits: 1 }, { weight: 0.9, minUnits: 100_000 }] }
+  const journal = memoryJournal()
+  const path = join(folder, 'draws.ledger')
+  const clock = fakeClock()
+  // Each look makes a snapshot.
+  const file = fileLedger({ path })
+  const ledger: Ledger = { lines: file.lines, append: (line) => file.append(line), isLong: true, reset: (line) => file.reset(line), close: () => file.close() }
+  const before = await released({ clock, plan, journal, ledger })
+  await before.release.start({ by: 'ann' })
   const first: string[] = []
-  for (let i = 0; i < 50; i++) first.push(await release(i, { key: `user-${i}`, id: `old-${i}` }))
-  expect((await release.tick()).step).toBe(1)
-  await serve(release, 0, 50)
-  for (let i = 0; i < 50; i++) release.label(`old-${i}`, true, clock.wall())
-  expect(first).toContain('candidate')
+  for (let i = 0; i < 50; i++) first.push(await before.release(i, { key: `user-${i}`, id: `old-${i}` }))
+  for (let i = 0; i < 50; i++) await before.release(i, { key: `user-${i}`, id: `again-${i}` })
+  expect((await before.release.tick()).step).toBe(1)
+  const second: string[] = []
+  for (let i = 0; i < 50; i++) second.push(await before.release(i, { key: `user-${i}`, id: `new-${i}` }))
+  for (let i = 0; i < 25; i++) before.release.label(`new-${i}`, true, clock.wall())
+  for (let i = 0; i < 25; i++) before.release.label(`old-${i}`, true, clock.wall())
+  for (let i = 0; i < 50; i++) await before.release(i, { key: `user-${i}`, id: `anew-${i}` })
+  // Into the snapshot; and then a crash, which does not close.
+  await before.release.tick()
+  expect(fileLedger({ path }).lines).toHaveLength(1)
+  const { release } = await released({ clock, plan, journal, ledger: fileLedger({ path }) })
+  for (const when of ['old', 'again', 'new', 'anew']) for (let i = 0; i < 50; i++) release.label(`${when}-${i}`, true, clock.wall())
+  // By the same draw again, in the run after: nothing new.
+  for (let i = 0; i < 50; i++) {
+    await release(i, { key: `user-${i}`, id: `after-${i}` })
+    release.label(`after-${i}`, true, clock.wall())
+  }
   const { arms } = (await release.tick()).verdict!.metrics[0]!
-  expect([arms['control']!.units, arms['candidate']!.units]).toEqual([0, 0])
+  const count = (arm: string): number => first.filter((one) => one === arm).length
+  // The candidate's stay where they are; those of the control are drawn again, so that they count once more, by the arm of then.
+  expect(arms['control']!.units).toBe(count('control') + second.filter((one) => one === 'control').length)
+  expect(arms['candidate']!.units).toBe(count('candidate') + second.filter((one, i) => one === 'candidate' && first[i] === 'control').length)
+  expect(count('candidate')).toBeGreaterThan(0)
+  expect(release.status.labels).toMatchObject({ joined: 250, pending: 0, unmatched: 50 }) // told again after the snapshot that forgot them
+  await release.close()
+})
+
+it('a unit whose caller left has had its arm, and no value', async () => {
+  const clock = fakeClock()
+  const slow = predictor((_: number, { signal }) => new Promise<string>((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('left')))), { clock, name: 'delay', version: '2', digest: 'candidate' } as never)
+  const { release } = await released({ clock, plan: { ...simple, steps: [{ weight: 0.5, minUnits: 1000 }], evidence: { metrics: [failureMetric(), rateMetric({ name: 'answered', better: 'higher', role: 'guardrail', from: () => true })] } }, candidate: slow })
+  await release.start({ by: 'ann' })
+  for (let i = 0; i < 40; i++) {
+    const caller = new AbortController()
+    const answer = release(i, { key: `user-${i}`, signal: caller.signal }).catch(() => {})
+    await clock.settle()
+    caller.abort()
+    await answer
+  }
+  const { verdict, stage } = await release.tick()
+  expect(verdict!.exposures['control']! + verdict!.exposures['candidate']!).toBe(40)
+  expect(verdict!.exposures['candidate']).toBeGreaterThan(10)
+  expect([stage, verdict!.metrics[0]!.worse.eValue, verdict!.metrics[1]!.arms['candidate']!.units]).toEqual(['canary', 1, 0])
+  await release.close()
+})
+
+it('the second model of a cascade that is the candidate is no failure', async () => {
+  const clock = fakeClock()
+  const arm = (): Predictor<number, string> => cascade((_: number) => 'unsure', (_: number) => 'sure', { isUnsure: () => true }) as never
+  const { release } = await released({ clock, candidate: arm(), plan: { ...simple, steps: [{ weight: 0.5, minUnits: 1000 }], objective: { objective: 0.99 } } })
+  await release.start({ by: 'ann' })
+  await serve(release, 0, 100)
+  const { stage, verdict } = await release.tick()
+  expect([stage, verdict!.metrics[0]!.worse.eValue]).toEqual(['canary', 1])
   await release.close()
 })
 

@@ -399,7 +399,7 @@ describe('several processes', () => {
     const { release } = await released({ clock, states, process: 'a' })
     await states.put('delay.b', '{', 1e9)
     await release.start({ by: 'ann' })
-    expect(release.status).toMatchObject({ stage: 'shadow', refused: ['delay.b: what it published is damaged'] })
+    expect(release.status).toMatchObject({ stage: 'shadow', refused: [expect.stringContaining('delay.b: what it published is damaged')] })
     await states.remove('delay.b')
     expect(await release.tick()).toMatchObject({ stage: 'canary', refused: [] })
     await release.close()
