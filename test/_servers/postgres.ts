@@ -3,7 +3,9 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Client, Pool } from 'pg'
+import { createInterface } from 'node:readline'
+import { systemClock } from 'outrigger/core'
+import { Pool } from 'pg'
 import { freePort } from './redis.js'
 
 export interface PostgresServer {
@@ -41,21 +43,19 @@ export const startPostgres = async (): Promise<PostgresServer> => {
   if (user.uid !== undefined) chownSync(folder, user.uid, user.gid as number)
   const data = join(folder, 'data')
   execFileSync(join(programs, 'initdb'), ['-D', data, '-U', 'test', '--auth=trust', '--no-sync', '--encoding=UTF8', '--locale=C'], { ...user, cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
-  const child = spawn(join(programs, 'postgres'), ['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder, '-c', 'fsync=off'], { ...user, cwd: folder, stdio: 'ignore' })
+  const child = spawn(join(programs, 'postgres'), ['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder, '-c', 'fsync=off', '-c', 'lc_messages=C'], { ...user, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
   const gone = new Promise((resolve) => child.once('exit', resolve))
+  await new Promise<void>((resolve, reject) => {
+    const late = systemClock.setTimeout(() => reject(new Error('PostgreSQL did not start within 20 s')), 20_000)
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      if (!line.includes('ready to accept connections')) return
+      systemClock.clearTimeout(late)
+      resolve()
+    })
+    child.once('error', reject)
+    child.once('exit', (code) => reject(new Error(`PostgreSQL ended with ${code}`)))
+  })
   const settings = { host: '127.0.0.1', port, user: 'test', database: 'postgres' }
-  for (let attempt = 0; ; attempt += 1) {
-    const client = new Client(settings)
-    try {
-      await client.connect()
-      await client.end()
-      break
-    } catch (error) {
-      await client.end().catch(() => {})
-      if (attempt === 100 || child.exitCode !== null) throw error
-      await new Promise((resolve) => setTimeout(resolve, 100))
-    }
-  }
   const pool = new Pool({ ...settings, max: 8 })
   return {
     pool,
