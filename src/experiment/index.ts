@@ -30,6 +30,7 @@ export { verdictText, type Decision, type Evidence, type MetricVerdict, type Ver
 // Intervals that hold at every look.
 export { BoundedMean, differenceOfBounds, type BoundedMeanOptions, type BoundedMeanState } from './bounded-mean.js'
 export { countRatioSequence, type CountGroup, type CountRatioOptions } from './count-ratio-sequence.js'
+export { countSequence, type CountSequenceOptions, type CountSummary } from './count-sequence.js'
 export { meanDifferenceSequence, meanSequence, type MeanSequenceOptions } from './mean-sequence.js'
 export { mixtureSprt, type MixtureSprtOptions } from './mixture-sprt.js'
 export { rateDifferenceSequence, rateSequence, type RateSequenceOptions } from './rate-sequence.js'

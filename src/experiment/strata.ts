@@ -1,5 +1,26 @@
 import { mixtureEvidence, mixtureFor } from './mixture-evidence.js'
 
+/** Evidence about the difference of two arms from strata, each joined anew at a look. */
+export abstract class Stratified {
+  protected abstract joint(): JointDifference
+
+  get estimate(): number | undefined {
+    return this.joint().estimate
+  }
+
+  above(bound: number): number {
+    return this.joint().evidence(1, bound)
+  }
+
+  below(bound: number): number {
+    return this.joint().evidence(-1, bound)
+  }
+
+  z(bound: number): number {
+    return this.joint().z(bound)
+  }
+}
+
 /** How many units each arm must have before a normal approximation says anything. */
 export const leastForNormal = 100
 

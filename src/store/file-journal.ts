@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { optionsObject, stringOption } from '../core/options.js'
 import { makeDirectory, writeFileAtomic } from './atomic-file.js'
-import { errnoOf, nodeFileSystem, readNoFollow, type FileSystem } from './file-system.js'
+import { errnoOf, nodeFileSystem, readWhole, type FileSystem } from './file-system.js'
 import { journalDamage, journalPosition, journalText, type Journal } from './journal.js'
 import { stateName } from './state-store.js'
 
@@ -14,6 +14,8 @@ export interface FileJournalOptions {
 }
 
 const owner = 'a file journal'
+/** What `journalText` lets through, in UTF-8. */
+const longestEntry = 3 * 2 ** 20
 const ours = /^\d{8,}\.entry$/
 const fileOf = (position: number): string => `${String(position).padStart(8, '0')}.entry`
 
@@ -30,28 +32,7 @@ export const fileJournal = (options: FileJournalOptions): Journal => {
   // Not the name itself: file systems differ in what they let through, and in whether case counts.
   const folderOf = (name: string): string => `${Buffer.from(stateName(owner, name)).toString('hex')}.journal`
 
-  const entry = async (path: string): Promise<string | undefined> => {
-    let handle
-    try {
-      handle = await fileSystem.open(path, readNoFollow)
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined
-      throw error
-    }
-    try {
-      const { size } = await handle.stat()
-      const bytes = Buffer.alloc(size)
-      let length = 0
-      while (length < size) {
-        const { bytesRead } = await handle.read(bytes, length, size - length, length)
-        if (bytesRead === 0) break
-        length += bytesRead
-      }
-      return bytes.toString('utf8', 0, length)
-    } finally {
-      await handle.close()
-    }
-  }
+  const entry = (path: string): Promise<string | undefined> => readWhole(fileSystem, path, longestEntry)
 
   const names = async (folder: string): Promise<readonly string[]> => {
     try {

@@ -3,7 +3,7 @@ import { systemClock, type Clock } from '../core/clock.js'
 import { OutriggerError } from '../core/errors.js'
 import { optionsObject, stringOption } from '../core/options.js'
 import { temporaryPrefix, writeFileAtomic } from './atomic-file.js'
-import { errnoOf, nodeFileSystem, readNoFollow, type FileSystem } from './file-system.js'
+import { errnoOf, nodeFileSystem, readWhole, type FileSystem } from './file-system.js'
 import { byName, keptFor, stateName, type StateStore, type StoredState } from './state-store.js'
 
 /** Options of {@link fileStateStore}. */
@@ -39,31 +39,6 @@ export const fileStateStore = (options: FileStateStoreOptions): StateStore => {
   // Not the name itself: file systems differ in what they let through, and in whether case counts.
   const pathOf = (name: string): string => join(directory, Buffer.from(stateName(owner, name)).toString('hex') + suffix)
 
-  const read = async (path: string): Promise<string | undefined> => {
-    let handle
-    try {
-      handle = await fileSystem.open(path, readNoFollow)
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined
-      throw error
-    }
-    try {
-      const stat = await handle.stat()
-      if (!stat.isFile() || stat.size > maxBytes) {
-        throw new OutriggerError('ERR_OUTRIGGER_STORE_FAILED', `Cannot read a state as ${path} must be a file of at most ${maxBytes} bytes: current value is ${stat.isFile() ? stat.size : 'no file'}`)
-      }
-      const bytes = Buffer.alloc(stat.size)
-      let length = 0
-      while (length < bytes.length) {
-        const { bytesRead } = await handle.read(bytes, length, bytes.length - length, length)
-        if (bytesRead === 0) break
-        length += bytesRead
-      }
-      return bytes.toString('utf8', 0, length)
-    } finally {
-      await handle.close()
-    }
-  }
   const remove = async (path: string): Promise<void> => {
     try {
       await fileSystem.unlink(path)
@@ -79,7 +54,7 @@ export const fileStateStore = (options: FileStateStoreOptions): StateStore => {
     } catch {}
   }
   const current = async (path: string): Promise<string | undefined> => {
-    const content = await read(path)
+    const content = await readWhole(fileSystem, path, maxBytes)
     if (content === undefined) return undefined
     const end = content.indexOf('\n')
     const until = end > 0 ? Number(content.slice(0, end)) : NaN

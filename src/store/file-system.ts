@@ -1,6 +1,7 @@
 /** The few calls of `node:fs/promises` that our files need, as an interface, so that a test can make any one of them fail. */
 import { constants } from 'node:fs'
 import * as node from 'node:fs/promises'
+import { OutriggerError } from '../core/errors.js'
 
 /** An open file. */
 export interface FileSystemHandle {
@@ -60,6 +61,37 @@ export const nodeFileSystem: FileSystem = {
  * platform knows such flags).
  */
 export const readNoFollow: number = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
+
+/**
+ * The whole text of a file, in whatever pieces the system gives it; `undefined` if there is none.
+ *
+ * @throws `ERR_OUTRIGGER_STORE_FAILED` if it is no plain file of at most `maxBytes`; no link is followed
+ */
+export const readWhole = async (fileSystem: FileSystem, path: string, maxBytes: number): Promise<string | undefined> => {
+  let handle
+  try {
+    handle = await fileSystem.open(path, readNoFollow)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+  try {
+    const stat = await handle.stat()
+    if (!stat.isFile() || stat.size > maxBytes) {
+      throw new OutriggerError('ERR_OUTRIGGER_STORE_FAILED', `Cannot read ${path} as it must be a file of at most ${maxBytes} bytes: current value is ${stat.isFile() ? stat.size : 'no file'}`)
+    }
+    const bytes = Buffer.alloc(stat.size)
+    let length = 0
+    while (length < bytes.length) {
+      const { bytesRead } = await handle.read(bytes, length, bytes.length - length, length)
+      if (bytesRead === 0) break
+      length += bytesRead
+    }
+    return bytes.toString('utf8', 0, length)
+  } finally {
+    await handle.close()
+  }
+}
 
 /** The `code` of a system error, or `undefined`. */
 export const errnoOf = (error: unknown): string | undefined =>

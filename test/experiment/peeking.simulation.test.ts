@@ -1,6 +1,6 @@
 /** Looking after every unit: what it does to each test, in short; test/bench/peeking.ts has the long runs. */
 import { describe, expect, test } from 'vitest'
-import { BoundedMean, differenceOfBounds, ExceedanceAttribution } from '../../src/experiment/index.js'
+import { BoundedMean, countSequence, differenceOfBounds, ExceedanceAttribution } from '../../src/experiment/index.js'
 import { seeded } from '../drift/_seeded.js'
 import { alarms, latencies, rates, type Stream } from './_peeking.js'
 
@@ -42,6 +42,27 @@ test('BoundedMean of two equal arms', () => {
     }
   }
   expect(differ / runs).toBeLessThan(bound(runs))
+})
+
+test('a rate of 0.4 leaves its countSequence in at most 5 % of the runs, looked at after every event and every unit of exposure', () => {
+  const runs = 400
+  let left = 0
+  for (let seed = 1; seed <= runs; seed++) {
+    const random = seeded(seed * 389)
+    let next = -Math.log(random.uniform()) / 0.4
+    for (let exposure = 0, events = 0, isOut = false; exposure < 400 && !isOut; ) {
+      const isEvent = next <= Math.floor(exposure) + 1
+      exposure = isEvent ? next : Math.floor(exposure) + 1
+      if (isEvent) {
+        events += 1
+        next -= Math.log(random.uniform()) / 0.4
+      }
+      isOut = countSequence({ events, exposure }, { expected: 1, nullValue: 0.4 }).evidence >= 20
+      left += Number(isOut)
+    }
+  }
+  expect(left / runs).toBeLessThan(bound(runs))
+  expect(left).toBeGreaterThan(0)
 })
 
 test('ExceedanceAttribution of sticky users who are slow by nature rolls back at most 1 %, as slow as the canary is', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { BoundedMean, countRatioSequence, ExceedanceAttribution, meanDifferenceSequence, meanSequence, mixtureSprt, rateDifferenceSequence, rateSequence, type BoundedMeanState, type ExceedanceAttributionState } from '../../src/experiment/index.js'
+import { BoundedMean, countRatioSequence, countSequence, ExceedanceAttribution, meanDifferenceSequence, meanSequence, mixtureSprt, rateDifferenceSequence, rateSequence, type BoundedMeanState, type ExceedanceAttributionState } from '../../src/experiment/index.js'
 import { logBetaMixture } from '../../src/experiment/_beta-mixture.js'
 import { seeded } from '../drift/_seeded.js'
 import { goldens, off } from './_goldens.js'
@@ -95,6 +95,40 @@ describe('rates and counts', () => {
     expect(rateSequence({ events: 10, trials: 10 }).upper).toBe(1)
     expect(rateSequence({ events: 1, trials: 10 }, { nullValue: 0 }).evidence).toBe(Infinity)
     expect(rateSequence({ events: 1, trials: 10 }, { nullValue: 0, side: 'upper' }).evidence).toBe(0)
+  })
+
+  test('countSequence is the integral over its Gamma prior, also over one side of it', () => {
+    // By a sum over rates, of nothing in src; the prior of shape 2 and mean 3.
+    const against = (events: number, exposure: number, rate: number, from: number, to: number): number => {
+      let [above, below] = [0, 0]
+      for (let at = 0.0005; at < 60; at += 0.001) {
+        const density = at * Math.exp((-2 / 3) * at)
+        if (at < from || at > to) continue
+        below += density
+        above += density * Math.exp(events * Math.log(at / rate) - (at - rate) * exposure)
+      }
+      return above / below
+    }
+    for (const [events, exposure, rate] of [[7, 2, 1.2], [0, 1.5, 2], [40, 10, 5]] as const) {
+      for (const [side, from, to] of [['both', 0, 60], ['lower', rate, 60], ['upper', 0, rate]] as const) {
+        const { evidence } = countSequence({ events, exposure }, { expected: 3, shape: 2, side, nullValue: rate })
+        expect(evidence / against(events, exposure, rate, from, to), `${events} ${side}`).toBeCloseTo(1, 2)
+      }
+    }
+  })
+
+  test.each(['both', 'lower', 'upper'] as const)('countSequence %s: every rate outside has evidence of 1 / alpha or more, every one inside less', (side) => {
+    for (const count of [{ events: 3, exposure: 10 }, { events: 0, exposure: 5 }, { events: 900, exposure: 100 }]) {
+      const { lower, upper } = countSequence(count, { expected: 1, side })
+      for (let rate = 0.03; rate < 20; rate *= 1.1) expect(countSequence(count, { expected: 1, side, nullValue: rate }).evidence >= 20, `${rate}`).toBe(rate < lower || rate > upper)
+    }
+  })
+
+  test('countSequence knows the ends, and refuses what is no count', () => {
+    expect(countSequence({ events: 0, exposure: 0 }, { expected: 1 })).toMatchObject({ lower: 0, upper: Infinity, evidence: 1 })
+    expect(countSequence({ events: 2, exposure: 1 }, { expected: 1, nullValue: 0 }).evidence).toBe(Infinity)
+    for (const bad of [{ events: -1, exposure: 1 }, { events: 0.5, exposure: 1 }, { events: 1, exposure: 0 }, { events: 1, exposure: NaN }]) expect(() => countSequence(bad, { expected: 1 })).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_INPUT' }))
+    for (const bad of [{}, { expected: 0 }, { expected: 1, shape: 0 }, { expected: 1, nullValue: -1 }]) expect(() => countSequence({ events: 1, exposure: 1 }, bad as never)).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
   })
 
   test('rateDifferenceSequence joins the bounds of both, and its p-value is alpha where the null value leaves', () => {

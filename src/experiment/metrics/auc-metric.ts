@@ -2,7 +2,7 @@ import { numberOption } from '../../core/options.js'
 import { aucCounts } from '../../stats/auc.js'
 import type { Draw } from '../draw.js'
 import { countList, fieldsOf, refusedState } from '../state-fields.js'
-import { joinStrata, type JointDifference, type StratumDifference } from '../strata.js'
+import { joinStrata, Stratified, type JointDifference, type StratumDifference } from '../strata.js'
 import { readScored, type LabelMetricOptions } from './label-metrics.js'
 import { metricBase, type ArmSummary, type Metric, type MetricStatistics } from './metric.js'
 
@@ -43,13 +43,14 @@ const maxStrata = 64
 /** Positive and negative labels of the control, then of the candidate, by cell. */
 type Counts = readonly [number[], number[], number[], number[]]
 
-class AucStatistics implements MetricStatistics {
+class AucStatistics extends Stratified implements MetricStatistics {
   readonly #name: string
   readonly #tunedFor: number
   readonly #strata = new Map<string, Counts>()
   readonly limit = 1
 
   constructor(name: string, tunedFor: number, state?: unknown) {
+    super()
     this.#name = name
     this.#tunedFor = tunedFor
     if (state === undefined) return
@@ -85,22 +86,6 @@ class AucStatistics implements MetricStatistics {
     return [arm(0), arm(2)]
   }
 
-  get estimate(): number | undefined {
-    return this.#joint().estimate
-  }
-
-  above(bound: number): number {
-    return this.#joint().evidence(1, bound)
-  }
-
-  below(bound: number): number {
-    return this.#joint().evidence(-1, bound)
-  }
-
-  z(bound: number): number {
-    return this.#joint().z(bound)
-  }
-
   merge(other: MetricStatistics): void {
     for (const [stratum, theirs] of (other as AucStatistics).#strata) {
       const mine = this.#strata.get(stratum) ?? none()
@@ -113,7 +98,7 @@ class AucStatistics implements MetricStatistics {
     return { strata: [...this.#strata].map(([stratum, counts]) => [stratum, ...counts.map((list) => [...list])]) }
   }
 
-  #joint(): JointDifference {
+  protected joint(): JointDifference {
     return joinStrata([...this.#strata.values()].map(aucDifference), this.#tunedFor)
   }
 }

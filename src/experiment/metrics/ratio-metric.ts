@@ -1,7 +1,7 @@
 import { numberOption } from '../../core/options.js'
 import type { Draw } from '../draw.js'
 import { countField, fieldsOf, numberField, refusedInput, refusedState } from '../state-fields.js'
-import { joinStrata, type JointDifference, type StratumDifference } from '../strata.js'
+import { joinStrata, Stratified, type JointDifference, type StratumDifference } from '../strata.js'
 import { metricBase, type ArmSummary, type Metric, type MetricOptions, type MetricStatistics } from './metric.js'
 
 /** What a unit adds to both sums of a ratio. */
@@ -55,7 +55,7 @@ interface UnitSums {
 
 const maxStrata = 64
 
-class RatioStatistics implements MetricStatistics {
+class RatioStatistics extends Stratified implements MetricStatistics {
   readonly #name: string
   readonly #maxUnits: number
   readonly #tunedFor: number
@@ -66,6 +66,7 @@ class RatioStatistics implements MetricStatistics {
   readonly limit: undefined
 
   constructor(name: string, { maxUnits, tunedFor }: { readonly maxUnits: number; readonly tunedFor: number }, state?: unknown) {
+    super()
     this.#name = name
     this.#maxUnits = maxUnits
     this.#tunedFor = tunedFor
@@ -111,24 +112,8 @@ class RatioStatistics implements MetricStatistics {
     return [arm(0), arm(1)]
   }
 
-  get estimate(): number | undefined {
-    return this.#joint().estimate
-  }
-
   get note(): string | undefined {
     return this.#refused === 0 ? undefined : `${this.#refused} values of units beyond the most that are remembered`
-  }
-
-  above(bound: number): number {
-    return this.#joint().evidence(1, bound)
-  }
-
-  below(bound: number): number {
-    return this.#joint().evidence(-1, bound)
-  }
-
-  z(bound: number): number {
-    return this.#joint().z(bound)
   }
 
   merge(other: MetricStatistics): void {
@@ -150,7 +135,7 @@ class RatioStatistics implements MetricStatistics {
     }
   }
 
-  #joint(): JointDifference {
+  protected joint(): JointDifference {
     return joinStrata([...this.#strata.values()].map(ratioDifference), this.#tunedFor)
   }
 
