@@ -22,7 +22,7 @@ const version = (number: string, threshold: number, failures = 0) => {
 const digestOf: Record<string, string> = { 3: '9c1a5e', 4: '07fe22', 5: 'd41b90' }
 
 const plan: RolloutPlan = {
-  shadow: { rate: 0.5, minRows: 50 },
+  shadow: { rate: 0.5, minRows: 50, maxFailures: 0.8 }, // an eager plan; 1 % is usual, and would have stopped the broken one here
   steps: [{ weight: 0.05, minUnits: 20 }, { weight: 0.5, minUnits: 200 }],
   evidence: { metrics: [failureMetric(), rateMetric({ name: 'right', better: 'higher', fromLabel: ({ label }) => label.value as boolean })] },
   coolDownMs: 0,
@@ -53,7 +53,6 @@ for (const [name, candidate] of [['good', version('4', 10)], ['broken', version(
       return { ...identity, digest: digestOf[identity.version] as string }
     },
     shadow: { agree: () => true, guard: false },
-    shadowAgrees: () => true,
     everyMs: 0,
   })
   await release.start({ by: 'ann' })

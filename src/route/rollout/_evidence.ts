@@ -8,7 +8,7 @@ import { isFailed } from '../../experiment/metrics/failure-metric.js'
 import { BurnRate, type BurnRateState } from '../../policy/burn-rate.js'
 import type { StoredState } from '../../store/state-store.js'
 import { releaseOf, stepOf } from './_epochs.js'
-import { addedUp, dividedAmong, type Counted, type Gathered } from './_gathered.js'
+import { addedUp, dividedAmong, noRows, type Counted, type Gathered } from './_gathered.js'
 import type { Ledger } from './ledger.js'
 import type { CheckedPlan } from './plan.js'
 import type { RolloutState } from './state.js'
@@ -234,7 +234,7 @@ export class ReleaseEvidence {
   #reset(): void {
     const { ledger, tell, planDigest, labels } = this.#options
     if (ledger === undefined) return
-    const snapshot: Snapshot = ['rollout', this.#release, planDigest, this.#counted({ rows: 0, differs: false }), [...this.#waiting.values()].slice(-labels.max).map(({ record, draw }) => [record, draw ?? null] as const), { ...this.labels, pending: 0 }]
+    const snapshot: Snapshot = ['rollout', this.#release, planDigest, this.#counted(noRows), [...this.#waiting.values()].slice(-labels.max).map(({ record, draw }) => [record, draw ?? null] as const), { ...this.labels, pending: 0 }]
     try {
       ledger.reset(JSON.stringify(snapshot))
       this.#isBehind = false

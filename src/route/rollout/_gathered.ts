@@ -4,6 +4,9 @@ import type { Experiment, ExperimentState } from '../../experiment/experiment.js
 import { verdictText, type Verdict } from '../../experiment/verdict.js'
 import { BurnRate, type BurnRateOptions, type BurnRateReading, type BurnRateState } from '../../policy/burn-rate.js'
 import type { StoredState } from '../../store/state-store.js'
+import type { ShadowRows } from './next-move.js'
+
+export const noRows: ShadowRows = { compared: 0, agreed: 0, failed: 0 }
 
 /** What one process has counted in one rollout. */
 export interface Counted {
@@ -14,7 +17,7 @@ export interface Counted {
   /** By epoch: units that the candidate served. */
   readonly stepUnits: readonly (readonly [epoch: number, units: number])[]
   readonly burn: BurnRateState | null
-  readonly shadow: { readonly rows: number; readonly differs: boolean }
+  readonly shadow: ShadowRows
   /** Why this process has sent the candidate's units back by itself. */
   readonly proof: string | null
 }
@@ -25,8 +28,7 @@ export interface Gathered {
   readonly text: string
   readonly stepUnits: number
   readonly burns: readonly BurnRateReading[]
-  readonly shadowRows: number
-  readonly shadowDiffers: boolean
+  readonly shadow: ShadowRows
   readonly processes: number
   /** Whose counts could not be added, and why. */
   readonly refused: readonly string[]
@@ -50,14 +52,13 @@ export const addedUp = ({ mine, experiment, newExperiment, objective, labels, ep
   const burn = objective === undefined ? undefined : new BurnRate(objective)
   const experiments: Experiment[] = []
   let stepUnits = 0
-  let shadowRows = 0
-  let shadowDiffers = false
+  let shadow: ShadowRows = noRows
   const add = (part: Counted): void => {
     experiments.push(part === mine ? experiment : newExperiment(part.experiment))
     if (part.burn !== null) burn?.merge(part.burn)
     stepUnits += part.stepUnits.find(([number]) => number === epoch)?.[1] ?? 0
-    shadowRows += part.shadow.rows
-    shadowDiffers ||= part.shadow.differs
+    const { compared, agreed, failed } = part.shadow
+    shadow = { compared: shadow.compared + compared, agreed: shadow.agreed + agreed, failed: shadow.failed + failed }
   }
   add(mine)
   for (const { name, text } of others) {
@@ -71,7 +72,7 @@ export const addedUp = ({ mine, experiment, newExperiment, objective, labels, ep
     }
   }
   const verdict = together(experiments, newExperiment, { at, labels })
-  return { verdict, text: verdictText(verdict), stepUnits, burns: burn?.read(at) ?? [], shadowRows, shadowDiffers, processes: experiments.length, refused }
+  return { verdict, text: verdictText(verdict), stepUnits, burns: burn?.read(at) ?? [], shadow, processes: experiments.length, refused }
 }
 
 /**

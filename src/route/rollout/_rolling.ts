@@ -28,7 +28,6 @@ export interface RollingParts {
   readonly stateKey: string
   readonly ledger: Ledger | undefined
   readonly target: ReleaseTarget | undefined
-  readonly shadowAgrees: (counts: ShadowCounts) => boolean
   readonly labels: { readonly max: number; readonly ttlMs: number }
   readonly identityOf: (arm: 'control' | 'candidate') => ReleasedVersion
   readonly served: () => string | undefined
@@ -74,7 +73,7 @@ export class Rolling {
     this.follower = new FollowedJournal(parts.journal, name)
     // What may not change under a rollout: steps, levels and metrics. Callbacks are not part of it.
     this.#planDigest = createHash('sha256').update(JSON.stringify([plan.steps, plan.shadow ?? null, plan.promotion, plan.objective ?? null, plan.evidence])).digest('hex').slice(0, 16)
-    this.#surroundings = new Surroundings({ ...parts, tell })
+    this.#surroundings = new Surroundings(parts)
     this.#evidence = new ReleaseEvidence({ name, process: processName, plan, planDigest: this.#planDigest, ledger, labels, served, weightOf: (step) => this.#weightOf(step), tell })
   }
 

@@ -1,16 +1,14 @@
 /** What a look sees apart from the counts: guards, the shadow, and who is served. Callbacks of the user may do what they like. */
 import type { ShadowCounts } from '../shadow-counts.js'
 import type { Gathered } from './_gathered.js'
-import type { RolloutEvidence } from './next-move.js'
+import type { RolloutEvidence, ShadowRows } from './next-move.js'
 import type { CheckedPlan, GuardAnswer, RolloutGuard } from './plan.js'
 import type { ReleasedVersion, RolloutState } from './state.js'
 
 export interface SurroundingsOptions {
   readonly plan: CheckedPlan
   readonly shadow: { readonly counts: ShadowCounts }
-  readonly shadowAgrees: (counts: ShadowCounts) => boolean
   readonly identityOf: (arm: 'control' | 'candidate') => ReleasedVersion
-  readonly tell: (message: string, error?: unknown) => void
 }
 
 const said = (error: unknown): string => (error instanceof Error ? error.message : String(error))
@@ -54,16 +52,9 @@ export class Surroundings {
     return { ...counts, compared: counts.compared - this.#base.compared, agreed: counts.agreed - this.#base.agreed, failed: counts.failed - this.#base.failed }
   }
 
-  get shadow(): { readonly rows: number; readonly differs: boolean } {
-    const counts = this.shadowCounts
-    const rows = counts.compared
-    if (rows + counts.failed === 0) return { rows, differs: false }
-    try {
-      return { rows, differs: !this.#options.shadowAgrees(counts) }
-    } catch (error) {
-      this.#options.tell('`shadowAgrees` threw; the shadow passes for one that differs', error)
-      return { rows, differs: true }
-    }
+  get shadow(): ShadowRows {
+    const { compared, agreed, failed } = this.shadowCounts
+    return { compared, agreed, failed }
   }
 
   /** Why what was counted is not about these versions, or not all there is. */
@@ -80,14 +71,13 @@ export class Surroundings {
   }
 
   /** @param proof - why this process has sent the candidate's units back already */
-  seen(state: RolloutState, { verdict, stepUnits, shadowRows, shadowDiffers, burns, refused }: Gathered, proof: string | undefined): RolloutEvidence {
+  seen(state: RolloutState, { verdict, stepUnits, shadow, burns, refused }: Gathered, proof: string | undefined): RolloutEvidence {
     return {
       decision: proof === undefined ? verdict.decision : 'rollback',
       reason: proof ?? verdict.reason,
       isMismatch: verdict.sampleRatio.isMismatch,
       stepUnits,
-      shadowRows,
-      shadow: shadowDiffers || this.shadow.differs ? 'differs' : shadowRows > 0 ? 'agrees' : 'insufficient',
+      shadow,
       guards: this.#options.plan.guards.map((guard) => ({ name: guard.name, then: guard.then ?? 'wait', ...answerOf(guard) })),
       burns,
       foreign: this.#foreign(state, refused),

@@ -1,4 +1,5 @@
 /** What a rollout does next. Pure: the whole of its judgement, without a clock, a store or a model. */
+import { rateSequence } from '../../experiment/rate-sequence.js'
 import type { BurnRateReading } from '../../policy/burn-rate.js'
 import type { CheckedPlan } from './plan.js'
 import { isUnderWay, type RolloutCause, type RolloutState } from './state.js'
@@ -11,9 +12,8 @@ export interface RolloutEvidence {
   readonly isMismatch: boolean
   /** Units that the candidate has served in this step. */
   readonly stepUnits: number
-  /** Of the shadow: rows that both have answered, and whether their differences are within its limits. */
-  readonly shadowRows: number
-  readonly shadow: 'agrees' | 'differs' | 'insufficient'
+  /** Of the shadow: rows that both have answered, those in which they agreed, and those for which the candidate alone failed. */
+  readonly shadow: ShadowRows
   readonly guards: readonly { readonly name: string; readonly status: 'ok' | 'bad' | 'unknown'; readonly why: string; readonly then: 'wait' | 'roll-back' }[]
   readonly burns: readonly BurnRateReading[]
   /** Why what was counted is not about these versions any more. */
@@ -27,6 +27,15 @@ export type RolloutMove =
   | { readonly move: 'promote'; readonly cause: RolloutCause; readonly reason: string }
   | { readonly move: 'roll-back'; readonly cause: RolloutCause; readonly reason: string; readonly quarantine: boolean }
 
+/** Rows of the shadow, over all processes. */
+export interface ShadowRows {
+  readonly compared: number
+  readonly agreed: number
+  readonly failed: number
+}
+
+/** The chance that a limit of the shadow is ever misjudged; there are two. */
+const shadowAlpha = 0.025
 /** A budget that burns as fast ends a rollout; what is slower only stops it. */
 const urgentRate = 6
 
@@ -56,8 +65,14 @@ const missing = (plan: CheckedPlan, state: RolloutState, evidence: RolloutEviden
   const { minMs } = step ?? plan.shadow ?? { minMs: 0 }
   if (at - state.since < minMs) open.push(`time: ${Math.max(0, at - state.since)} of ${minMs} ms`)
   if (state.stage === 'shadow' && plan.shadow !== undefined) {
-    if (evidence.shadowRows < plan.shadow.minRows) open.push(`rows in the shadow: ${evidence.shadowRows} of ${plan.shadow.minRows}`)
-    if (evidence.shadow === 'differs') open.push('a person: the candidate differs from the control in the shadow by more than was allowed')
+    const { compared, agreed, failed } = evidence.shadow
+    if (compared < plan.shadow.minRows) open.push(`rows in the shadow: ${compared} of ${plan.shadow.minRows}`)
+    for (const [what, events, trials, limit] of [['failures', failed, compared + failed, plan.shadow.maxFailures], ['differences', compared - agreed, compared, plan.shadow.maxDisagreement]] as const) {
+      if (limit === 1) continue
+      const { lower, upper } = rateSequence({ events, trials }, { alpha: shadowAlpha })
+      if (lower > limit) open.push(`a person: there are more ${what} in the shadow than the ${percent(limit)} that are allowed: ${events} of ${trials} rows`)
+      else if (upper > limit) open.push(`evidence that at most ${percent(limit)} are ${what} in the shadow: ${events} of ${trials} rows, at most ${percent(upper)}`)
+    }
   }
   if (step !== undefined && evidence.stepUnits < step.minUnits) open.push(`units of the candidate: ${evidence.stepUnits} of ${step.minUnits}`)
   if (evidence.isMismatch) open.push('fair shares: the arms do not get the units that they should (sample ratio mismatch)')

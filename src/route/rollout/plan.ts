@@ -22,6 +22,10 @@ export interface RolloutShadowStep {
   readonly minMs?: number
   /** Rows that both have answered, at least 1. @default 100 */
   readonly minRows?: number
+  /** The share of rows for which the candidate alone may fail, by evidence that holds at every look; 1 for any. @default 0.01 */
+  readonly maxFailures?: number
+  /** The share of rows in which the answers may differ; see `agree` or `comparison` of the shadow. Without a limit, as a better model differs. @default 1 */
+  readonly maxDisagreement?: number
 }
 
 /** Something else that must be well: a drift monitor, a check of outputs, a dependency. */
@@ -95,7 +99,7 @@ const oneOf = <T extends string>(name: string, value: T, choices: readonly T[]):
 export const checkedPlan = (plan: RolloutPlan): CheckedPlan => {
   optionsObject(owner, plan, ['shadow', 'steps', 'evidence', 'promotion', 'approval', 'deadlineMs', 'atDeadline', 'coolDownMs', 'objective', 'guards'])
   const { shadow, evidence, promotion = 'evidence', approval = 'none', atDeadline = 'wait', guards = [] } = plan
-  if (shadow !== undefined) optionsObject(`${owner}'s \`shadow\``, shadow, ['rate', 'minMs', 'minRows'])
+  if (shadow !== undefined) optionsObject(`${owner}'s \`shadow\``, shadow, ['rate', 'minMs', 'minRows', 'maxFailures', 'maxDisagreement'])
   let weight = 0
   const steps = list('steps', plan.steps, 1).map((step, at) => {
     optionsObject(`${owner}'s \`steps[${at}]\``, step, ['weight', 'minMs', 'minUnits'])
@@ -117,6 +121,8 @@ export const checkedPlan = (plan: RolloutPlan): CheckedPlan => {
             rate: numberOption(owner, 'shadow.rate', shadow.rate ?? 1, { min: 0, max: 1, exclusive: true }),
             minMs: numberOption(owner, 'shadow.minMs', shadow.minMs ?? 0, { min: 0 }),
             minRows: numberOption(owner, 'shadow.minRows', shadow.minRows ?? 100, { min: 1, integer: true }),
+            maxFailures: numberOption(owner, 'shadow.maxFailures', shadow.maxFailures ?? 0.01, { min: 0, max: 1, exclusive: true }),
+            maxDisagreement: numberOption(owner, 'shadow.maxDisagreement', shadow.maxDisagreement ?? 1, { min: 0, max: 1, exclusive: true }),
           },
     steps,
     evidence,

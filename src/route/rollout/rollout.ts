@@ -56,8 +56,6 @@ export interface RolloutOptions<I, O> {
   readonly target?: ReleaseTarget
   /** How the candidate runs in the shadow. */
   readonly shadow?: Omit<ShadowOptions<I, O, O>, 'rate' | 'name'>
-  /** Whether the shadow's counts are good enough. @default at least 99 % agree, and the candidate fails for at most 1 % */
-  readonly shadowAgrees?: (counts: ShadowCounts) => boolean
   /** It looks so often by itself, in milliseconds; 0 for never, then call `tick`. @default 5000 */
   readonly everyMs?: number
   /** Predictions that wait for labels. @default 100_000, for ever */
@@ -143,7 +141,7 @@ const versionOf = ({ name, version, digest }: ModelIdentity): ReleasedVersion =>
  * ```
  */
 export const rollout = async <I, O>(options: RolloutOptions<I, O>): Promise<Rollout<I, O>> => {
-  optionsObject(owner, options, ['name', 'control', 'candidate', 'by', 'plan', 'versionOf', 'journal', 'states', 'process', 'ledger', 'target', 'shadow', 'shadowAgrees', 'everyMs', 'labels'])
+  optionsObject(owner, options, ['name', 'control', 'candidate', 'by', 'plan', 'versionOf', 'journal', 'states', 'process', 'ledger', 'target', 'shadow', 'everyMs', 'labels'])
   const name = stateName(owner, options.name)
   const plan = checkedPlan(options.plan)
   const journal = membersOption(owner, 'journal', options.journal ?? memoryJournal(), ['read', 'append'])
@@ -153,7 +151,6 @@ export const rollout = async <I, O>(options: RolloutOptions<I, O>): Promise<Roll
   const ledger = options.ledger === undefined ? undefined : membersOption(owner, 'ledger', options.ledger, ['append', 'reset'])
   const target = options.target === undefined ? undefined : membersOption(owner, 'target', options.target, ['promote', 'rollBack'])
   const everyMs = numberOption(owner, 'everyMs', options.everyMs ?? 5000, { min: 0, max: 2 ** 31 - 1 })
-  const shadowAgrees = functionOption(owner, 'shadowAgrees', options.shadowAgrees) ?? ((counts: ShadowCounts) => counts.agreed >= 0.99 * counts.compared && counts.failed <= 0.01 * (counts.compared + counts.failed))
   functionOption(owner, 'versionOf', options.versionOf)
   const { max = 100_000, ttlMs = Infinity } = options.labels ?? {}
 
@@ -169,7 +166,7 @@ export const rollout = async <I, O>(options: RolloutOptions<I, O>): Promise<Roll
     ...(options.by === undefined ? {} : { by: options.by as never }),
   }) as unknown as ReturnType<typeof split<{ control: Predictor<I, O>; candidate: Predictor<I, O> }>>
 
-  const rolling = new Rolling({ name, plan, journal, states, processName, stateKey, ledger, target, shadowAgrees, labels: { max: numberOption(owner, 'labels.max', max, { min: 1, integer: true }), ttlMs: numberOption(owner, 'labels.ttlMs', ttlMs, { min: 0, exclusive: true, infinite: true }) }, identityOf, served: () => candidate.identity.digest, router, shadow: shadowLayer })
+  const rolling = new Rolling({ name, plan, journal, states, processName, stateKey, ledger, target, labels: { max: numberOption(owner, 'labels.max', max, { min: 1, integer: true }), ttlMs: numberOption(owner, 'labels.ttlMs', ttlMs, { min: 0, exclusive: true, infinite: true }) }, identityOf, served: () => candidate.identity.digest, router, shadow: shadowLayer })
   const outer = applyLayer<I, O>(owned(router as unknown as Predictor<I, O>), 'rollout', ({ clock, emit }) => {
     rolling.attach(clock, everyMs, (event) => emit(event as never))
     const watch = (call: Call): void => {

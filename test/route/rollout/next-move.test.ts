@@ -12,8 +12,8 @@ const base: RolloutPlan = {
   steps: [{ weight: 0.01, minMs: 10 * minute, minUnits: 50 }, { weight: 0.5, minMs: 60 * minute, minUnits: 500 }],
   evidence: { metrics: [failureMetric(), rateMetric({ name: 'on time', better: 'higher' })] },
 }
-const nothing: RolloutEvidence = { decision: 'continue', reason: 'too few', isMismatch: false, stepUnits: 0, shadowRows: 0, shadow: 'insufficient', guards: [], burns: [], foreign: undefined }
-const enough: RolloutEvidence = { ...nothing, stepUnits: 1e6, shadowRows: 1e6, shadow: 'agrees' }
+const nothing: RolloutEvidence = { decision: 'continue', reason: 'too few', isMismatch: false, stepUnits: 0, shadow: { compared: 0, agreed: 0, failed: 0 }, guards: [], burns: [], foreign: undefined }
+const enough: RolloutEvidence = { ...nothing, stepUnits: 1e6, shadow: { compared: 1e6, agreed: 1e6, failed: 0 } }
 
 const stateOf = (...entries: RolloutEntry[]): RolloutState => entries.reduce((state, entry) => afterEntry(state, JSON.stringify(entry)), noRollout)
 const started: RolloutEntry = { kind: 'started', at: 0, by: 'ann', candidate, control, plan: 'p' }
@@ -33,7 +33,7 @@ describe('nextMove', () => {
   it('without data it neither passes nor fails, however long it takes', () => {
     const plan = checkedPlan(base)
     for (const state of [inShadow, first, last]) expect(nextMove(plan, state, nothing, 29 * 24 * 60 * minute)).toMatchObject({ move: 'wait' })
-    expect(nextMove(plan, inShadow, nothing, minute)).toEqual({ move: 'wait', for: ['time: 60000 of 600000 ms', 'rows in the shadow: 0 of 100'] })
+    expect(nextMove(plan, inShadow, nothing, minute)).toEqual({ move: 'wait', for: ['time: 60000 of 600000 ms', 'rows in the shadow: 0 of 100', expect.stringContaining('0 of 0 rows')] })
     expect(nextMove(plan, first, nothing, 11 * minute)).toEqual({ move: 'wait', for: ['time: 60000 of 600000 ms', 'units of the candidate: 0 of 50'] })
   })
 
@@ -71,8 +71,20 @@ describe('nextMove', () => {
     expect(move).toEqual({ move: 'wait', for: [expect.stringContaining(why)] })
   })
 
-  it('a shadow that differs waits for a person', () => {
-    expect(nextMove(checkedPlan(base), inShadow, { ...enough, shadow: 'differs' }, long)).toEqual({ move: 'wait', for: [expect.stringContaining('differs')] })
+  it('a shadow is left by evidence: failures and differences within their limits, at any look', () => {
+    const plan = checkedPlan({ ...base, shadow: { minRows: 100, maxDisagreement: 0.05 } })
+    const waits = (compared: number, agreed: number, failed: number): unknown => {
+      const move = nextMove(plan, inShadow, { ...enough, shadow: { compared, agreed, failed } }, long)
+      return move.move === 'wait' ? move.for : move.move
+    }
+    // A hundred rows without a failure do not show that at most 1 % fail.
+    expect(waits(100, 100, 0)).toEqual([expect.stringMatching(/^evidence that at most 1 % are failures in the shadow: 0 of 100 rows, at most \d/), expect.stringMatching(/^evidence that at most 5 % are differences/)])
+    expect(waits(2000, 2000, 0)).toBe('advance')
+    expect(waits(2000, 1960, 2)).toBe('advance')
+    expect(waits(2000, 2000, 100)).toEqual(['a person: there are more failures in the shadow than the 1 % that are allowed: 100 of 2100 rows'])
+    expect(waits(2000, 1700, 0)).toEqual(['a person: there are more differences in the shadow than the 5 % that are allowed: 300 of 2000 rows'])
+    // By default a candidate may differ as it likes.
+    expect(nextMove(checkedPlan(base), inShadow, { ...enough, shadow: { compared: 2000, agreed: 0, failed: 0 } }, long)).toMatchObject({ move: 'advance' })
   })
 
   it('waits while it is held, and for approval where the plan asks for it', () => {

@@ -149,16 +149,17 @@ describe('a rollout in one process', () => {
     await release.close()
   })
 
-  it('runs the candidate in the shadow first, and waits for a person where it differs', async () => {
-    const plan: RolloutPlan = { ...simple, shadow: { minRows: 30 } }
-    for (const [bad, stage] of [[(x: number) => x, 'canary'], [(x: number) => x + 1, 'shadow']] as const) {
-      const { release, clock } = await released({ plan, bad, shadow: { guard: false, concurrency: 100 } })
+  it('runs the candidate in the shadow first, and waits for a person where it fails or differs too often', async () => {
+    const plan: RolloutPlan = { ...simple, shadow: { minRows: 30, maxFailures: 0.2, maxDisagreement: 0.2 } }
+    for (const [bad, why] of [[(x: number) => x, undefined], [(x: number) => x + 1, /differences/], [broken, /failures/]] as const) {
+      const { release, clock } = await released({ plan, bad, shadow: { guard: false, breaker: false, concurrency: 100 } })
       await release.start({ by: 'ann' })
-      expect(release.status.waits).toEqual(['rows in the shadow: 0 of 30'])
-      expect(await serve(release, 0, 40)).toBe(0)
-      for (let run = 0; run < 40; run++) await clock.settle()
-      expect((await release.tick()).stage).toBe(stage)
-      if (stage === 'shadow') expect(release.status.waits).toEqual([expect.stringContaining('differs')])
+      expect(release.status.waits[0]).toBe('rows in the shadow: 0 of 30')
+      expect(await serve(release, 0, 60)).toBe(0)
+      for (let run = 0; run < 60; run++) await clock.settle()
+      const { stage, waits } = await release.tick()
+      expect(stage).toBe(why === undefined ? 'canary' : 'shadow')
+      if (why !== undefined) expect(waits.join()).toMatch(why)
       await release.close()
     }
   })

@@ -61,8 +61,9 @@ const agrees = (open: () => Promise<() => Shared>): void => {
     await tick(all)
     let failures = 0
     for (let i = 0; i < 300 && all[0]!.status.stage !== 'rolled-back'; i++) {
+      const before = failures
       await all[i % 3]!(i, { key: `user-${i}` }).catch(() => (failures += 1))
-      await tick(all)
+      if (failures > before) await tick(all)
     }
     await tick(all)
     expect(all.map(({ status }) => [status.stage, status.weight, status.quarantined])).toEqual(names.map(() => ['rolled-back', 0, ['candidate']]))
