@@ -150,6 +150,7 @@ describe('shadow', () => {
     const { failed, droppedBy } = layered.counts
     expect(failed + droppedBy.breaker).toBe(100)
     expect(failed).toBeLessThan(15)
+    expect(layered.comparison.summary()).toMatchObject({ candidateFailed: failed, bothFailed: 0 })
     isWell = true
     await clock.advance(1000)
     await calls(10)
@@ -161,7 +162,7 @@ describe('shadow', () => {
   test('shadow: a probe that the budget does not allow leaves the breaker to the next', async () => {
     const clock = fakeClock()
     let isWell = false
-    const budget = extraWorkBudget({ ratio: 0, minimumPerSecond: 1, burst: 20 })
+    const budget = extraWorkBudget({ ratio: 0, minimumPerSecond: 5, burst: 20 })
     const layered = shadow((x: number) => (isWell ? x : Promise.reject(new Error('unwell'))), { guard: false, budget, breaker: { consecutiveFailures: 5, openForMs: 100, jitter: 0 } })
     const predict = pipe(predictor((x: number) => x, { clock }), layered)
     const call = async (): Promise<void> => {
@@ -175,7 +176,7 @@ describe('shadow', () => {
     await clock.advance(100)
     await call()
     expect(layered.counts.droppedBy.budget).toBe(1)
-    await clock.advance(5000)
+    await clock.advance(100)
     await call()
     expect(layered.counts.compared).toBe(1)
   })
@@ -224,6 +225,7 @@ describe('shadow', () => {
       await failing.idle()
     }
     expect(failing.counts).toMatchObject({ bothFailed: 40, dropped: 0 })
+    expect(failing.comparison.summary()).toMatchObject({ candidateFailed: 0, bothFailed: 40 })
     const narrow = shadow(pipe(mockModel<number, number>(), bulkhead({ concurrency: 1 })), { guard: false, concurrency: 100 })
     const busy = pipe((x: number) => x, narrow)
     for (let call = 0; call < 41; call += 1) await busy(call)

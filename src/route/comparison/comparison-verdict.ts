@@ -14,7 +14,7 @@ export interface ComparisonLimits {
   readonly flips?: number
   /** The share of rows for which the candidate alone may fail, in (0, 1]. */
   readonly failures?: number
-  /** How far the mean of the candidate's numbers may be from the primary's, either way; of each part, in its unit. */
+  /** How far the mean of the candidate's numbers may be from the primary's, either way; of each part, in its unit. Sees no rare large difference before it comes: limit `disagreement`, too. */
   readonly meanDifference?: number
   /** How many times as long the candidate may take, by the geometric mean of the ratios. */
   readonly latencyRatio?: number
@@ -24,7 +24,7 @@ export interface ComparisonLimits {
   readonly minimumRows?: number
   /** No `agrees` when the candidate saw a smaller share of the rows that it was to see. @default 0.5 */
   readonly minimumCoverage?: number
-  /** The chance that the answer is ever wrong, over all looks and limits. @default 0.05 */
+  /** The chance that the answer is ever wrong, over all looks and limits, if rows are independent: many of one user are not. @default 0.05 */
   readonly alpha?: number
 }
 
@@ -86,7 +86,7 @@ type Interval = Pick<LimitCheck, 'estimate' | 'lower' | 'upper'>
  * The verdict: an interval for each limit that holds at all looks at once, at its part of α.
  *
  * Rates have exact intervals (a Beta mixture), means those of `meanSequence`, which say nothing below 100 rows. Numbers that never differed by anything but one
- * constant have that as their interval. One look or a thousand, one limit or ten: the answer is wrong with probability α at most, if rows are independent. Many rows of one unit are not.
+ * constant have that as their interval. One look or a thousand, one limit or ten: the answer is wrong with probability α at most.
  */
 export const judgeComparison = (evidence: ComparisonEvidence, limits: ComparisonLimits): ComparisonVerdict => {
   checkLimits(limits)

@@ -298,7 +298,7 @@ const shown = (part: OutputPart | undefined, other: OutputPart | undefined): str
  * distributions. With times the ratio of latencies, with labels the calibration. It keeps counts, moments and sketches, at most 50 kB a part, and a few examples:
  * no row. `merge` and `toJSON` are for several processes.
  *
- * `verdict` answers by limits of yours and is valid at every look; see {@link judgeComparison} for what its intervals assume.
+ * `verdict` answers by limits of yours and is valid at every look, if rows are independent: where users come often, add one row of each.
  *
  * A row takes about 2 µs, and O(n log n) for n scores.
  *
