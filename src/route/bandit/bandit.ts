@@ -5,6 +5,7 @@ import { functionOption, membersOption, numberOption, optionsObject } from '../.
 import type { PredictionRecord } from '../../core/record.js'
 import { Moments, type MomentsState } from '../../stats/moments.js'
 import type { Epoch, EpochOptions } from '../assigner.js'
+import { countOf, savedMoments } from '../_saved.js'
 import type { ArmStatistics, BanditPolicy } from './bandit-policy.js'
 
 /** Whose weights a bandit sets: a {@link split}, or an {@link assigner}. */
@@ -65,6 +66,8 @@ export interface Bandit<Name extends string> {
   /** Weighs the arms by what is known now, and opens an epoch if that changes anything. It waits for `minimum`. Gives the weights. */
   update(): Readonly<Record<Name, number>>
   state(): BanditState
+  /** The weights and what they come from, as a text for a ticket. */
+  text(): string
   /** Stops to learn; the weights stay, for an A/B test from here on. */
   close(): void
 }
@@ -103,20 +106,24 @@ export const bandit = <Name extends string, L = unknown>(options: BanditOptions<
   const minimum = numberOption(owner, 'minimum', options.minimum ?? 100, { min: 0, integer: true })
   const worth = functionOption(owner, 'reward', options.reward) ?? valueOf
   const { state } = options
+  const byName = <T>(values: readonly T[]): Record<Name, T> => Object.fromEntries(names.map((name, index) => [name, values[index]])) as Record<Name, T>
   if (state !== undefined) refuseOther(state, split.name, policy.name, names)
   const known = new Map<string, Moments>(names.map((name) => [name, new Moments(state?.arms[name])]))
+  const arms = (): ArmStatistics[] => names.map((name) => (known.get(name) as Moments).toJSON())
   let pending = state?.pending ?? 0
   const counts = { rewards: 0, ignored: 0, refused: 0, updates: 0 }
-  if (state !== undefined && state.epoch > split.epoch.number) split.setWeights(state.weights as Record<Name, number>, { epoch: state.epoch })
+  const { number } = split.epoch
+  // A split that began with the number that was reached has other weights under it: what the bandit knew opens the next one.
+  if (state !== undefined && state.epoch >= number) split.setWeights(state.weights as Record<Name, number>, state.epoch > number ? { epoch: state.epoch } : {})
 
   const update = (): Readonly<Record<Name, number>> => {
-    const arms = names.map((name) => statisticsOf(known.get(name) as Moments))
-    if (arms.some(({ count }) => count < minimum)) return split.weights
+    const seen = arms()
+    if (seen.some(({ count }) => count < minimum)) return split.weights
     pending = 0
-    const weights = shares(policy, arms).map((share) => floor + (1 - names.length * floor) * share)
+    const weights = shares(policy, seen).map((share) => floor + (1 - names.length * floor) * share)
     // Sums of shares are 1 up to rounding, and weights that do not sum to 1 are refused.
     const sum = weights.reduce((total, weight) => total + weight, 0)
-    split.setWeights(Object.fromEntries(names.map((name, index) => [name, (weights[index] as number) / sum])) as Record<Name, number>)
+    split.setWeights(byName(weights.map((weight) => weight / sum)))
     counts.updates += 1
     return split.weights
   }
@@ -132,7 +139,8 @@ export const bandit = <Name extends string, L = unknown>(options: BanditOptions<
     pending += 1
     if (pending >= every) update()
   }
-  const stop = options.labels?.onJoined(({ record, label }) => {
+  const labels = options.labels === undefined ? undefined : membersOption(owner, 'labels', options.labels, ['onJoined'])
+  const stop = labels?.onJoined(({ record, label }) => {
     const choice = record.variants.find((one) => one.split === split.name)
     if (choice === undefined) return
     let value: number | undefined
@@ -147,21 +155,26 @@ export const bandit = <Name extends string, L = unknown>(options: BanditOptions<
   })
   return {
     get arms() {
-      return Object.fromEntries(names.map((name) => [name, statisticsOf(known.get(name) as Moments)])) as Record<Name, ArmStatistics>
+      return byName(arms())
     },
     get counts() {
       return { ...counts }
     },
     reward,
     update,
-    state: () => ({ v: 1, split: split.name, policy: policy.name, arms: Object.fromEntries(names.map((name) => [name, (known.get(name) as Moments).toJSON()])), weights: split.weights, epoch: split.epoch.number, pending }),
+    state: () => ({ v: 1, split: split.name, policy: policy.name, arms: byName(arms()), weights: split.weights, epoch: split.epoch.number, pending }),
+    text: () =>
+      [
+        `${split.name} by ${policy.name}, epoch ${split.epoch.number}: ${Object.entries(counts).map(([what, count]) => `${what} ${count}`).join(', ')}`,
+        ...arms().map(({ count, mean }, index) => `- ${names[index]}: ${short(100 * split.weights[names[index] as Name])} %, mean ${short(mean)} of ${count} rewards`),
+      ].join('\n'),
     close: () => stop?.(),
   }
 }
 
 const isCounted = ({ reason }: VariantChoice): boolean => reason !== 'forced' && reason !== 'default'
 
-const statisticsOf = (moments: Moments): ArmStatistics => moments.toJSON()
+const short = (value: number): number => Number(value.toPrecision(3))
 
 const valueOf = ({ value }: Label<unknown>): number | undefined => (typeof value === 'boolean' ? Number(value) : (value as number | undefined))
 
@@ -174,6 +187,14 @@ const shares = (policy: BanditPolicy, arms: readonly ArmStatistics[]): number[] 
 }
 
 const refuseOther = (state: BanditState, split: string, policy: string, names: readonly string[]): void => {
-  const isSame = state.v === 1 && state.split === split && state.policy === policy && names.length === Object.keys(state.arms).length && names.every((name) => Object.hasOwn(state.arms, name))
-  if (!isSame) throw new InvalidOptionError(`Cannot create ${owner} as its \`state\` must be one of split ${split} by ${policy} with arms ${names.join(', ')}: current value is of split ${state.split} by ${state.policy} with arms ${Object.keys(state.arms ?? {}).join(', ')}`)
+  const isSame = (): boolean => {
+    for (const name of names) savedMoments(state.arms[name] as MomentsState)
+    return state.v === 1 && state.split === split && state.policy === policy && names.length === Object.keys(state.arms).length && countOf(state.pending) >= 0 && countOf(state.epoch) > 0
+  }
+  try {
+    if (isSame()) return
+  } catch {
+    // It is none.
+  }
+  throw new InvalidOptionError(`Cannot create ${owner} as its \`state\` must be one of split ${split} by ${policy} with arms ${names.join(', ')}: current value is ${String(JSON.stringify(state)).slice(0, 200)}`)
 }

@@ -111,7 +111,14 @@ describe('bandit', () => {
     for (const learning of [learner, restarted]) for (let reward = 0; reward < 60; reward += 1) learning.reward(reward % 2 === 0 ? 'a' : 'b', reward % 3 === 0 ? 1 : 0)
     expect([again.weights, again.epoch.number, restarted.arms]).toEqual([one.weights, one.epoch.number, learner.arms])
     expect(one.epoch.number).toBe(4)
-    for (const wrong of [{ ...state, split: 'y' }, { ...state, policy: 'epsilon-greedy' }, { ...state, arms: { a: state.arms['a'] } }, { ...state, v: 2 }]) {
+    // A split that was told the epoch, but not the weights: no epoch has two of them.
+    const told = assigner({ name: 'x', weights: { a: 0.5, b: 0.5 }, epoch: state.epoch })
+    bandit({ split: told, policy: thompson(), state })
+    expect([told.weights, told.epoch.number]).toEqual([state.weights, state.epoch + 1])
+    const later = assigner({ name: 'x', weights: { a: 0.5, b: 0.5 }, epoch: state.epoch + 1 })
+    bandit({ split: later, policy: thompson(), state })
+    expect(later.weights).toEqual({ a: 0.5, b: 0.5 })
+    for (const wrong of [{ ...state, split: 'y' }, { ...state, policy: 'epsilon-greedy' }, { ...state, arms: { a: state.arms['a'] } }, { ...state, v: 2 }, null, {}, { ...state, pending: Number.NaN }, { ...state, epoch: '4' }, { ...state, arms: { ...state.arms, a: {} } }, { ...state, arms: { a: state.arms['a'], c: state.arms['b'] } }]) {
       expect(() => bandit({ split: halves(), policy: thompson(), state: wrong as never })).toThrow(invalid)
     }
   })
@@ -121,10 +128,23 @@ describe('bandit', () => {
     ['a floor that leaves nothing', { floor: 0.6 }],
     ['no policy', { policy: undefined }],
     ['no split', { split: undefined }],
+    ['labels that are no join', { labels: [] }],
     ['a batch of 0', { every: 0 }],
     ['an option that is none', { draws: 1 }],
   ])('bandit refuses %s', (_, options) => {
     expect(() => bandit({ split: halves(), policy: thompson(), ...options } as never)).toThrow(invalid)
+  })
+
+  test('bandit says its weights and why as a text for a ticket', () => {
+    const learner = bandit({ split: halves(), policy: epsilonGreedy(), every: 10, minimum: 4 })
+    for (let reward = 0; reward < 10; reward += 1) learner.reward(reward % 2 === 0 ? 'a' : 'b', reward % 4 === 1 ? 1 : 0)
+    learner.reward('a', Number.NaN)
+    expect(learner.text()).toBe('x by epsilon-greedy, epoch 2: rewards 10, ignored 0, refused 1, updates 1\n- a: 5.9 %, mean 0 of 5 rewards\n- b: 94.1 %, mean 0.6 of 5 rewards')
+  })
+
+  test('bandit sets weights that sum to 1, though shares do up to rounding only', () => {
+    const weights = bandit({ split: halves(), policy: fixed(0.5000004, 0.5000004), minimum: 0 }).update()
+    expect(weights.a + weights.b).toBe(1)
   })
 
   test.each([[[0.5]], [[0.5, 0.4]], [[1.5, -0.5]], [[Number.NaN, 1]]])('bandit refuses shares %j of a policy, and keeps its weights', (shares) => {

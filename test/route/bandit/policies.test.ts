@@ -56,6 +56,8 @@ describe('epsilonGreedy and upperConfidenceBound', () => {
     // 0.5 + √(2 ln 1000 / 900) = 0.624, 0.2 + √(2 ln 1000 / 100) = 0.572; with range 2 it is 0.748 and 0.943.
     expect(upperConfidenceBound().shares([arm(900, 0.5), arm(100, 0.2)])).toEqual([1, 0])
     expect(upperConfidenceBound({ range: 2 }).shares([arm(900, 0.5), arm(100, 0.2)])).toEqual([0, 1])
+    // The difference of both roots is 0.24779.
+    expect([0.2522, 0.2523].map((mean) => upperConfidenceBound().shares([arm(900, 0.5), arm(100, mean)]))).toEqual([[1, 0], [0, 1]])
     expect(upperConfidenceBound().shares([arm(5, 9), arm(0, 0), arm(0, 0)])).toEqual([0, 0.5, 0.5])
     expect(() => upperConfidenceBound({ range: 0 })).toThrow(invalid)
   })

@@ -1,6 +1,6 @@
 /** Reads parts of a saved state; what is none throws. */
-import { DDSketch, type DDSketchState } from '../../stats/ddsketch.js'
-import { Moments, type MomentsState } from '../../stats/moments.js'
+import { DDSketch, type DDSketchState } from '../stats/ddsketch.js'
+import { Moments, type MomentsState } from '../stats/moments.js'
 
 export const countOf = (value: unknown): number => {
   if (!Number.isSafeInteger(value) || (value as number) < 0) throw new TypeError(`${String(value)} is no count`)
