@@ -2,7 +2,7 @@
 import type { VariantChoice } from '../core/call.js'
 import type { Lanes } from './_lanes.js'
 import type { Epoch } from './assigner.js'
-import { layOut } from './assignment.js'
+import { layOut } from './lay-out.js'
 import type { ExperimentNamespace } from './experiment-namespace.js'
 
 const space = 4294967296

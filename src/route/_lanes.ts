@@ -11,6 +11,8 @@ export const armSeed = 0x6f757472
 export const exposureSeed = 0x65787073
 /** The seed of the points that say which experiment of a namespace. */
 export const namespaceSeed = 0x6e616d65
+/** The seed of the points that say whether a shadow sees a unit. */
+export const sampleSeed = 0x73686164
 
 /** Points are 32-bit patterns in signed numbers, which V8 keeps without allocating; compare them as `>>> 0`. */
 export class Lanes {

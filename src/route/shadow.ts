@@ -3,10 +3,9 @@ import { applyLayer } from '../core/layer.js'
 import type { ModelFunction, ModelObject } from '../core/model.js'
 import { claim, type Predictor } from '../core/predictor.js'
 import { RowFailure, type Row } from '../core/rows.js'
-import { sampleSeed } from './assignment.js'
 import type { ComparisonLimits, ComparisonVerdict } from './comparison/comparison-verdict.js'
 import type { OutputComparison } from './comparison/output-comparison.js'
-import { Lanes } from './_lanes.js'
+import { Lanes, sampleSeed } from './_lanes.js'
 import { RunPlaces } from './_run-places.js'
 import { ShadowRunner, type ShadowRun, type SharedRuns } from './_shadow-runner.js'
 import { ShadowTally, type ShadowCounts } from './shadow-counts.js'
@@ -56,7 +55,6 @@ export const shadow = <I, O, C = O>(candidate: ModelFunction<I, C> | ModelObject
   const settings = shadowSettings(options)
   const { name, concurrency, queue, maxBytes, budget, comparison } = settings
   let { rate } = settings
-  /** The same points as those of `isSampled`. */
   const lanes = new Lanes(`${name}:`, sampleSeed)
   const isInSample = (key: string): boolean => {
     lanes.read(key)
@@ -81,7 +79,7 @@ export const shadow = <I, O, C = O>(candidate: ModelFunction<I, C> | ModelObject
       const meter = budget?.meter()
       comparison.useSchema(inside.schema)
       const runner = new ShadowRunner<I, P, O, Awaited<C>>(settings, stage, inside.runtime, host, shared, meter)
-      const isChosen = (call: Call): boolean => rate > 0 && (rate >= 1 || (call.key === undefined ? random.next() < rate : isInSample(call.key)))
+      const isChosen = (call: Call): boolean => rate > 0 && (rate >= 1 || (typeof call.key === 'string' ? isInSample(call.key) : random.next() < rate))
 
       return {
         trusted: true,

@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { layer, pipe, predictor, seededRandom, type PredictorEvent } from 'outrigger'
 import { extraWorkBudget } from 'outrigger/policy'
-import { isSampled, shadow } from 'outrigger/route'
+import { murmur3 } from 'outrigger/core'
+import { shadow } from 'outrigger/route'
 import { fakeClock, faults, mockModel } from 'outrigger/testing'
 import { swappable } from '../../src/testing/_swappable.js'
 
@@ -135,12 +136,17 @@ describe('shadow', () => {
     await predict.batch(units, { keys: units })
     await layer.idle()
     expect([...seen].sort()).toEqual(first)
-    expect(first).toEqual(units.filter((unit) => isSampled(0.25, 'shadow', unit)).sort())
+    expect(first).toEqual(units.filter((unit) => murmur3(`shadow:${unit}`, 0x73686164) < 0.25 * 2 ** 32).sort())
     // Three standard errors of a share of 0.25 among 2000.
     expect(Math.abs(first.length / 2000 - 0.25)).toBeLessThan(3 * Math.sqrt((0.25 * 0.75) / 2000))
     layer.setRate(0)
     await predict.batch(units, { keys: units })
     expect(layer.counts.sampled).toBe(2 * first.length)
+    layer.setRate(0.3)
+    await predict.batch(units, { keys: units })
+    await layer.idle()
+    expect(seen.size).toBeGreaterThan(first.length)
+    expect(first.filter((unit) => !seen.has(unit))).toEqual([])
   })
 
   test('shadow counts rows that the primary failed apart, with what the candidate made of them', async () => {

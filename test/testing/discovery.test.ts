@@ -154,7 +154,7 @@ const notLayers: Readonly<Record<string, string>> = {
   ...of('resilience', 'parts of a circuit breaker', 'answerChecks', 'breakerControl', 'goldenProbe', 'slowCalls', 'timeWindow'),
   ...of('testing', 'for tests', 'cacheStoreConformance', 'engineConformance', 'fakeClock', 'journalConformance', 'layerConformance', 'mockModel', 'modelDepotConformance', 'modelSourceConformance', 'seededRandom', 'stateStoreConformance'),
   ...of('testing', 'makes a model file', 'mlpLayers', 'mlpPredict', 'onnxAffine', 'onnxIdentity', 'onnxLarge', 'onnxMlp', 'onnxModel', 'onnxSlow'),
-  ...of('route', 'assignment of units, pure', 'assign', 'assigner', 'experimentNamespace', 'isSampled', 'layOut'),
+  ...of('route', 'assignment of units, pure', 'assigner', 'experimentNamespace', 'layOut'),
   ...of('route', 'comparison of two answers, pure', 'kendallTau', 'outputComparison', 'topOverlap', 'ulpDistance'),
   ...of('route', 'assignment as GrowthBook does it', 'growthBookAssignment', 'growthBookHash', 'growthBookRanges', 'growthBookResult', 'growthBookVariation', 'inGrowthBookNamespace'),
   ...of('route', 'sets the weights of a split', 'bandit', 'epsilonGreedy', 'thompson', 'upperConfidenceBound'),

@@ -1,6 +1,8 @@
 import fc from 'fast-check'
-import { assign, isSampled, layOut, type Stretch } from '../../src/route/assignment.js'
 import { describe, expect, test } from 'vitest'
+import { murmur3 } from 'outrigger/core'
+import { assigner, layOut, type Stretch } from 'outrigger/route'
+import { sampleSeed } from '../../src/route/_lanes.js'
 
 fc.configureGlobal({ seed: 20010201 })
 
@@ -128,6 +130,7 @@ describe('layOut', () => {
     ['no weights', []],
     ['a sum below 1', [0.5, 0.4]],
     ['a sum above 1', [0.9, 0.2]],
+    ['a sum that is off by rounding to percent', [0.3333, 0.3333, 0.3333]],
     ['a negative weight', [1.2, -0.2]],
     ['NaN', [1, Number.NaN]],
     ['Infinity', [Infinity, 0]],
@@ -140,7 +143,13 @@ describe('layOut', () => {
   }
 })
 
-describe('assign', () => {
+/** The number of the variant of a unit. */
+const variantsBy = (weights: readonly number[], name: string): ((unit: string) => number) => {
+  const one = assigner({ name, weights: Object.fromEntries(weights.map((weight, variant) => [`v${variant}`, weight])) })
+  return (unit) => Number(one.choose(unit).variant.slice(1))
+}
+
+describe('assigner by its layout', () => {
   // Points and arms by an independent MurmurHash3 (Python, checked against the published vectors).
   const goldens = [
     ['split', 'user-1', 2],
@@ -155,17 +164,17 @@ describe('assign', () => {
     ['split', '\ud83d', 1], // a lone surrogate counts as U+FFFD
   ] as const
 
-  test('assign gives the same variant on every machine, non-ASCII units included', () => {
-    const stretches = layOut([0.5, 0.3, 0.2])
-    expect(goldens.map(([salt, unit]) => assign(stretches, salt, unit))).toEqual(goldens.map(([, , variant]) => variant))
+  test('assigner gives the same variant on every machine, non-ASCII units included', () => {
+    expect(goldens.map(([name, unit]) => variantsBy([0.5, 0.3, 0.2], name)(unit))).toEqual(goldens.map(([, , variant]) => variant))
   })
 
-  test('assign agrees with the stretch that holds the point of the unit', () => {
-    expect(assign([{ from: 2688939305, to: 2688939306, variant: 7 }], 'split', 'user-1')).toBe(7)
-    expect(assign([{ from: 0, to: 2688939305, variant: 7 }, { from: 2688939306, to: space, variant: 8 }], 'split', 'user-1')).toBe(0)
+  test('assigner gives a variant the points from its start on, without that of its end', () => {
+    const point = 2688939305
+    const variantAt = (end: number): number => variantsBy([1 - end / space, end / space], 'split')('user-1')
+    expect([variantAt(point), variantAt(point + 1)]).toEqual([0, 1])
   })
 
-  test('assign gives shares that are those of the weights, for 200 000 sequential ids', () => {
+  test('assigner gives shares that are those of the weights, for 200 000 sequential ids', () => {
     const n = 200_000
     const scores: number[] = []
     for (const [salt, weights] of [
@@ -175,9 +184,9 @@ describe('assign', () => {
       ['1', [0.25, 0.25, 0.25, 0.25]],
       ['2', [0.9, 0.05, 0.05]],
     ] as const) {
-      const stretches = layOut(weights)
+      const variantOf = variantsBy(weights, salt)
       const counts = weights.map(() => 0)
-      for (let id = 0; id < n; id += 1) counts[assign(stretches, salt, `user-${id}`)]! += 1
+      for (let id = 0; id < n; id += 1) counts[variantOf(`user-${id}`)]! += 1
       counts.forEach((count, variant) => {
         const share = weights[variant] as number
         scores.push(Math.abs(count - n * share) / Math.sqrt(n * share * (1 - share)))
@@ -188,57 +197,33 @@ describe('assign', () => {
     expect(scores.reduce((sum, score) => sum + score, 0) / scores.length).toBeLessThan(1.3)
   })
 
-  test('assign gives independent variants in experiments of different names, also of names that differ by a digit', () => {
+  test('assigner gives independent variants in experiments of different names, also of names that differ by a digit', () => {
     const n = 40_000
-    const halves = layOut([0.5, 0.5])
     const scores: number[] = []
     for (let pair = 0; pair < 16; pair += 1) {
+      const [outer, inner] = [pair, pair + 1].map((number) => variantsBy([0.5, 0.5], `exp-${number}`))
       let inside = 0
       let both = 0
       for (let id = 0; id < n; id += 1) {
-        if (assign(halves, `exp-${pair}`, String(id)) !== 1) continue
+        if (outer!(String(id)) !== 1) continue
         inside += 1
-        both += assign(halves, `exp-${pair + 1}`, String(id))
+        both += inner!(String(id))
       }
       scores.push(Math.abs(both - inside / 2) / Math.sqrt(inside / 4))
     }
     expect(Math.max(...scores)).toBeLessThan(4)
     expect(scores.reduce((sum, score) => sum + score, 0) / scores.length).toBeLessThan(1.25)
   })
-})
 
-describe('isSampled', () => {
-  test('isSampled keeps a unit in the sample as the rate grows', () => {
-    fc.assert(
-      fc.property(fc.string(), fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true }), (unit, a, b) => {
-        if (isSampled(Math.min(a, b), 'shadow', unit)) expect(isSampled(Math.max(a, b), 'shadow', unit)).toBe(true)
-      }),
-    )
-  })
-
-  test('isSampled takes everybody at 1 and nobody at 0', () => {
-    fc.assert(fc.property(fc.string(), (unit) => void expect([isSampled(1, 's', unit), isSampled(0, 's', unit)]).toEqual([true, false])))
-  })
-
-  test('isSampled has the rate it is given, and the points of an independent MurmurHash3', () => {
-    const n = 100_000
-    for (const rate of [0.01, 0.1, 0.5]) {
-      let sampled = 0
-      for (let id = 0; id < n; id += 1) if (isSampled(rate, 'shadow', `user-${id}`)) sampled += 1
-      expect(Math.abs(sampled - n * rate) / Math.sqrt(n * rate * (1 - rate))).toBeLessThan(4)
-    }
-    expect([isSampled(0.747, 'split', 'user-1'), isSampled(0.748, 'split', 'user-1')]).toEqual([false, true])
-  })
-
-  test('isSampled is independent of assign under the same name', () => {
+  test('assigner is independent of a shadow\'s sample under the same name', () => {
     const n = 40_000
-    const halves = layOut([0.5, 0.5])
+    const variantOf = variantsBy([0.5, 0.5], 'split')
     let inside = 0
     let both = 0
     for (let id = 0; id < n; id += 1) {
-      if (!isSampled(0.5, 'split', String(id))) continue
+      if (murmur3(`split:${id}`, sampleSeed) >= space / 2) continue
       inside += 1
-      both += assign(halves, 'split', String(id))
+      both += variantOf(String(id))
     }
     expect(Math.abs(both - inside / 2) / Math.sqrt(inside / 4)).toBeLessThan(4)
   })

@@ -1,6 +1,5 @@
-/** Which unit gets which variant: deterministic, sticky, and monotone as a variant grows. Pure. */
+/** Which variant has which part of the hash space: monotone as a variant grows. Pure. */
 import { InvalidOptionError } from '../core/errors.js'
-import { murmur3 } from '../core/hash.js'
 
 /** A stretch of the hash space [0, 2³²) that belongs to a variant. */
 export interface Stretch {
@@ -53,19 +52,3 @@ export const layOut = (weights: readonly number[]): Stretch[] => {
   })
   return stretches.sort((a, b) => a.from - b.from)
 }
-
-/** The variant of a unit. The salt separates experiments: units that share a variant in one do not in another. */
-export const assign = (stretches: readonly Stretch[], salt: string, unit: string): number => {
-  const point = murmur3(`${salt}:${unit}`, 0x6f757472)
-  for (const stretch of stretches) {
-    if (point < stretch.from) return 0
-    if (point < stretch.to) return stretch.variant
-  }
-  return 0
-}
-
-/** The seed of the points of samples. */
-export const sampleSeed = 0x73686164
-
-/** Whether a unit is in a sample of this rate; the same units at every call, and more of them as the rate grows. */
-export const isSampled = (rate: number, salt: string, unit: string): boolean => murmur3(`${salt}:${unit}`, sampleSeed) < rate * SPACE
