@@ -73,7 +73,8 @@ export class StickyChoices {
   claim(unit: string, key: string, choice: VariantChoice): Promise<void> {
     const asking = this.#asking.get(unit)
     if (asking !== undefined) return asking
-    if (this.#asking.size >= this.concurrency || this.#clock.now() < this.#pausedUntil) {
+    // Of a store that failed one claim at a time says whether it is back.
+    if (this.#asking.size >= (this.#failures < failuresBeforePause ? this.concurrency : 1) || this.#clock.now() < this.#pausedUntil) {
       this.counts.skipped += 1
       return Promise.resolve()
     }

@@ -1,6 +1,6 @@
 import type { VariantChoice } from '../core/call.js'
 import { systemClock, type Clock } from '../core/clock.js'
-import { InvalidOptionError, OptionRangeError } from '../core/errors.js'
+import { InvalidOptionError, OptionRangeError, OutriggerError } from '../core/errors.js'
 import { membersOption, numberOption, optionsObject, stringOption } from '../core/options.js'
 import { Arms } from './_arms.js'
 import { Lanes } from './_lanes.js'
@@ -68,7 +68,7 @@ const owner = 'an assigner'
  * (seed 0x65787073) says whether the unit is in the experiment, the arm point (seed 0x6f757472) which variant it has; see `layOut`. So exposure grows
  * without anybody changing the variant, and a variant grows at the control's cost only. Forced variants come first.
  *
- * @throws `ERR_OUTRIGGER_INVALID_OPTION` when weights do not sum to 1; nothing is rescaled
+ * @throws `ERR_OUTRIGGER_INVALID_OPTION` when weights do not sum to 1; nothing is rescaled. `choose` throws `ERR_OUTRIGGER_UNROUTABLE` for a unit that is no string
  * @example
  * ```ts
  * import { assigner } from 'outrigger/route'
@@ -95,7 +95,11 @@ export const assigner = <const Name extends string>(options: AssignerOptions<Nam
     get epoch() {
       return weights.epoch
     },
-    choose: (unit) => weights.choose(unit) as VariantChoice & { readonly variant: Name },
+    choose: (unit) => {
+      // What is no text has no points: all such units would have the same variant.
+      if (typeof unit !== 'string') throw new OutriggerError('ERR_OUTRIGGER_UNROUTABLE', `Cannot choose a variant of \`${weights.name}\` as a unit must be a string: current value is of type ${typeof unit}`)
+      return weights.choose(unit) as VariantChoice & { readonly variant: Name }
+    },
     unitHash: (unit) => weights.unitHash(unit),
     setWeights: (next, how) => void weights.set(next, how),
   }
@@ -133,8 +137,8 @@ export class Weights<Slot> {
     this.names = names
     this.#lanes = new Lanes(`${this.name}:`)
     this.#namespace = namespace === undefined ? undefined : membersOption(options.owner, 'namespace', namespace, ['includes'])
-    if (namespace !== undefined && !Object.hasOwn(namespace.ranges, this.name)) {
-      throw new InvalidOptionError(`Cannot create ${options.owner} as its \`namespace\` must have a range for \`${this.name}\`: current value has ${Object.keys(namespace.ranges).join(', ')}`)
+    if (namespace !== undefined && !Object.hasOwn(namespace.ranges ?? {}, this.name)) {
+      throw new InvalidOptionError(`Cannot create ${options.owner} as its \`namespace\` must have a range for \`${this.name}\`: current value has ${Object.keys(namespace.ranges ?? {}).join(', ')}`)
     }
     if (typeof forced === 'function') this.#force = forced
     else if (forced !== undefined) this.#listed = this.#lists(forced)

@@ -13,7 +13,17 @@ export interface StickyStore {
   claim(key: string, text: string, ttlMs: number): Promise<string>
 }
 
-/** Keeps them in this process: for tests, and for one process whose weights change. It forgets what is over when it is claimed again, or by `max`, the oldest first. */
+/**
+ * Keeps them in this process: for tests, and for one process whose weights change. It forgets what is over when it is claimed again, or by `max`, the oldest first.
+ * @throws ERR_OUTRIGGER_INVALID_OPTION
+ * @example
+ * ```ts
+ * import { memoryStickyStore } from 'outrigger/route'
+ * const store = memoryStickyStore()
+ * await store.claim('unit', 'first', 1000)
+ * assert.equal(await store.claim('unit', 'second', 1000), 'first')
+ * ```
+ */
 export const memoryStickyStore = (options: { readonly clock?: Clock; readonly max?: number } = {}): StickyStore => {
   const owner = 'a memory sticky store'
   optionsObject(owner, options, ['clock', 'max'])

@@ -153,6 +153,12 @@ describe('assigner', () => {
     expect(() => assigner({ name: 'x', weights: { control: 1, test: 0 }, forced: () => 'other' as 'test' }).choose('u')).toThrow(invalid)
   })
 
+  test('assigner says by default that a unit is outside, with propensity 1 whatever the weights, and refuses a unit that is no text', () => {
+    const outside = assigner({ name: 'x', weights: { control: 0.5, test: 0.5 }, exposure: 0 })
+    expect(outside.choose('u')).toMatchObject({ variant: 'control', reason: 'default', propensity: 1 })
+    for (const unit of [17, undefined, null]) expect(() => outside.choose(unit as never)).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_UNROUTABLE' }))
+  })
+
   test.each([
     ['no name', { weights: { a: 1, b: 0 } }],
     ['weights that do not sum to 1', { name: 'x', weights: { a: 0.5, b: 0.4 } }],
@@ -163,6 +169,7 @@ describe('assigner', () => {
     ['a unit that is forced twice', { name: 'x', weights: { a: 1, b: 0 }, forced: { a: ['u'], b: ['u'] } }],
     ['a list that is none', { name: 'x', weights: { a: 1, b: 0 }, forced: { a: 'u' } }],
     ['a namespace without its range', { name: 'x', weights: { a: 1, b: 0 }, namespace: experimentNamespace({ name: 'n', ranges: { y: [0, 1] } }) }],
+    ['a namespace of another making', { name: 'x', weights: { a: 1, b: 0 }, namespace: { includes: () => true } }],
     ['an option that is none', { name: 'x', weights: { a: 1, b: 0 }, salt: 's' }],
   ])('assigner refuses %s', (_, options) => {
     expect(() => assigner(options as never)).toThrow(invalid)

@@ -124,6 +124,14 @@ describe('shadow', () => {
     expect(clock.pending).toBe(0)
   })
 
+  test('shadow samples calls whose key is no text, from JavaScript, as those without', async () => {
+    const layer = shadow((x: number) => x, { rate: 0.5, guard: false })
+    const predict = pipe((x: number) => x, layer)
+    for (let key = 0; key < 100; key += 1) expect(await predict(key, { key: key as never })).toBe(key)
+    expect(layer.counts.sampled).toBeGreaterThan(20)
+    expect(layer.counts.sampled).toBeLessThan(80)
+  })
+
   test('shadow samples by key: the same units always, about as many as the rate says', async () => {
     const seen = new Set<string>()
     const layer = shadow((_: string) => 0, { rate: 0.25, guard: false, onCompared: ({ input }) => seen.add(input) })

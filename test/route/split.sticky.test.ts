@@ -80,6 +80,7 @@ describe('split, sticky', () => {
     ['throws', () => { throw new Error('down') }, 'failed'],
     ['gives what is no text', () => Promise.resolve(undefined as never), 'failed'],
     ['gives what is no choice', () => Promise.resolve('["canary",7]'), 'failed'],
+    ['gives a propensity that is none', () => Promise.resolve('["canary",7,1,0]'), 'failed'],
     ['never answers', () => new Promise(() => {}), 'late'],
   ])('split: a store that %s costs a bounded time and a count, never a prediction; after three it is let be', async (_, claim, counted) => {
     let asked = 0
@@ -92,10 +93,47 @@ describe('split, sticky', () => {
     }
     expect([asked, router.sticky]).toEqual([3, { claimed: 0, kept: 0, failed: 0, late: 0, outdated: 0, skipped: 2, [counted]: 3 }])
     await clock.advance(1000)
-    const answer = router(1, { key: 'later' })
+    // One says whether it is back; it is not asked by all at once.
+    const answers = ['later', 'too', 'three'].map((key) => router(1, { key }))
     await clock.advance(20)
-    await answer
-    expect(asked).toBe(4)
+    await Promise.all(answers)
+    expect([asked, router.sticky!.skipped]).toEqual([4, 4])
+  })
+
+  test('split: a store that fails now and then is not let be, and one that is back is asked by all', async () => {
+    let fails = true
+    const { router, clock } = processOf({ claim: (_, text) => (fails ? Promise.reject(new Error('down')) : Promise.resolve(text)) }, { control: 0.5, canary: 0.5 })
+    for (let visit = 0; visit < 9; visit += 1) {
+      fails = visit % 3 < 2
+      await router(1, { key: `u${visit}` })
+    }
+    expect(router.sticky).toMatchObject({ failed: 6, claimed: 3, skipped: 0 })
+    fails = true
+    for (const key of keys(3)) await router(1, { key })
+    fails = false
+    await clock.advance(1000)
+    await router(1, { key: 'probe' })
+    await router.batch([1, 1, 1], { keys: ['a', 'b', 'c'] })
+    expect(router.sticky!.claimed).toBe(7)
+  })
+
+  test('split: a kept variant that does not exist any more leaves the unit to the hash, and is counted', async () => {
+    const { router } = processOf({ claim: () => Promise.resolve('["gone",0.5,1,0]') }, { control: 0.5, canary: 0.5 })
+    const plain = split({ variants: { control: (_x: number) => 'control', canary: (_x: number) => 'canary' }, weights: { control: 0.5, canary: 0.5 } })
+    for (const key of keys(5)) expect(await router(1, { key })).toBe(await plain(1, { key }))
+    expect(router.sticky).toMatchObject({ claimed: 5, outdated: 5 })
+  })
+
+  test('split remembers `max` units, of which one that comes often is not asked for again', async () => {
+    const asked: string[] = []
+    const { router } = processOf({ claim: (key, text) => (asked.push(key), Promise.resolve(text)) }, { control: 0.5, canary: 0.5 }, { max: 8 })
+    for (const key of keys(40)) {
+      await router(1, { key })
+      await router(1, { key: 'regular' })
+    }
+    expect(asked.length).toBe(41)
+    await router(1, { key: 'unit-0' })
+    expect(asked.length).toBe(42)
   })
 
   test('split: an answer that comes too late for its call is known to the next', async () => {
