@@ -5,7 +5,7 @@ import { functionOption, membersOption, numberOption, optionsObject } from '../.
 import type { PredictionRecord } from '../../core/record.js'
 import { Moments, type MomentsState } from '../../stats/moments.js'
 import type { Epoch, EpochOptions } from '../assigner.js'
-import { countOf, savedMoments } from '../_saved.js'
+import { countOf, savedMoments } from '../saved.js'
 import type { ArmStatistics, BanditPolicy } from './bandit-policy.js'
 
 /** Whose weights a bandit sets: a {@link split}, or an {@link assigner}. */

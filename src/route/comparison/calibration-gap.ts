@@ -1,6 +1,6 @@
 /** Which of two models means what it says, once labels come. */
 import { Moments, type MomentsState } from '../../stats/moments.js'
-import { finiteOf, savedMoments } from '../_saved.js'
+import { finiteOf, savedMoments } from '../saved.js'
 
 const bins = 10
 
