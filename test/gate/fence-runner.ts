@@ -1,9 +1,10 @@
 /**
- * Runs fences one after the other in this process and tells the parent about each by IPC. The parent starts it again
+ * Runs the fences of a list one after the other in this process and tells the parent about each by IPC. The parent starts it again
  * behind a fence that hung or ended the process. Nothing here keeps the event loop alive, so that a fence that awaits
  * an unref'ed timer ends the process as it would at a user's.
  */
 import './fence-globals.js'
+import { readFileSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 
@@ -24,7 +25,7 @@ for (const event of ['unhandledRejection', 'uncaughtException'] as const) {
   })
 }
 
-for (const file of process.argv.slice(2)) {
+for (const file of readFileSync(process.argv[2] as string, 'utf8').split('\n')) {
   let error: string | undefined
   try {
     await import(pathToFileURL(file).href)

@@ -33,9 +33,10 @@ const executeAlone = async (path: string, root: string): Promise<string | undefi
   return ok ? undefined : output.slice(-4000)
 }
 
-const executeTogether = async (paths: readonly string[], root: string): Promise<Map<string, string | undefined>> => {
+const executeTogether = async (paths: readonly string[], root: string, folder: string): Promise<Map<string, string | undefined>> => {
   const results = new Map<string, string | undefined>()
   const runner = fileURLToPath(new URL('fence-runner.ts', import.meta.url))
+  const list = join(folder, 'fences.txt')
   for (let rest = paths; rest.length > 0; rest = paths.filter((path) => !results.has(path))) {
     let kill = (): void => undefined
     let hung = false
@@ -48,7 +49,9 @@ const executeTogether = async (paths: readonly string[], root: string): Promise<
       }, fenceMs)
     }
     watch()
-    const { output } = await command(process.execPath, ['--import', 'tsx', '--enable-source-maps', runner, ...rest], {
+    // As a file: with hundreds of paths in the command line onnxruntime crashed in some runs.
+    writeFileSync(list, rest.join('\n'))
+    const { output } = await command(process.execPath, ['--import', 'tsx', '--enable-source-maps', runner, list], {
       cwd: root,
       onStart: (end) => (kill = end),
       onMessage: (message) => {
@@ -104,7 +107,7 @@ export const runFences = async ({ root, markdown, sources, folder }: FencesOptio
 
   const runnable = [...written].filter(([, fence]) => fence.mode === 'run').map(([name]) => join(folder, name))
   const usesNodeTest = (path: string): boolean => written.get(basename(path))?.code.includes("'node:test'") === true
-  const results = await executeTogether(runnable.filter((path) => !usesNodeTest(path)), root)
+  const results = await executeTogether(runnable.filter((path) => !usesNodeTest(path)), root, folder)
   for (const path of runnable.filter(usesNodeTest)) results.set(path, await executeAlone(path, root))
   for (const [path, error] of results) {
     const fence = written.get(basename(path))
