@@ -118,10 +118,10 @@ const pack = async (): Promise<Result> => {
   const parsed = Object.values(JSON.parse(stdout) as Record<string, { filename: string; files: { path: string }[] }>)[0]
   if (parsed === undefined) return single(false, output)
   const { filename, files } = parsed
-  const missing = ['LICENSE', 'README.md', 'CHANGELOG.md', 'package.json', 'dist/esm/index.js', 'dist/esm/index.d.ts', 'dist/cjs/index.js', 'dist/types/index.d.ts', 'dist/types/package.json', 'dist/cjs/package.json', 'dist/cjs/THIRD-PARTY.txt'].filter(
+  const missing = ['LICENSE', 'README.md', 'package.json', 'dist/esm/index.js', 'dist/esm/index.d.ts', 'dist/cjs/index.js', 'dist/types/index.d.ts', 'dist/types/package.json', 'dist/cjs/package.json', 'dist/cjs/THIRD-PARTY.txt'].filter(
     (path) => !files.some((file) => file.path === path),
   )
-  const extra = files.filter(({ path }) => !/^(dist\/.+\.(js|d\.ts)|dist\/(cjs|types)\/package\.json|dist\/cjs\/THIRD-PARTY\.txt|LICENSE|README\.md|CHANGELOG\.md|package\.json)$/.test(path))
+  const extra = files.filter(({ path }) => !/^(dist\/.+\.(js|d\.ts)|dist\/(cjs|types)\/package\.json|dist\/cjs\/THIRD-PARTY\.txt|LICENSE|README\.md|package\.json)$/.test(path))
   writeFileSync(tarball, readFileSync(join(cache, filename)))
   rmSync(join(cache, filename))
   const problems = [...missing.map((path) => `the package lacks ${path}`), ...extra.map(({ path }) => `the package should not carry ${path}`)]
