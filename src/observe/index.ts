@@ -1,7 +1,7 @@
 /**
  * Telemetry: spans and metrics of each call, through `@opentelemetry/api`, which the host installs and sets up.
  *
- * The only folder that needs that package. To hear the same in process, use `predictor.observe`.
+ * That package is loaded when `observed` is first used. To hear the same in process, use `predictor.observe`.
  */
 export { observed } from './observed.js'
 export type { ObservedOptions } from './observed.js'

@@ -1,10 +1,11 @@
-import { context, metrics, SpanStatusCode, trace, type Attributes, type Meter, type Span, type Tracer } from '@opentelemetry/api'
+import type { Attributes, Meter, Span, Tracer } from '@opentelemetry/api'
 import type { BatchCall, Call } from '../core/call.js'
 import { outcomeOf } from '../core/errors.js'
 import { applyLayer, type NeutralLayer } from '../core/layer.js'
 import { abortErrorOf, toError } from '../core/model.js'
 import { optionsObject } from '../core/options.js'
 import { failRows, isRowFailure, RowFailure, type Row } from '../core/rows.js'
+import { openTelemetry } from './_open-telemetry.js'
 
 /** Options of {@link observed}. */
 export interface ObservedOptions {
@@ -34,6 +35,7 @@ export interface ObservedOptions {
  *
  * The host sets up the SDK; without one every call of the API does nothing.
  *
+ * @throws `ERR_OUTRIGGER_PEER_MISSING` without `@opentelemetry/api`
  * @example
  * ```ts
  * import { pipe } from 'outrigger'
@@ -44,6 +46,7 @@ export interface ObservedOptions {
  */
 export const observed = (options: ObservedOptions = {}): NeutralLayer => {
   optionsObject('observed', options, ['tracer', 'meter'])
+  const { context, metrics, SpanStatusCode, trace } = openTelemetry()
   const { tracer = trace.getTracer('outrigger'), meter = metrics.getMeter('outrigger') } = options
   const duration = meter.createHistogram('ml.inference.duration', { unit: 's', description: 'Time from the entry of a call, or of a batch run, to its answer.' })
   const requests = meter.createCounter('ml.inference.requests', { unit: '{request}', description: 'Rows that were asked for.' })

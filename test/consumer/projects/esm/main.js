@@ -23,13 +23,16 @@ const flaky = pipe(() => {
 }, retry({ retries: 2, minDelayMs: 0 }), cached({ max: 10 }))
 assert.deepEqual([await flaky({ a: 1 }), await flaky({ a: 1 }), calls], [2, 2, 2])
 
-// Every subpath loads without an optional package, but the one that is made for it.
+// Every subpath loads without an optional package.
 const require = createRequire(import.meta.url)
 const { exports } = require('outrigger/package.json')
 for (const subpath of Object.keys(exports)) {
-  if (subpath === './observe' || subpath === './package.json') continue
+  if (subpath === './package.json') continue
   assert.ok(Object.keys(await import(join('outrigger', subpath))).length > 0, subpath)
 }
+
+// What needs one says so.
+for (const { observed } of [await import('outrigger/observe'), require('outrigger/observe')]) assert.throws(() => observed(), { code: 'ERR_OUTRIGGER_PEER_MISSING', package: '@opentelemetry/api' })
 
 // One copy of every class, whichever subpath it comes through.
 assert.equal((await import('outrigger/core')).OutriggerError, OutriggerError)

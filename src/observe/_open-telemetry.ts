@@ -1,0 +1,22 @@
+/** `@opentelemetry/api`, loaded when a span or an instrument of it is first wanted: who only wants `/metrics` does not need it. */
+import { createRequire } from 'node:module'
+import { OutriggerError } from '../core/errors.js'
+
+type OpenTelemetry = typeof import('@opentelemetry/api')
+
+const packageName = '@opentelemetry/api'
+let loaded: OpenTelemetry | undefined
+
+/**
+ * The API that the host has. In Node `import` and `require` of it give the same copy, so that a provider that the host registers later
+ * is found too.
+ *
+ * @throws `ERR_OUTRIGGER_PEER_MISSING`
+ */
+export const openTelemetry = (): OpenTelemetry => {
+  try {
+    return (loaded ??= createRequire(import.meta.url)(packageName) as OpenTelemetry)
+  } catch (cause) {
+    throw new OutriggerError('ERR_OUTRIGGER_PEER_MISSING', `Cannot make spans as the package \`${packageName}\` (>=1.4 <2) must be installed: current value is no such package`, { cause, package: packageName })
+  }
+}
