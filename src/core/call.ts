@@ -5,7 +5,7 @@
  * (source, rung, attempts). It is made at the entry, and everything in it that is seldom used is made when first used.
  */
 import type { ModelIdentity } from './identity.js'
-import type { PredictionRecord } from './record.js'
+import type { Checkpoint, PredictionRecord } from './record.js'
 import type { Runtime } from './runtime.js'
 
 /** Where an answer came from. */
@@ -113,6 +113,10 @@ export interface CallNotes {
   queueMs?: number
   /** See {@link Call.mark}. */
   marks?: string[]
+  /** The span that is open for it. */
+  trace?: NonNullable<PredictionRecord['trace']>
+  /** What passed on the way. */
+  checkpoints?: Checkpoint[]
   /** The run that a layer let this call share with others. */
   batch?: PredictionRecord['batch']
   /** Called once with the record when the call settles. */
@@ -294,11 +298,11 @@ export class Call implements ModelCall, AbortListener {
     const { notes: theirs } = fork
     if (theirs === undefined) return
     this.notes = mine === undefined ? theirs : { ...mine, ...theirs }
-    // Variants need no joining: a fork begins with those of its call.
     if (mine?.queueMs !== undefined && theirs.queueMs !== undefined) this.notes.queueMs = mine.queueMs + theirs.queueMs
-    if (mine?.links !== undefined && theirs.links !== undefined) this.notes.links = [...mine.links, ...theirs.links]
-    if (mine?.marks !== undefined && theirs.marks !== undefined) this.notes.marks = [...mine.marks, ...theirs.marks]
-    if (mine?.watchers !== undefined && theirs.watchers !== undefined) this.notes.watchers = [...mine.watchers, ...theirs.watchers]
+    // Variants need no joining: a fork begins with those of its call.
+    for (const list of ['links', 'marks', 'checkpoints', 'watchers'] as const) {
+      if (mine?.[list] !== undefined && theirs[list] !== undefined) this.notes[list] = [...mine[list], ...theirs[list]] as never
+    }
   }
 
   /** The notes, made when first written. */

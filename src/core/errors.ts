@@ -18,8 +18,6 @@ interface ErrorSpec {
   readonly outcome: Exclude<Outcome, 'ok'>
 }
 
-const spec = (name: string, outcome: ErrorSpec['outcome'] = 'error'): ErrorSpec => ({ name, outcome })
-
 /** A stable error code of outrigger. */
 export type ErrorCode =
   | 'ERR_OUTRIGGER_INVALID_OPTION'
@@ -64,50 +62,23 @@ export type ErrorCode =
   | 'ERR_OUTRIGGER_PEER_MISSING'
   | 'ERR_OUTRIGGER_INJECTED'
 
-/** Code → name and outcome. When each is thrown and what to do about it is in `error-table.ts`. */
-export const errorSpecs: Readonly<Record<ErrorCode, ErrorSpec>> = {
-  ERR_OUTRIGGER_INVALID_OPTION: spec('InvalidOptionError'),
-  ERR_OUTRIGGER_INVALID_INPUT: spec('InvalidInputError'),
-  ERR_OUTRIGGER_UNFIT_INPUT: spec('UnfitInputError', 'rejected'),
-  ERR_OUTRIGGER_MODEL_FAILED: spec('ModelError'),
-  ERR_OUTRIGGER_ROW_COUNT: spec('RowCountError'),
-  ERR_OUTRIGGER_BATCH: spec('BatchPredictionError'),
-  ERR_OUTRIGGER_ABORTED: spec('AbortError', 'aborted'),
-  ERR_OUTRIGGER_TIMEOUT: spec('TimeoutError', 'timeout'),
-  ERR_OUTRIGGER_CLOSED: spec('ClosedError', 'rejected'),
-  ERR_OUTRIGGER_CLOSE_TIMEOUT: spec('CloseTimeoutError'),
-  ERR_OUTRIGGER_CIRCUIT_OPEN: spec('CircuitOpenError', 'rejected'),
-  ERR_OUTRIGGER_BULKHEAD_FULL: spec('BulkheadFullError', 'rejected'),
-  ERR_OUTRIGGER_OVERLOADED: spec('OverloadedError', 'rejected'),
-  ERR_OUTRIGGER_RATE_LIMITED: spec('RateLimitedError', 'rejected'),
-  ERR_OUTRIGGER_QUEUE_FULL: spec('QueueFullError', 'rejected'),
-  ERR_OUTRIGGER_BAD_ANSWER: spec('BadAnswerError'),
-  ERR_OUTRIGGER_TOO_FEW_ANSWERS: spec('TooFewAnswersError'),
-  ERR_OUTRIGGER_FALLBACK_EXHAUSTED: spec('FallbackExhaustedError'),
-  ERR_OUTRIGGER_UNCACHEABLE: spec('UncacheableError'),
-  ERR_OUTRIGGER_STORE_FAILED: spec('StoreError'),
-  ERR_OUTRIGGER_JOB: spec('JobError'),
-  ERR_OUTRIGGER_UNROUTABLE: spec('UnroutableError'),
-  ERR_OUTRIGGER_PROFILE: spec('ProfileError'),
-  ERR_OUTRIGGER_TOO_FEW_ROWS: spec('TooFewRowsError'),
-  ERR_OUTRIGGER_ROLLOUT: spec('RolloutError'),
-  ERR_OUTRIGGER_MODEL_NOT_FOUND: spec('ModelNotFoundError'),
-  ERR_OUTRIGGER_MODEL_EXISTS: spec('ModelExistsError'),
-  ERR_OUTRIGGER_MODEL_CORRUPT: spec('ModelCorruptError'),
-  ERR_OUTRIGGER_MODEL_REFUSED: spec('ModelRefusedError'),
-  ERR_OUTRIGGER_MODEL_UNAVAILABLE: spec('ModelUnavailableError', 'rejected'),
-  ERR_OUTRIGGER_ALIAS_CONFLICT: spec('AliasConflictError'),
-  ERR_OUTRIGGER_MODEL_IN_USE: spec('ModelInUseError'),
-  ERR_OUTRIGGER_MODEL_UNTRUSTED: spec('ModelUntrustedError'),
-  ERR_OUTRIGGER_MODEL_TOO_LARGE: spec('ModelTooLargeError'),
-  ERR_OUTRIGGER_ENGINE_UNKNOWN: spec('EngineUnknownError'),
-  ERR_OUTRIGGER_ENGINE_FAILED: spec('EngineFailedError'),
-  ERR_OUTRIGGER_ENGINE_CRASHED: spec('EngineCrashedError'),
-  ERR_OUTRIGGER_SOURCE_FAILED: spec('SourceFailedError'),
-  ERR_OUTRIGGER_MEMORY_BUDGET: spec('MemoryBudgetError', 'rejected'),
-  ERR_OUTRIGGER_PEER_MISSING: spec('PeerMissingError'),
-  ERR_OUTRIGGER_INJECTED: spec('InjectedFaultError'),
+/** The codes without their prefix, by the outcome of a call that ends with them. */
+const codes: Readonly<Record<ErrorSpec['outcome'], string>> = {
+  error: 'INVALID_OPTION INVALID_INPUT MODEL_FAILED ROW_COUNT BATCH CLOSE_TIMEOUT BAD_ANSWER TOO_FEW_ANSWERS FALLBACK_EXHAUSTED UNCACHEABLE STORE_FAILED JOB UNROUTABLE PROFILE TOO_FEW_ROWS ROLLOUT MODEL_NOT_FOUND MODEL_EXISTS MODEL_CORRUPT MODEL_REFUSED ALIAS_CONFLICT MODEL_IN_USE MODEL_UNTRUSTED MODEL_TOO_LARGE ENGINE_UNKNOWN ENGINE_FAILED ENGINE_CRASHED SOURCE_FAILED PEER_MISSING INJECTED',
+  rejected: 'UNFIT_INPUT CLOSED CIRCUIT_OPEN BULKHEAD_FULL OVERLOADED RATE_LIMITED QUEUE_FULL MODEL_UNAVAILABLE MEMORY_BUDGET',
+  aborted: 'ABORTED',
+  timeout: 'TIMEOUT',
 }
+
+/** Names that are not the code's own words. */
+const otherNames: Readonly<Record<string, string>> = { MODEL_FAILED: 'ModelError', BATCH: 'BatchPredictionError', ABORTED: 'AbortError', STORE_FAILED: 'StoreError', INJECTED: 'InjectedFaultError' }
+
+const nameOf = (code: string): string => otherNames[code] ?? `${code.replaceAll(/_?(.)([A-Z]*)/g, (_, first: string, rest: string) => first + rest.toLowerCase())}Error`
+
+/** Code → name and outcome. When each is thrown and what to do about it is in `error-table.ts`. */
+export const errorSpecs = Object.fromEntries(
+  Object.entries(codes).flatMap(([outcome, list]) => list.split(' ').map((code) => [`ERR_OUTRIGGER_${code}`, { name: nameOf(code), outcome }])),
+) as Readonly<Record<ErrorCode, ErrorSpec>>
 
 /** Data of an error: its cause, and fields that depend on the code. */
 export interface ErrorData {

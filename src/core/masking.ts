@@ -5,19 +5,28 @@
  * stays out, also what the schema forgot. It is synchronous and runs where the record is made, so that no sink has a
  * second path to the raw value.
  */
+import { murmur3 } from './hash.js'
 
 /** Tags that keep a field out of records, in whatever case they are written. */
 export const guardedTags: ReadonlySet<string> = new Set(['pii', 'secret', 'key'])
 
 /** The part of a schema that masking needs. Field order is the order of a vector's elements. */
 export interface MaskableSchema {
-  readonly fields: Readonly<Record<string, { readonly tags?: readonly string[] | undefined }>>
+  readonly fields: Readonly<Record<string, { readonly tags?: readonly string[] | undefined; readonly type?: string | undefined; readonly shape?: readonly (number | null)[] | undefined }>>
 }
 
 declare const masked: unique symbol
 
+/** A value of a record: plain, or a list of such values where the field declares a `shape`. */
+export type MaskedValue = string | number | boolean | null | readonly MaskedValue[]
+
 /** Values that passed the allow-list. Sinks accept only this type. */
-export type Masked = Readonly<Record<string, string | number | boolean | null>> & { readonly [masked]: true }
+export type Masked = Readonly<Record<string, MaskedValue>> & { readonly [masked]: true }
+
+const isList = (value: unknown): value is ArrayLike<unknown> => Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))
+
+/** As deep as the shape says, so that a list in itself ends; what is no plain value there is `null`. */
+const listOf = (value: unknown, depth: number): MaskedValue => (isList(value) && depth > 0 ? Object.freeze(Array.from(value, (item) => listOf(item, depth - 1))) : (plain(value) ?? null))
 
 const plain = (value: unknown): string | number | boolean | null | undefined => {
   switch (typeof value) {
@@ -34,30 +43,44 @@ const plain = (value: unknown): string | number | boolean | null | undefined => 
   }
 }
 
+/** The guarded tag of a field, the strictest of several: what may not even be hashed is not `key`. */
+const guardOf = (tags: readonly string[] = []): string | undefined => {
+  const guards = tags.map((tag) => tag.toLowerCase()).filter((tag) => guardedTags.has(tag))
+  return guards.find((tag) => tag !== 'key') ?? guards[0]
+}
+
 /**
  * Compiles the allow-list of a schema.
  *
  * @returns a function from a value (a record of fields; an array or typed array in the schema's field order; or a bare
- * value when the schema has one field) to its allowed fields. A field that is no plain value (an object, a function) is left out.
+ * value when the schema has one field) to its allowed fields. A field that is no plain value (an object, a function, a list where
+ * no `shape` is declared) is left out.
  */
-export const maskBy = (schema: MaskableSchema): ((value: unknown) => Masked) => {
-  const names = Object.keys(schema.fields)
-  const allowed: [name: string, position: number][] = []
-  names.forEach((name, position) => {
-    const tags = schema.fields[name]?.tags ?? []
-    if (!tags.some((tag) => guardedTags.has(tag.toLowerCase()))) allowed.push([name, position])
-  })
+export const maskBy = (schema: MaskableSchema): ((value: unknown) => Masked) => chosen(schema, undefined)
+
+/** The same for the fields that only a keyed hash may stand for: tagged `key`, and neither `pii` nor `secret`. */
+export const keysBy = (schema: MaskableSchema): ((value: unknown) => Masked) => chosen(schema, 'key')
+
+const chosen = (schema: MaskableSchema, guard: 'key' | undefined): ((value: unknown) => Masked) => {
+  const fields = Object.entries(schema.fields)
+  const allowed = fields.flatMap(([name, { tags, shape }], position) => (guardOf(tags) === guard ? [{ name, position, shape }] : []))
   return (value) => {
-    const result: Record<string, string | number | boolean | null> = {}
-    const isVector = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))
-    for (const [name, position] of allowed) {
+    const result: Record<string, MaskedValue> = {}
+    const isVector = isList(value)
+    for (const { name, position, shape } of allowed) {
       let field: unknown
-      if (isVector) field = (value as ArrayLike<unknown>)[position]
+      if (isVector) field = fields.length === 1 && shape !== undefined ? value : value[position]
       else if (typeof value === 'object' && value !== null && !(value instanceof Date)) field = Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined
-      else if (names.length === 1) field = value
-      const copy = plain(field)
-      if (copy !== undefined) result[name] = copy
+      else if (fields.length === 1) field = value
+      const kept = shape === undefined || field === undefined ? plain(field) : listOf(field, shape.length)
+      if (kept !== undefined) result[name] = kept
     }
     return Object.freeze(result) as Masked
   }
+}
+
+/** A short name for what a schema declares: 64 bits in hexadecimal, the same for the same fields in the same order. */
+export const schemaId = ({ fields }: MaskableSchema): string => {
+  const text = JSON.stringify(Object.entries(fields).map(([name, { type, shape, tags }]) => [name, type, shape, tags]))
+  return [0, 1].map((seed) => murmur3(text, seed).toString(16).padStart(8, '0')).join('')
 }

@@ -8,6 +8,10 @@ const show = (value: unknown): string => {
   return String(value)
 }
 
+const refuse = (owner: string, name: string, must: string, value: unknown): never => {
+  throw new InvalidOptionError(`Cannot create ${owner} as \`${name}\` must ${must}: current value is ${show(value)}`)
+}
+
 /** What a number option must satisfy. */
 export interface NumberRange {
   readonly min?: number
@@ -21,9 +25,7 @@ export interface NumberRange {
 
 /** The number, or a coded error that names the option. */
 export const numberOption = (owner: string, name: string, value: unknown, range: NumberRange = {}): number => {
-  if (typeof value !== 'number' || Number.isNaN(value)) {
-    throw new InvalidOptionError(`Cannot create ${owner} as \`${name}\` must be a number: current value is ${show(value)}`)
-  }
+  if (typeof value !== 'number' || Number.isNaN(value)) return refuse(owner, name, 'be a number', value)
   const { min = -Infinity, max = Infinity, integer = false, infinite = false, exclusive = false } = range
   const below = exclusive ? value <= min : value < min
   if (below || value > max || (integer && Number.isFinite(value) && !Number.isInteger(value)) || (!infinite && !Number.isFinite(value))) {
@@ -37,32 +39,25 @@ export const numberOption = (owner: string, name: string, value: unknown, range:
 
 /** The function, `undefined` if it is optional and absent, or a coded error that names the option. */
 export const functionOption = <F>(owner: string, name: string, value: F): F => {
-  if (value !== undefined && typeof value !== 'function') {
-    throw new InvalidOptionError(`Cannot create ${owner} as \`${name}\` must be a function: current value is ${show(value)}`)
-  }
-  return value
+  return value === undefined ? value : requiredFunction(owner, name, value)
 }
 
 /** The function, or a coded error that names the option. */
 export const requiredFunction = <F>(owner: string, name: string, value: F): F => {
-  if (value === undefined) throw new InvalidOptionError(`Cannot create ${owner} as \`${name}\` must be a function: current value is undefined`)
-  return functionOption(owner, name, value)
+  return typeof value === 'function' ? value : refuse(owner, name, 'be a function', value)
 }
 
 /** An object with these methods, or a coded error that names the option. */
 export const membersOption = <T extends object>(owner: string, name: string, value: T, methods: readonly (keyof T & string)[]): T => {
   for (const method of methods) {
-    if (typeof (value as Partial<T> | null)?.[method] !== 'function') throw new InvalidOptionError(`Cannot create ${owner} as \`${name}\` must have a method \`${method}\`: current value is ${show(value)}`)
+    if (typeof (value as Partial<T> | null)?.[method] !== 'function') refuse(owner, name, `have a method \`${method}\``, value)
   }
   return value
 }
 
 /** The string, or a coded error that names the option. */
 export const stringOption = (owner: string, name: string, value: unknown): string => {
-  if (typeof value !== 'string' || value === '') {
-    throw new InvalidOptionError(`Cannot create ${owner} as \`${name}\` must be a string that is not empty: current value is ${show(value)}`)
-  }
-  return value
+  return typeof value === 'string' && value !== '' ? value : refuse(owner, name, 'be a string that is not empty', value)
 }
 
 /** Refuses an options argument that is no object, and option names that do not exist (a misspelt option is silently no option). */

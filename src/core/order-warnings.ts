@@ -16,13 +16,13 @@ export const orderWarnings = (stages: readonly AnyStage[]): OrderWarning[] => {
     if (hiding !== undefined && outer.traits.retries === true) {
       warnings.push({
         code: 'OUTRIGGER_ORDER_FALLBACK_INSIDE_RETRY',
-        message: `\`${outer.kind}\` stands outside of \`${hiding.kind}\`, which turns every failure into an answer, so that nothing is ever retried. Put \`${hiding.kind}\` after \`${outer.kind}\` in pipe().`,
+        message: swapped(outer, hiding, 'nothing is ever retried'),
       })
     }
     if (hiding !== undefined && outer.traits.countsFailures === true) {
       warnings.push({
         code: 'OUTRIGGER_ORDER_FALLBACK_INSIDE_BREAKER',
-        message: `\`${outer.kind}\` stands outside of \`${hiding.kind}\`, which turns every failure into an answer, so that it never opens. Put \`${hiding.kind}\` after \`${outer.kind}\` in pipe().`,
+        message: swapped(outer, hiding, 'it never opens'),
       })
     }
     if (outer.traits.retries === true && inside.some(retriesSomewhere)) {
@@ -34,12 +34,15 @@ export const orderWarnings = (stages: readonly AnyStage[]): OrderWarning[] => {
     if (outer.traits.mayRetryRejections === true && inside.some((stage) => stage.traits.countsFailures === true)) {
       warnings.push({
         code: 'OUTRIGGER_ORDER_RETRY_OUTSIDE_BREAKER',
-        message: `\`${outer.kind}\` has a filter of its own and stands outside of a circuit breaker, so that it may retry an open circuit. Put \`${outer.kind}\` before the breaker in pipe(), or let its filter refuse ERR_OUTRIGGER_CIRCUIT_OPEN.`,
+        message: `\`${outer.kind}\` has a filter of its own and stands outside of a circuit breaker, so that it may retry an open circuit. Put it before the breaker, or let its filter refuse ERR_OUTRIGGER_CIRCUIT_OPEN.`,
       })
     }
   })
   return warnings
 }
+
+const swapped = (outer: AnyStage, hiding: AnyStage, so: string): string =>
+  `\`${outer.kind}\` stands outside of \`${hiding.kind}\`, which turns every failure into an answer, so that ${so}. Put \`${hiding.kind}\` after \`${outer.kind}\` in pipe().`
 
 /** Whether a stage asks again, or a rung or variant that it leads to does. What it wraps is looked at for itself, and nobody waits for a shadow. */
 const retriesSomewhere = (stage: AnyStage): boolean => stage.traits.retries === true || stage.branches.some(({ label, stage: branch }) => label !== '' && label !== 'candidate' && hasRetry(branch))

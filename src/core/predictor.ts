@@ -177,7 +177,7 @@ export const predictorOver = <I, O>(stage: Stage<I, O>, closers: readonly Closer
     describe: () => describeStage(stage),
     ready: () => !entry.isClosing && stage.ready(),
     close: (options?: CloseOptions) => entry.close(options),
-    [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]: () => entry.close(),
+    [Symbol.asyncDispose]: () => entry.close(),
     [STAGE]: stage,
   })
   Object.defineProperty(members, 'identity', { get: () => stage.identity, enumerable: true })

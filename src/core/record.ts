@@ -4,6 +4,14 @@ import type { Outcome } from './errors.js'
 import type { ModelIdentity } from './identity.js'
 import type { Masked } from './masking.js'
 
+/** What passed at a place in the stack that says so. */
+export interface Checkpoint {
+  readonly name: string
+  /** `input`: what went in there; `output`: what came out. */
+  readonly side: 'input' | 'output'
+  readonly value: Masked
+}
+
 /** One record per row, made when the call settles, and only when somebody asked. It is frozen. */
 export interface PredictionRecord {
   readonly v: 1
@@ -42,9 +50,15 @@ export interface PredictionRecord {
   readonly batch: { readonly id: string; readonly size: number; readonly index: number } | undefined
   /** Whether the answer was only compared, never used. */
   readonly isShadow: boolean
+  /** The span of the call, where it has one (W3C trace context). */
+  readonly trace: { readonly traceId: string; readonly spanId: string } | undefined
   readonly tags: Readonly<Record<string, string>> | undefined
   /** Ids of work that this call shared with others. */
   readonly links: readonly string[]
+  /** Ids of the declared schemas: 16 hexadecimal digits each, equal where the fields are. */
+  readonly schema: { readonly input: string | undefined; readonly output: string | undefined } | undefined
+  /** What passed on the way, in order. */
+  readonly checkpoints: readonly Checkpoint[]
   /** The allowed fields of the input, when the stack declares a schema for it. */
   readonly input: Masked | undefined
   /** The allowed fields of the output, when the stack declares a schema for it. */

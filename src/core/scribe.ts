@@ -1,7 +1,8 @@
 /** Makes the record of a call when it settles, and hands it to those who asked. */
 import type { Call } from './call.js'
 import { isError, outcomeOf } from './errors.js'
-import { maskBy } from './masking.js'
+import { keepGuarded } from './guarded.js'
+import { keysBy, maskBy, schemaId } from './masking.js'
 import type { PredictionRecord } from './record.js'
 import { isRowFailure, type Row } from './rows.js'
 import type { Stage } from './stage.js'
@@ -10,11 +11,16 @@ export class Scribe<I, O> {
   readonly #stage: Stage<I, O>
   readonly #maskInput: ReturnType<typeof maskBy> | undefined
   readonly #maskOutput: ReturnType<typeof maskBy> | undefined
+  readonly #keysOfInput: ReturnType<typeof keysBy> | undefined
+  readonly #schema: PredictionRecord['schema']
 
   constructor(stage: Stage<I, O>) {
     this.#stage = stage
-    this.#maskInput = stage.schema.input === undefined ? undefined : maskBy(stage.schema.input)
-    this.#maskOutput = stage.schema.output === undefined ? undefined : maskBy(stage.schema.output)
+    const { input, output } = stage.schema
+    this.#maskInput = input && maskBy(input)
+    this.#maskOutput = output && maskBy(output)
+    this.#keysOfInput = input && keysBy(input)
+    this.#schema = (input ?? output) && Object.freeze({ input: input && schemaId(input), output: output && schemaId(output) })
   }
 
   /** The record of a call that entered while somebody observed; `undefined` for any other. */
@@ -36,17 +42,21 @@ export class Scribe<I, O> {
       attempts: call.attempts,
       rung: failed ? undefined : notes?.rung,
       members: failed ? undefined : notes?.members,
-      marks: notes?.marks === undefined ? none : Object.freeze([...notes.marks]),
+      marks: frozen(notes?.marks),
       cache: notes?.cache,
-      variants: notes?.variants === undefined ? none : Object.freeze([...notes.variants]),
+      variants: frozen(notes?.variants),
       durations: Object.freeze({ totalMs: clock.now() - call.startedAt, modelMs: notes?.modelMs, queueMs: notes?.queueMs }),
       batch: batch ?? (notes?.batch === undefined ? undefined : Object.freeze(notes.batch)),
       isShadow: call.isShadow,
+      trace: notes?.trace,
       tags: call.options?.tags,
-      links: notes?.links === undefined ? none : Object.freeze([...notes.links]),
+      links: frozen(notes?.links),
+      schema: this.#schema,
+      checkpoints: frozen(notes?.checkpoints),
       input: this.#maskInput?.(input),
       output: failed ? undefined : this.#maskOutput?.(row),
     })
+    keepGuarded(record, call.key, () => this.#keysOfInput?.(input))
     const { events } = this.#stage
     for (const watcher of notes?.watchers ?? none) {
       try {
@@ -61,3 +71,5 @@ export class Scribe<I, O> {
 }
 
 const none: readonly never[] = Object.freeze([])
+
+const frozen = <T>(list: readonly T[] | undefined): readonly T[] => (list === undefined ? none : Object.freeze([...list]))

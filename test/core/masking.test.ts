@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { pipe, predictor } from 'outrigger'
 import { mapInput, mapOutput } from 'outrigger/compose'
-import { guardedTags, maskBy } from 'outrigger/core'
+import { guardedTags, maskBy, schemaId } from 'outrigger/core'
+import { keysBy } from '../../src/core/masking.js'
 
 const schema = {
   fields: {
@@ -58,8 +59,37 @@ describe('maskBy', () => {
     expect(Object.isFrozen(masked)).toBe(true)
   })
 
+  it('copies a list where the field declares a shape, as deep as it says, and what is no plain value there is null', () => {
+    const mask = maskBy({ fields: { grid: { shape: [2, null] }, flat: { shape: [null] }, secret: { shape: [2], tags: ['pii'] } } })
+    const loop: unknown[] = [1]
+    loop.push(loop)
+    const grid = [new Float32Array([0.5, 2]), [3, { name: 'Ada' }, [4]]]
+    const masked = mask({ grid, flat: loop, secret: [1, 2] })
+    expect({ ...masked }).toEqual({ grid: [[0.5, 2], [3, null, null]], flat: [1, null] })
+    grid[0] = [9]
+    expect(masked['grid']).toEqual([[0.5, 2], [3, null, null]])
+    expect(Object.isFrozen(masked['grid'])).toBe(true)
+  })
+
+  it('takes a whole vector for the one field that has a shape', () => {
+    expect({ ...maskBy({ fields: { pixels: { shape: [3] } } })(new Float32Array([1, 2, 3])) }).toEqual({ pixels: [1, 2, 3] })
+  })
+
   it('does not look at inherited fields', () => {
     expect({ ...maskBy({ fields: { toString: {}, inherited: {} } })(Object.create({ inherited: 'text' })) }).toEqual({})
+  })
+
+  it('chooses for keyed hashes what is tagged key, and neither pii nor secret', () => {
+    const fields = { plain: {}, user: { tags: ['key'] }, mail: { tags: ['key', 'PII'] }, token: { tags: ['secret', 'key'] }, trip: { tags: ['Key', 'free'] } }
+    expect({ ...keysBy({ fields })({ plain: 1, user: 'u', mail: 'm', token: 't', trip: 7 }) }).toEqual({ user: 'u', trip: 7 })
+    expect({ ...keysBy({ fields: { plain: {}, mail: { tags: ['pii'] } } })({ plain: 1, mail: 'm' }) }).toEqual({})
+  })
+
+  it('names a schema by its fields and their order', () => {
+    const id = schemaId({ fields: { a: { type: 'number' }, b: { tags: ['pii'] } } })
+    expect(id).toMatch(/^[0-9a-f]{16}$/)
+    expect(schemaId({ fields: { a: { type: 'number' }, b: { tags: ['pii'] } } })).toBe(id)
+    for (const fields of [{ b: { tags: ['pii'] }, a: { type: 'number' } }, { a: { type: 'number' }, b: {} }, { a: { type: 'string' }, b: { tags: ['pii'] } }]) expect(schemaId({ fields })).not.toBe(id)
   })
 
   it('names the guarded tags', () => {

@@ -27,7 +27,7 @@ describe('PredictionRecord', () => {
     expect(output).toBe(1)
     expect(record).toEqual({
       v: 1, id: 'trip', at: 1_000_030, identity: { name: 'delay', version: '3', digest: 'abc' }, outcome: 'ok', source: 'model', error: undefined, attempts: 1, rung: undefined, marks: [], variants: [],
-      durations: { totalMs: 30, modelMs: 30, queueMs: undefined }, batch: undefined, isShadow: false, tags: { team: 'a' }, links: [], input: undefined, output: undefined,
+      durations: { totalMs: 30, modelMs: 30, queueMs: undefined }, batch: undefined, isShadow: false, trace: undefined, tags: { team: 'a' }, links: [], schema: undefined, checkpoints: [], input: undefined, output: undefined,
     })
     for (const part of [record, record.durations, record.variants, record.marks, record.links]) expect(Object.isFrozen(part)).toBe(true)
   })

@@ -144,7 +144,7 @@ const notLayers: Readonly<Record<string, string>> = {
   ...of('core', 'a class of the contract', 'BatchCall', 'Call', 'InvalidOptionError', 'OptionRangeError', 'OutriggerError', 'BatchPredictionError', 'RowFailure'),
   ...of('core', 'a question', 'hasCode', 'isOutriggerError', 'isPredictor', 'isRowFailure', 'ready', 'outcomeOf', 'showIdentity'),
   ...of('core', 'makes or closes predictors', 'owned', 'pipe', 'predictor', 'shutdown'),
-  ...of('core', 'machinery of layers', 'failRows', 'labelJoin', 'maskBy', 'murmur3', 'seededRandom', 'systemRandom', 'uuid7'),
+  ...of('core', 'machinery of layers', 'failRows', 'labelJoin', 'maskBy', 'murmur3', 'schemaId', 'seededRandom', 'systemRandom', 'uuid7'),
   ...of('drift', 'a detector on a stream of numbers; test/drift/streaming holds each to what they have in common', 'adwin', 'cusum', 'ddm', 'eddm', 'hddmA', 'hddmW', 'kswin', 'numericEDetector', 'pageHinkley', 'rateEDetector'),
   ...of('drift', 'profiles and verdicts', 'driftVerdict', 'rootCause', 'parseReferenceProfile', 'referenceProfile', 'referenceProfileFrom', 'tableRows', 'LiveProfile', 'SlicedProfile', 'ReferenceProfile', 'referenceHistory', 'ReferenceHistory', 'parseReferenceHistory', 'joinFleet', 'fleetProfile'),
   ...of('drift', 'estimates of performance: counts in, metrics out', 'errorEstimator', 'ErrorWindow', 'labelTracker', 'performanceEstimator', 'PerformanceWindow'),
