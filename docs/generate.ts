@@ -5,6 +5,9 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { errorTable } from '../src/core/error-table.js'
 import { errorSpecs, type ErrorCode } from '../src/core/errors.js'
+import { grafanaDashboard } from '../src/observe/slo/grafana-dashboard.js'
+import { prometheusRules } from '../src/observe/slo/prometheus-rules.js'
+import { slo } from './observability/objectives.js'
 
 const anchor = (code: string): string => code.toLowerCase()
 
@@ -28,7 +31,13 @@ const errors = (): string => {
   ].join('\n')
 }
 
-const pages: Readonly<Record<string, () => string>> = { 'docs/errors.md': errors }
+const service = { source: 'predictions' }
+
+const pages: Readonly<Record<string, () => string>> = {
+  'docs/errors.md': errors,
+  'docs/observability/rules.yml': () => prometheusRules(slo, service),
+  'docs/observability/dashboard.json': () => `${JSON.stringify(grafanaDashboard(slo, service), null, 1)}\n`,
+}
 
 const check = process.argv.includes('--check')
 for (const [path, make] of Object.entries(pages)) {

@@ -171,6 +171,10 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorHelp>> = {
     when: 'An optional package that an adapter needs is not installed.',
     fix: 'Install the package that the message names.',
   },
+  ERR_OUTRIGGER_ALERT_FAILED: {
+    when: 'A webhook did not take an alert, in all of its attempts. `status` is its last answer, where there was one. A notice has this error; no caller gets it.',
+    fix: 'Look at the receiver. The alert is lost, but one that goes on is told again after `repeatMs`, and `alerts` still says what burns in `status`.',
+  },
   ERR_OUTRIGGER_INJECTED: {
     when: 'The fault layer of `outrigger/testing` made the call fail on purpose.',
     fix: 'Nothing, in a test. Never run that layer in production.',

@@ -1,8 +1,9 @@
 /** `@opentelemetry/api`, loaded when a span or an instrument of it is first wanted: who only wants `/metrics` does not need it. */
 import { createRequire } from 'node:module'
+import type * as Api from '@opentelemetry/api'
 import { OutriggerError } from '../core/errors.js'
 
-type OpenTelemetry = typeof import('@opentelemetry/api')
+type OpenTelemetry = typeof Api
 
 const packageName = '@opentelemetry/api'
 let loaded: OpenTelemetry | undefined

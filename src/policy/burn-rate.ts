@@ -149,8 +149,14 @@ export class BurnRate {
 
   /** Counts an event. @param at - milliseconds since 1970 */
   count(isGood: boolean, at: number): void {
+    this.add(1, isGood ? 0 : 1, at)
+  }
+
+  /** Counts so many events at once, and of them so many bad ones. */
+  add(events: number, bad: number, at: number): void {
     if (!Number.isFinite(at)) throw new InvalidOptionError(`Cannot count an event of ${owner} as its time must be a finite number: current value is ${String(at)}`)
-    for (const ring of this.#rings) ring.add(at, 1, isGood ? 0 : 1)
+    if (!(Number.isSafeInteger(events) && Number.isSafeInteger(bad) && bad >= 0 && events >= bad)) throw new InvalidOptionError(`Cannot count events of ${owner} as they must be whole numbers, no fewer than the bad ones: current value is ${events} and ${bad}`)
+    for (const ring of this.#rings) ring.add(at, events, bad)
   }
 
   /** What each rule sees at a time that is not before the last event. */
