@@ -8,6 +8,7 @@ import { pick, RowFailure, type Row } from '../core/rows.js'
 import { saysAnew, type Stage } from '../core/stage.js'
 import { Weights, type Epoch, type EpochOptions, type Forced } from './assigner.js'
 import type { ExperimentNamespace } from './experiment-namespace.js'
+import { forcedVariant } from './forced-variants.js'
 import { StickyChoices, type StickyCounts, type StickyOptions } from './_sticky-choices.js'
 
 /** Any model, as a variant. */
@@ -255,9 +256,15 @@ export const split = <const V extends Readonly<Record<string, Variant>>>(
         return []
       }
     })
+  /** The arm that a replay has asked for. */
+  const askedArm = (call: Call): ArmBinding | undefined => {
+    const variant = forcedVariant(call, name)
+    return variant === undefined ? undefined : weights.arms.forced[names.indexOf(variant)]
+  }
   const choose = (call: Call, input: I): ArmBinding => {
-    const unit = unitOf(call, input)
-    const hashed = assignment === undefined ? weights.choose(unit as string) : undefined
+    const asked = askedArm(call)
+    const unit = asked === undefined ? unitOf(call, input) : call.key
+    const hashed = asked ?? (assignment === undefined ? weights.choose(unit as string) : undefined)
     const binding =
       hashed !== undefined ? (sticky === undefined || hashed.choice.reason !== 'assigned' ? hashed : kept(unit as string, hashed, sticky)) : ((unit === undefined ? undefined : weights.forced(unit)) ?? assigned(assignment as NonNullable<typeof assignment>, input, call))
     call.bindTo(binding)
@@ -311,11 +318,12 @@ export const split = <const V extends Readonly<Record<string, Variant>>>(
     many,
     bindsByInput: by !== undefined || assignment !== undefined || arms.some((arm) => arm.claim.stage.bindsByInput),
     bind: (call, input) => {
+      const isAsked = askedArm(call) !== undefined
       // A map outside has not made the input yet.
-      if (assignment !== undefined && input === undefined) return
+      if (assignment !== undefined && input === undefined && !isAsked) return
       try {
         // Not known here yet: the call is bound when the store has answered, as it travels.
-        if (sticky !== undefined && claimOf(sticky, unitOf(call, input) as string) !== undefined) return
+        if (sticky !== undefined && !isAsked && claimOf(sticky, unitOf(call, input) as string) !== undefined) return
         armOf(call, input)
       } catch {
         // Said when the call travels: there it fails its own row only.

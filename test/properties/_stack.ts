@@ -5,6 +5,7 @@ import { bulkhead } from 'outrigger/resilience'
 import { microBatched } from 'outrigger/batch'
 import { cached } from 'outrigger/cache'
 import { cascade, ensemble } from 'outrigger/compose'
+import { checkpoint } from 'outrigger/debug'
 import { adaptiveConcurrency, answerChecks, breakerControl, goldenProbe, hedge, loadShedding, rateLimit, slowCalls, timeWindow } from 'outrigger/resilience'
 import { observed } from 'outrigger/observe'
 import { outputChecked, validated } from 'outrigger/quality'
@@ -45,6 +46,7 @@ export const gentle: Readonly<Record<string, Make>> = {
   'observed': () => observed(),
   'validated': () => neutral(validated(anyNumber as never) as never),
   'outputChecked': () => outputChecked(),
+  'checkpoint': () => checkpoint('here', { input: { fields: { x: {} } }, output: { fields: { y: {} } } }),
   'shadow': () => neutral(shadow<number, unknown>((input: number) => input, { timeoutMs: 50 })),
   'shadow at rest': () => neutral(shadow<number, unknown>((input: number) => input, { rate: 0 })),
   'mapInput': () => neutral(mapInput((input: number) => input)),
@@ -92,6 +94,7 @@ export const strict: Readonly<Record<string, Make>> = {
   'observed': () => observed(),
   'validated': () => neutral(validated(anyNumber as never) as never),
   'outputChecked': () => outputChecked(),
+  'checkpoint': () => checkpoint('here', { input: { fields: { x: {} } }, output: { fields: { y: {} } } }),
   'shadow': () => neutral(shadow<number, unknown>((input: number) => { if (input % 2 === 1) throw new Error('candidate'); return new Promise(() => {}) }, { timeoutMs: 30, concurrency: 2 })),
   'mapInput, asynchronous': () => neutral(mapInput(async (input: number) => input)),
   'mapOutput': () => neutral(mapOutput(async (output) => await output) as never),

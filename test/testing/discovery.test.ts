@@ -10,6 +10,7 @@ import { microBatched } from 'outrigger/batch'
 import { cached } from 'outrigger/cache'
 import { cascade, ensemble, mapInput, mapOutput } from 'outrigger/compose'
 import { layer } from 'outrigger/core'
+import { checkpoint } from 'outrigger/debug'
 import { driftMonitor, referenceProfile } from 'outrigger/drift'
 import { observed } from 'outrigger/observe'
 import { extraWorkBudget } from 'outrigger/policy'
@@ -58,6 +59,10 @@ const layers: Readonly<Record<string, Readonly<Record<string, () => ConformanceC
   'core/layer': {
     'of one form': () => layerConformance<Row>(() => layer<Row, unknown>('plain', { one: async (next, input, call) => await next(input, call) })),
     'of both forms': () => layerConformance<Row>(() => layer<Row, unknown>('plain', { one: async (next, input, call) => await next(input, call), many: async (next, inputs, batch) => await next(inputs, batch) })),
+  },
+  'debug/checkpoint': {
+    'of what goes in and comes out': () => layerConformance(() => checkpoint('model', { input: defineSchema({ x: { type: 'number' } }), output: defineSchema({ y: { type: 'number' } }) })),
+    'of what comes out': () => layerConformance(() => checkpoint('model', { output: defineSchema({ y: { type: 'number' } }) })),
   },
   'drift/driftMonitor': {
     'of inputs': () => layerConformance<Row>(() => driftMonitor({ reference: referenceProfile(Array.from({ length: 500 }, (_, index) => ({ x: index % 7 }))), minimumRows: 100 })),
@@ -145,6 +150,7 @@ const notLayers: Readonly<Record<string, string>> = {
   ...of('core', 'a question', 'hasCode', 'isOutriggerError', 'isPredictor', 'isRowFailure', 'ready', 'outcomeOf', 'showIdentity'),
   ...of('core', 'makes or closes predictors', 'owned', 'pipe', 'predictor', 'shutdown'),
   ...of('core', 'machinery of layers', 'failRows', 'labelJoin', 'maskBy', 'murmur3', 'schemaId', 'seededRandom', 'systemRandom', 'uuid7'),
+  ...of('debug', 'asks recorded predictions again, and reports', 'replay', 'ReplayReport'),
   ...of('drift', 'a detector on a stream of numbers; test/drift/streaming holds each to what they have in common', 'adwin', 'cusum', 'ddm', 'eddm', 'hddmA', 'hddmW', 'kswin', 'numericEDetector', 'pageHinkley', 'rateEDetector'),
   ...of('drift', 'profiles and verdicts', 'driftVerdict', 'rootCause', 'parseReferenceProfile', 'referenceProfile', 'referenceProfileFrom', 'tableRows', 'LiveProfile', 'SlicedProfile', 'ReferenceProfile', 'referenceHistory', 'ReferenceHistory', 'parseReferenceHistory', 'joinFleet', 'fleetProfile'),
   ...of('drift', 'estimates of performance: counts in, metrics out', 'errorEstimator', 'ErrorWindow', 'labelTracker', 'performanceEstimator', 'PerformanceWindow'),
