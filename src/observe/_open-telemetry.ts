@@ -21,3 +21,18 @@ export const openTelemetry = (): OpenTelemetry => {
     throw new OutriggerError('ERR_OUTRIGGER_PEER_MISSING', `Cannot make spans as the package \`${packageName}\` (>=1.4 <2) must be installed: current value is no such package`, { cause, package: packageName })
   }
 }
+
+/** Where the API keeps what an SDK registered; `undefined` while none has, and then nothing is loaded for it. */
+const registered = Symbol.for('opentelemetry.js.api.1')
+
+/** The span that is active now, if an SDK was set up. */
+export const activeTrace = (): { readonly traceId: string; readonly spanId: string } | undefined => {
+  if (!(registered in globalThis)) return undefined
+  try {
+    const { isSpanContextValid, trace } = openTelemetry()
+    const found = trace.getActiveSpan()?.spanContext()
+    return found !== undefined && isSpanContextValid(found) ? found : undefined
+  } catch {
+    return undefined // The copy that an SDK uses is not one that can be found from here.
+  }
+}

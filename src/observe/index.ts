@@ -5,6 +5,8 @@
  */
 export { observed } from './observed.js'
 export type { ObservedOptions } from './observed.js'
+export { logEvents } from './log-events.js'
+export type { EventLogger, LogEventsOptions } from './log-events.js'
 export { alerts } from './slo/alerts.js'
 export type { Alerts, AlertsOptions, AlertsState } from './slo/alerts.js'
 export type { AlertMessage, AlertSink, RuleReading } from './slo/alert-message.js'
