@@ -1,4 +1,5 @@
 /** What a line of a log says of an event. Pure, and an allow-list: numbers, fixed words, names and ids; masked values only where they are asked for. */
+import { ownReasons } from '../capture/own-reasons.js'
 import type { NoticeEvent, StateEvent } from '../core/events.js'
 import type { ModelIdentity } from '../core/identity.js'
 import type { PredictionRecord } from '../core/record.js'
@@ -10,11 +11,7 @@ export interface LogLine {
   readonly message: string
 }
 
-/** Layers that write their reasons themselves, of numbers and fixed words. A loader's may repeat an error, a drift's a category, an isolate's anything. */
-const ownReasons = new Set(
-  'timeout retry hedge circuit-breaker fallback bulkhead adaptive-concurrency rate-limit load-shedding cached micro-batched score-batch scoring-job ensemble cascade shadow split rollout validated output-checked alerts'.split(' '),
-)
-/** The same of notices. What an isolate prints is told as notices too. */
+/** The same as `ownReasons`, of notices. What an isolate prints is told as notices too. */
 const ownMessages = new Set([...ownReasons, 'drift-monitor', 'model-loader', 'observer', 'record', 'label-join'])
 
 /** Where a change leads that somebody should look at. */

@@ -133,6 +133,7 @@ const layers: Readonly<Record<string, Readonly<Record<string, () => ConformanceC
 
 /** Folders without layers, and why. */
 const withoutLayers: Readonly<Record<string, string>> = {
+  capture: 'observers, sinks and sources of records',
   experiment: 'tests, estimates and their states: pure numbers',
   models: 'stores, engines and the loader, which makes a predictor; test/models holds it to the contract',
   policy: 'pure state machines and rules',
@@ -158,7 +159,7 @@ const notLayers: Readonly<Record<string, string>> = {
   ...of('drift', 'stores of states; test/store/state-store.test.ts holds each to what they have in common', 'memoryStateStore', 'fileStateStore', 'redisStateStore'),
   ...of('quality', 'parts of a validation', 'check', 'fittedValues', 'schemaOf'),
   ...of('resilience', 'parts of a circuit breaker', 'answerChecks', 'breakerControl', 'goldenProbe', 'slowCalls', 'timeWindow'),
-  ...of('testing', 'for tests', 'cacheStoreConformance', 'engineConformance', 'fakeClock', 'journalConformance', 'layerConformance', 'mockModel', 'modelDepotConformance', 'modelSourceConformance', 'seededRandom', 'stateStoreConformance'),
+  ...of('testing', 'for tests', 'cacheStoreConformance', 'engineConformance', 'fakeClock', 'journalConformance', 'layerConformance', 'mockModel', 'modelDepotConformance', 'modelSourceConformance', 'recordSinkConformance', 'seededRandom', 'stateStoreConformance'),
   ...of('testing', 'makes a model file', 'mlpLayers', 'mlpPredict', 'onnxAffine', 'onnxIdentity', 'onnxLarge', 'onnxMlp', 'onnxModel', 'onnxSlow'),
   ...of('route', 'assignment of units, pure', 'assigner', 'experimentNamespace', 'layOut'),
   ...of('route', 'comparison of two answers, pure', 'kendallTau', 'outputComparison', 'topOverlap', 'ulpDistance'),
