@@ -50,6 +50,8 @@ export interface Binding {
   /** The loader or router that made it. */
   readonly owner: object
   readonly identity: ModelIdentity
+  /** The variant, where a router made it. */
+  readonly choice?: VariantChoice
   retain(): void
   release(): void
 }
@@ -167,6 +169,8 @@ export class Call implements ModelCall, AbortListener {
   attempts = 0
   /** The time it entered, on the runtime's clock, or `undefined` when nothing observes. */
   startedAt: number | undefined = undefined
+  /** The same for a layer that counts without a record. */
+  meteredAt: number | undefined = undefined
   notes: CallNotes | undefined = undefined
   /** Only set on a fork: the call it is an attempt of. */
   readonly #parent: Call | undefined
@@ -226,6 +230,16 @@ export class Call implements ModelCall, AbortListener {
     if (bindings === undefined) return undefined
     for (const binding of bindings) if (binding.owner === owner) return binding as B
     return undefined
+  }
+
+  /** Whether somebody wants to know how long it waits. */
+  get isTimed(): boolean {
+    return (this.startedAt ?? this.meteredAt) !== undefined || this.#parent?.isTimed === true
+  }
+
+  /** The variant of the outermost router, also where nobody notes it. */
+  get variant(): string | undefined {
+    return this.#bindings?.find(({ choice }) => choice)?.choice?.variant
   }
 
   /** Binds the call; the binding is released when its work has ended. The caller has retained it already. */

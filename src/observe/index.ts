@@ -1,7 +1,8 @@
 /**
- * Telemetry: spans and metrics of each call, through `@opentelemetry/api`, which the host installs and sets up.
+ * Telemetry: metrics for `/metrics` (`modelMetrics`, `metered`), objectives and alerts, and spans through `@opentelemetry/api`, which the host
+ * installs and sets up.
  *
- * That package is loaded when `observed` is first used. To hear the same in process, use `predictor.observe`.
+ * That package is loaded when `observed` is first used. To hear predictions in process, use `predictor.observe`.
  */
 export { observed } from './observed.js'
 export type { ObservedOptions } from './observed.js'
@@ -18,3 +19,15 @@ export { grafanaDashboard } from './slo/grafana-dashboard.js'
 export type { GrafanaDashboard, GrafanaPanel } from './slo/grafana-dashboard.js'
 export { prometheusRules } from './slo/prometheus-rules.js'
 export type { PrometheusOptions } from './slo/prometheus-rules.js'
+export { MetricRegistry } from './metrics/metric-registry.js'
+export type { Instrument, MetricRegistryOptions, WatchOptions } from './metrics/metric-registry.js'
+export { bucketLabel, openMetricsText, prometheusText } from './metrics/exposition.js'
+export { secondsBuckets } from './metrics/definition.js'
+export type { AttributeValue, HistogramDefinition, MetricAttributes, MetricDefinition } from './metrics/definition.js'
+export type { Counter, CounterSeries } from './metrics/counter.js'
+export type { Exemplar } from './metrics/exemplar.js'
+export type { Gauge, GaugeSeries } from './metrics/gauge.js'
+export type { Histogram, HistogramSeries } from './metrics/histogram.js'
+export { metered } from './metrics/metered.js'
+export { ModelMetrics, modelMetrics } from './metrics/model-metrics.js'
+export type { ModelMetricsOptions } from './metrics/model-metrics.js'

@@ -77,7 +77,7 @@ export class Gate {
   /** Waits for a permit; rejects when all callers leave before, when somebody higher takes the place, and when it takes too long. */
   wait(work: Call | BatchCall, rows: number, bytes: number): Promise<number> {
     const calls = 'rows' in work ? work.rows : [work]
-    const since = calls[0]?.startedAt === undefined ? undefined : this.#clock.now()
+    const since = calls[0]?.isTimed === true ? this.#clock.now() : undefined
     return new Promise((resolve, reject) => {
       const stops: (() => void)[] = []
       const done = (): void => {

@@ -72,7 +72,7 @@ export class RateAdmissions {
         else this.#local.giveBack(request)
         throw abortErrorOf(calls[0]?.abortReason)
       }
-      for (const call of calls) if (call.startedAt !== undefined) call.waited(clock.now() - startedAt)
+      for (const call of calls) if (call.isTimed) call.waited(clock.now() - startedAt)
     }
     counts.admitted += calls.length
   }

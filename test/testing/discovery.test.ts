@@ -12,7 +12,7 @@ import { cascade, ensemble, mapInput, mapOutput } from 'outrigger/compose'
 import { layer } from 'outrigger/core'
 import { checkpoint } from 'outrigger/debug'
 import { driftMonitor, referenceProfile } from 'outrigger/drift'
-import { observed } from 'outrigger/observe'
+import { metered, modelMetrics, observed } from 'outrigger/observe'
 import { extraWorkBudget } from 'outrigger/policy'
 import { adaptiveConcurrency, answerChecks, breakerControl, bulkhead, circuitBreaker, fallback, hedge, loadShedding, rateLimit, retry, slowCalls, timeout, timeWindow } from 'outrigger/resilience'
 import { check, outputChecked, schemaOf, validated } from 'outrigger/quality'
@@ -66,6 +66,10 @@ const layers: Readonly<Record<string, Readonly<Record<string, () => ConformanceC
   },
   'drift/driftMonitor': {
     'of inputs': () => layerConformance<Row>(() => driftMonitor({ reference: referenceProfile(Array.from({ length: 500 }, (_, index) => ({ x: index % 7 }))), minimumRows: 100 })),
+  },
+  'observe/metered': {
+    'alone': () => layerConformance(() => metered(modelMetrics())),
+    'around another one': () => layerConformance(() => (inner) => metered(modelMetrics())(metered(modelMetrics())(inner))),
   },
   'observe/observed': { 'without an SDK': () => layerConformance(() => observed()) },
   'quality/outputChecked': {
@@ -159,6 +163,8 @@ const notLayers: Readonly<Record<string, string>> = {
   ...of('drift', 'stores of states; test/store/state-store.test.ts holds each to what they have in common', 'memoryStateStore', 'fileStateStore', 'redisStateStore'),
   ...of('quality', 'parts of a validation', 'check', 'fittedValues', 'schemaOf'),
   ...of('resilience', 'parts of a circuit breaker', 'answerChecks', 'breakerControl', 'goldenProbe', 'slowCalls', 'timeWindow'),
+  ...of('observe', 'numbers, and the texts of them', 'MetricRegistry', 'ModelMetrics', 'modelMetrics', 'bucketLabel', 'openMetricsText', 'prometheusText'),
+  ...of('observe', 'objectives, and what is made of them', 'alerts', 'objectives', 'webhook', 'grafanaDashboard', 'prometheusRules'),
   ...of('testing', 'for tests', 'cacheStoreConformance', 'engineConformance', 'fakeClock', 'journalConformance', 'layerConformance', 'mockModel', 'modelDepotConformance', 'modelSourceConformance', 'recordSinkConformance', 'seededRandom', 'stateStoreConformance'),
   ...of('testing', 'makes a model file', 'mlpLayers', 'mlpPredict', 'onnxAffine', 'onnxIdentity', 'onnxLarge', 'onnxMlp', 'onnxModel', 'onnxSlow'),
   ...of('route', 'assignment of units, pure', 'assigner', 'experimentNamespace', 'layOut'),

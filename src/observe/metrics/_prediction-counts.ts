@@ -1,0 +1,129 @@
+/** The instruments of predictions, and the bound series of each version, so that counting a call looks up little. */
+import type { RungChoice, Source } from '../../core/call.js'
+import type { Outcome } from '../../core/errors.js'
+import type { ModelIdentity } from '../../core/identity.js'
+import type { Counter, CounterSeries } from './counter.js'
+import type { Gauge } from './gauge.js'
+import type { Histogram, HistogramSeries } from './histogram.js'
+import type { MetricRegistry } from './metric-registry.js'
+import { instrumentOf, modelMetricDefinitions as metrics } from './model-metrics-definitions.js'
+
+/** How a row ended, as the attributes of its series say it. */
+export interface Ending {
+  readonly variant: string | undefined
+  readonly outcome: Outcome | undefined
+  readonly source: Source | undefined
+  /** The code of the error, or its name. */
+  readonly error: string | undefined
+}
+
+/** The series of rows of one version that ended alike. */
+export interface RequestSeries {
+  readonly requests: CounterSeries
+  readonly duration: HistogramSeries
+}
+
+/** What is kept of versions and endings at most: beyond it series are bound anew for each call, and are mostly the overflow. */
+const mostKept = 1000
+
+/** The series of one version. */
+export class VersionSeries {
+  readonly attempts: CounterSeries
+  readonly #counts: PredictionCounts
+  readonly #attributes: { readonly 'ml.model.name': string; readonly 'ml.model.version': string }
+  readonly #bySource: { [source in Source]: RequestSeries | undefined } = { model: undefined, cache: undefined, stale: undefined, fallback: undefined, coalesced: undefined }
+  readonly #byEnding = new Map<string, RequestSeries>()
+  #batchSize: HistogramSeries | undefined
+  #queue: HistogramSeries | undefined
+  #model: HistogramSeries | undefined
+  readonly #cache = new Map<string, CounterSeries>()
+
+  constructor(counts: PredictionCounts, { name, version, digest }: ModelIdentity) {
+    this.#counts = counts
+    this.#attributes = { 'ml.model.name': name, 'ml.model.version': version }
+    this.attempts = counts.attempts.bind(this.#attributes)
+    counts.info.set(1, { ...this.#attributes, 'ml.model.digest': digest?.slice(0, 12) })
+  }
+
+  /** The series of answers from a source, on no variant: most calls. */
+  answered(source: Source): RequestSeries {
+    return (this.#bySource[source] ??= this.#bind({ variant: undefined, outcome: 'ok', source, error: undefined }))
+  }
+
+  ended(ending: Ending): RequestSeries {
+    const { variant, outcome, source, error } = ending
+    const key = `${outcome} ${source} ${variant?.length} ${variant} ${error}`
+    const known = this.#byEnding.get(key)
+    if (known !== undefined) return known
+    const made = this.#bind(ending)
+    if (this.#byEnding.size < mostKept) this.#byEnding.set(key, made)
+    return made
+  }
+
+  ranRows(rows: number): void {
+    ;(this.#batchSize ??= this.#counts.batchSize.bind(this.#attributes)).record(rows)
+  }
+
+  waited(ms: number): void {
+    ;(this.#queue ??= this.#counts.queue.bind(this.#attributes)).record(Math.max(0, ms) / 1000)
+  }
+
+  wasIn(modelMs: number): void {
+    ;(this.#model ??= this.#counts.modelDuration.bind(this.#attributes)).record(Math.max(0, modelMs) / 1000)
+  }
+
+  lookedUp(result: string): void {
+    let series = this.#cache.get(result)
+    if (series === undefined) this.#cache.set(result, (series = this.#counts.cache.bind({ ...this.#attributes, 'ml.cache.result': result })))
+    series.add()
+  }
+
+  /** What few rows have: a rung that answered, a wait. */
+  noted(rung: RungChoice | undefined, queueMs: number | undefined): void {
+    if (queueMs !== undefined) this.waited(queueMs)
+    if (rung !== undefined && rung.index > 0) this.#counts.fallback.add(1, { ...this.#attributes, 'ml.fallback.rung': rung.name })
+  }
+
+  #bind({ variant, outcome, source, error }: Ending): RequestSeries {
+    const attributes = { ...this.#attributes, 'ml.outcome': outcome, 'ml.source': source, 'ml.route.variant': variant, 'error.type': error }
+    return { requests: this.#counts.requests.bind(attributes), duration: this.#counts.duration.bind(attributes) }
+  }
+}
+
+/** The instruments, and the series of the versions that were seen. */
+export class PredictionCounts {
+  readonly duration: Histogram
+  readonly requests: Counter
+  readonly attempts: Counter
+  readonly marks: Counter
+  readonly batchSize: Histogram
+  readonly queue: Histogram
+  readonly modelDuration: Histogram
+  readonly cache: Counter
+  readonly fallback: Counter
+  readonly info: Gauge
+  readonly #versions = new WeakMap<ModelIdentity, VersionSeries>()
+  #lastIdentity: ModelIdentity | undefined
+  #last: VersionSeries | undefined
+
+  constructor(registry: MetricRegistry, buckets: readonly number[] | undefined) {
+    this.duration = instrumentOf(registry, metrics.duration, buckets)
+    this.requests = instrumentOf(registry, metrics.requests)
+    this.attempts = instrumentOf(registry, metrics.attempts)
+    this.marks = instrumentOf(registry, metrics.marks)
+    this.batchSize = instrumentOf(registry, metrics.batchSize)
+    this.queue = instrumentOf(registry, metrics.queue, buckets)
+    this.modelDuration = instrumentOf(registry, metrics.modelDuration, buckets)
+    this.cache = instrumentOf(registry, metrics.cache)
+    this.fallback = instrumentOf(registry, metrics.fallback)
+    this.info = instrumentOf(registry, metrics.info)
+  }
+
+  of(identity: ModelIdentity): VersionSeries {
+    if (identity === this.#lastIdentity) return this.#last as VersionSeries
+    let series = this.#versions.get(identity)
+    if (series === undefined) this.#versions.set(identity, (series = new VersionSeries(this, identity)))
+    this.#lastIdentity = identity
+    return (this.#last = series)
+  }
+}
