@@ -164,7 +164,7 @@ const notLayers: Readonly<Record<string, string>> = {
   ...of('quality', 'parts of a validation', 'check', 'fittedValues', 'schemaOf'),
   ...of('resilience', 'parts of a circuit breaker', 'answerChecks', 'breakerControl', 'goldenProbe', 'slowCalls', 'timeWindow'),
   ...of('observe', 'numbers, and the texts of them', 'MetricRegistry', 'ModelMetrics', 'modelMetrics', 'bucketLabel', 'openMetricsText', 'prometheusText'),
-  ...of('observe', 'objectives, and what is made of them', 'alerts', 'objectives', 'webhook', 'grafanaDashboard', 'prometheusRules'),
+  ...of('observe', 'objectives, and what is made of them', 'alerts', 'objectives', 'webhook', 'grafanaDashboard', 'prometheusRules', 'logEvents'),
   ...of('testing', 'for tests', 'cacheStoreConformance', 'engineConformance', 'fakeClock', 'journalConformance', 'layerConformance', 'mockModel', 'modelDepotConformance', 'modelSourceConformance', 'recordSinkConformance', 'seededRandom', 'stateStoreConformance'),
   ...of('testing', 'makes a model file', 'mlpLayers', 'mlpPredict', 'onnxAffine', 'onnxIdentity', 'onnxLarge', 'onnxMlp', 'onnxModel', 'onnxSlow'),
   ...of('route', 'assignment of units, pure', 'assigner', 'experimentNamespace', 'layOut'),
