@@ -15,7 +15,7 @@ export type Complete = (record: PredictionRecord) => Fields | undefined | Promis
 export interface InputOptions<I> {
   /** The fields of the input, in order. A schema of `defineSchema` also says which are numbers and dates. @default what the predictor declares */
   readonly input?: MaskableSchema
-  /** @default 'object' */
+  /** What the model takes. @default 'object' */
   readonly as?: InputForm<I>
   /** Gives the fields that are kept out of records. @default such records are skipped */
   readonly complete?: Complete
@@ -36,15 +36,16 @@ export const rebuildInput = async <I>(record: PredictionRecord, schema: Maskable
   const added = hidden.length === 0 ? undefined : await complete?.(record)
   const missing = hidden.find((name) => added === undefined || !Object.hasOwn(added, name))
   if (missing !== undefined) return { skipped: `the field \`${missing}\` is kept out of records, and not in \`complete\`` }
-  const fields: Record<string, unknown> = {}
-  for (const [name, field] of Object.entries(schema.fields)) {
-    if (isGuarded(schema, name)) fields[name] = (added as Fields)[name]
-    else if (Object.hasOwn(record.input, name)) fields[name] = decoded(record.input[name] as MaskedValue, field.type)
-  }
+  const known = recordedFields(record, schema)
+  const fields = Object.fromEntries(Object.keys(schema.fields).flatMap((name): [string, unknown][] => (isGuarded(schema, name) ? [[name, (added as Fields)[name]]] : Object.hasOwn(known, name) ? [[name, known[name]]] : [])))
   const names = Object.keys(schema.fields)
   const input = typeof as === 'function' ? as(fields, record) : as === 'object' ? fields : as === 'vector' ? names.map((name) => fields[name]) : fields[names[0] as string]
   return { input: input as I, fields }
 }
+
+/** The fields that the record has, as they were. */
+export const recordedFields = ({ input }: PredictionRecord, { fields }: MaskableSchema): Fields =>
+  Object.fromEntries(Object.entries(fields).flatMap(([name, { type }]): [string, unknown][] => (input !== undefined && Object.hasOwn(input, name) ? [[name, decoded(input[name] as MaskedValue, type)]] : [])))
 
 /** Whether a field never enters a record. */
 export const isGuarded = ({ fields }: MaskableSchema, name: string): boolean => fields[name]?.tags?.some((tag) => guardedTags.has(tag.toLowerCase())) === true
