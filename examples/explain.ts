@@ -39,7 +39,7 @@ const stack = async (mix = (answers: number[]) => answers) => {
 // Six flights in one batch, by a service whose batcher gives rows back in another order.
 const folder = await mkdtemp(join(tmpdir(), 'explain-'))
 const served = await stack((answers) => [...answers.slice(1), answers[0]!])
-const captured = capture({ sink: segmentSink(folder) })
+const captured = capture({ sink: segmentSink({ directory: folder }) })
 served.observe(captured.observer)
 const rates = [0.1, 0.6, 0.2, 0.35, 0.05, 0.5]
 await served.batch(rates.map((lateRate, row) => ({ km: 400 + 90 * row, lateRate })), { ids: rates.map((_, row) => `flight-${row}`), keys: rates.map((_, row) => `plane-${row}`) })

@@ -28,7 +28,7 @@ const version4 = (flight: Flight): number => version3(flight) + (flight.carrier 
 
 const folder = await mkdtemp(join(tmpdir(), 'replay-'))
 const served = stack('3', version3)
-const captured = capture({ sink: segmentSink(folder) })
+const captured = capture({ sink: segmentSink({ directory: folder }) })
 served.observe(captured.observer)
 const random = seededRandom('replay example')
 for (let flight = 0; flight < 400; flight += 1) {

@@ -2,13 +2,13 @@
 import { isError } from '../core/errors.js'
 import { maskBy, schemaId, type MaskableSchema } from '../core/masking.js'
 import type { PredictionRecord } from '../core/record.js'
-import { FieldRowJudge } from '../quality/_row-judge.js'
+import { brokenRules } from '../quality/broken-rules.js'
 import { defineSchema, type Field } from '../schema/schema.js'
-import { enteredAt, type Again } from './_rerun.js'
+import type { Again } from './_rerun.js'
 import { differencesOf, type limitsOf } from './difference.js'
 import { pairsOf } from './first-difference.js'
 import type { StageFinding } from './explanation.js'
-import { isGuarded, recordedFields, type Fields } from './rebuilt-input.js'
+import { isGuarded, recordedFields } from './rebuilt-input.js'
 
 type Limits = ReturnType<typeof limitsOf>
 
@@ -42,7 +42,7 @@ export const featuresStage = async (record: PredictionRecord, schema: MaskableSc
 export const schemaStage = (record: PredictionRecord, schema: MaskableSchema | undefined, now: Again | undefined, limits: Limits): StageFinding => {
   const stage = 'schema'
   const typed = schema === undefined ? undefined : typedFields(schema)
-  const broken = typed === undefined || record.input === undefined ? [] : rulesBroken(record, typed)
+  const broken = typed === undefined || record.input === undefined ? [] : brokenRules(defineSchema(typed), recordedFields(record, { fields: typed }))
   const marks = record.marks.filter((mark) => /^(?:imputed|clipped|flagged|rejected|fallback):/.test(mark))
   const pairs = now === undefined ? [] : pairsOf(record.checkpoints, now.checkpoints).filter(([{ side }]) => side === 'input')
   const says: string[] = []
@@ -60,13 +60,6 @@ export const schemaStage = (record: PredictionRecord, schema: MaskableSchema | u
 const typedFields = (schema: MaskableSchema): Readonly<Record<string, Field>> | undefined => {
   const fields = Object.entries(schema.fields).filter(([name]) => !isGuarded(schema, name))
   return fields.length > 0 && fields.every(([, { type }]) => type !== undefined) ? (Object.fromEntries(fields) as Record<string, Field>) : undefined
-}
-
-/** `range km`, `missing carrier`. */
-const rulesBroken = (record: PredictionRecord, fields: Readonly<Record<string, Field>>): string[] => {
-  const judge = new FieldRowJudge(defineSchema(fields), { otherwise: 'flag' })
-  const row: Fields = recordedFields(record, { fields })
-  return (judge.judge(row, { now: () => enteredAt(record), threw: () => {} })?.findings ?? []).map(({ rule, subject }) => `${rule} ${subject}`)
 }
 
 export const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`

@@ -24,11 +24,11 @@ import type { PredictionRecord } from 'outrigger'
 import { InMemorySpanExporter, BasicTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
 import { capture, functionSink, postgresRecordSink, s3RecordSink, segmentSink, type RecordSink } from 'outrigger/capture'
-import { checkpoint, replay } from 'outrigger/debug'
+import { checkpoint, explain, replay } from 'outrigger/debug'
 import { alerts, logEvents, objectives, observed, webhook, type AlertsOptions } from 'outrigger/observe'
 import { hasPostgres, startPostgres } from '../_servers/postgres.js'
 import { startS3 } from '../_servers/s3.js'
-import { canaryInput, canaryOutput, canaryTraffic, type CanaryRow } from './canaries.js'
+import { canaries, canaryInput, canaryOutput, canaryTraffic, type CanaryRow, type Place } from './canaries.js'
 
 /** Names of exported functions that let something out. */
 export const sinkName = /(?:Sink|Sinks|Exporter|Handler|Logger|Logs|Producer|Reporter|Writer|Webhook|Page)$|^(?:capture|observed|logged|metered|traced|dashboard|prometheus|openMetrics|metrics|checkpoint|logEvents|webhook|grafana|replay|explain|inspect|alerts|serve)/
@@ -58,6 +58,27 @@ export const filesOf = (directory: string): string =>
     .filter((entry) => entry.isFile())
     .map((entry) => `${entry.name}\n${readFileSync(join(entry.parentPath, entry.name), 'latin1')}`)
     .join('\n')
+
+/** What was recorded of the traffic. */
+const recorded = async (): Promise<PredictionRecord[]> => {
+  const records: PredictionRecord[] = []
+  await canaryTraffic({ observers: [(event) => void (event.type === 'prediction' && records.push(event.record))] })
+  return records
+}
+
+/** The fields that records have not, from where a service keeps them. */
+const hidden = ({ input }: PredictionRecord): Pick<CanaryRow, 'mail' | 'token' | 'user'> => {
+  const of = (place: Place): string => canaries[place][Number(input?.['n']) % canaries[place].length] as string
+  return { mail: of('pii field'), token: of('secret field'), user: of('key field') }
+}
+
+/** Answers otherwise, and with what it should not. */
+const other = (): { predict: (row: CanaryRow) => object } => ({
+  predict: ({ n, mail, token, user }) => {
+    if (n % 7 === 0) throw Object.assign(new Error(mail), { name: 'OtherError', data: { token, user } })
+    return { score: n + 1, person: mail, note: token }
+  },
+})
 
 const shown = (value: unknown): string => inspect(value, { depth: 20, maxArrayLength: null, maxStringLength: null })
 
@@ -117,12 +138,19 @@ export const registry: Readonly<Record<string, Leaked>> = {
     await canaryTraffic({ inside: checkpoint('inside', places), outside: checkpoint('outside', places), observers: [(event) => void (event.type === 'prediction' && texts.push(shown(event.record)))] })
     return texts.join('\n')
   },
+  'debug/explain': async () => {
+    const records = await recorded()
+    const texts: string[] = []
+    for (const { id } of records.filter((_, at) => at % 9 === 0)) {
+      const explanation = await explain(id, { source: records, predictor: other, input: canaryInput, output: canaryOutput, complete: hidden, features: (record) => ({ n: 0, ...hidden(record) }) })
+      texts.push(shown(explanation), JSON.stringify(explanation), String(explanation), explanation.text())
+    }
+    return texts.join('\n')
+  },
   'debug/replay': async () => {
-    const records: PredictionRecord[] = []
-    await canaryTraffic({ observers: [(event) => void (event.type === 'prediction' && records.push(event.record))] })
-    const other = (): { predict: (row: CanaryRow) => { score: number; city: unknown } } => ({ predict: ({ n, city }) => ({ score: n + 1, city }) })
-    const report = await replay(records, other, { input: canaryInput, output: canaryOutput })
-    return [shown(report), JSON.stringify(report), String(report)].join('\n')
+    const report = await replay(await recorded(), other, { input: canaryInput, output: canaryOutput, complete: hidden, failures: true, by: ['city', 'mail', 'n'], examples: 1000 })
+    if (report.counts.different < 50) throw new Error(`The replay compared ${report.counts.asked} predictions only.`)
+    return [shown(report), JSON.stringify(report), String(report), report.text()].join('\n')
   },
   'observe/alerts': async () => await alerting((message) => shown(message)),
   'observe/logEvents': async () => {
@@ -160,7 +188,6 @@ export const registry: Readonly<Record<string, Leaked>> = {
 
 /** Sinks that show no value of any field: a text that they have to hold instead, and why. */
 export const showsNothing: Readonly<Record<string, readonly [text: string, why: string]>> = {
-  'debug/replay': ['answer', 'a report has fields of output, and of inputs where slices are asked for'],
   'observe/alerts': ['canaries', 'alerts are about rates'],
   'observe/webhook': ['canaries', 'alerts are about rates'],
   'observe/observed': ['canaries', 'spans and metrics have bounded attributes, and no values of rows'],

@@ -2,7 +2,7 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { layer, pipe, predictor, RowFailure, seededRandom, type PredictionRecord, type Predictor, type Random } from 'outrigger'
+import { layer, pipe, predictor, seededRandom, type PredictionRecord, type Predictor, type Random, type RowFailure } from 'outrigger'
 import { cached } from 'outrigger/cache'
 import { mapInput, mapOutput } from 'outrigger/compose'
 import { checkpoint, explain, type Explanation, type StageName } from 'outrigger/debug'
@@ -165,7 +165,7 @@ export const trial = async (seed: number, stage: keyof typeof faults | 'none', h
   const random = seededRandom(`trial ${seed}`)
   const kinds = stage === 'none' ? [] : faults[stage]
   const kind = random.integer(Math.max(1, kinds.length + (stage === 'batch companions' ? 1 : 0) + (stage === 'model bytes' ? 1 : 0)))
-  const parts: Parts = { ...sound, ...(kinds[kind]?.(random) ?? {}) }
+  const parts: Parts = { ...sound, ...kinds[kind]?.(random) }
   const lean = stage === 'batch companions' && kind === kinds.length ? Math.abs(small(random)) : 0
   const isDamaged = stage === 'model bytes' && kind === kinds.length
   const folder = isDamaged ? await mkdtemp(join(tmpdir(), 'debug7-')) : undefined

@@ -11,6 +11,7 @@ import { observed } from 'outrigger/observe'
 import { outputChecked, validated } from 'outrigger/quality'
 import { extraWorkBudget } from 'outrigger/policy'
 import { shadow } from 'outrigger/route'
+import { declared } from 'outrigger/schema'
 import { fakeClock, faults, type FakeClock } from 'outrigger/testing'
 
 type Make = () => NeutralLayer
@@ -46,6 +47,7 @@ export const gentle: Readonly<Record<string, Make>> = {
   'observed': () => observed(),
   'validated': () => neutral(validated(anyNumber as never) as never),
   'outputChecked': () => outputChecked(),
+  'declared': () => declared({ input: { fields: { x: {} } } }),
   'checkpoint': () => checkpoint('here', { input: { fields: { x: {} } }, output: { fields: { y: {} } } }),
   'shadow': () => neutral(shadow<number, unknown>((input: number) => input, { timeoutMs: 50 })),
   'shadow at rest': () => neutral(shadow<number, unknown>((input: number) => input, { rate: 0 })),
@@ -94,6 +96,7 @@ export const strict: Readonly<Record<string, Make>> = {
   'observed': () => observed(),
   'validated': () => neutral(validated(anyNumber as never) as never),
   'outputChecked': () => outputChecked(),
+  'declared': () => declared({ input: { fields: { x: {} } } }),
   'checkpoint': () => checkpoint('here', { input: { fields: { x: {} } }, output: { fields: { y: {} } } }),
   'shadow': () => neutral(shadow<number, unknown>((input: number) => { if (input % 2 === 1) throw new Error('candidate'); return new Promise(() => {}) }, { timeoutMs: 30, concurrency: 2 })),
   'mapInput, asynchronous': () => neutral(mapInput(async (input: number) => input)),

@@ -17,7 +17,7 @@ import { extraWorkBudget } from 'outrigger/policy'
 import { adaptiveConcurrency, answerChecks, breakerControl, bulkhead, circuitBreaker, fallback, hedge, loadShedding, rateLimit, retry, slowCalls, timeout, timeWindow } from 'outrigger/resilience'
 import { check, outputChecked, schemaOf, validated } from 'outrigger/quality'
 import { shadow } from 'outrigger/route'
-import { defineSchema, type StandardSchema } from 'outrigger/schema'
+import { declared, defineSchema, type StandardSchema } from 'outrigger/schema'
 import { faults, layerConformance } from 'outrigger/testing'
 import type { ConformanceCheck, ConformanceRow } from 'outrigger/testing'
 
@@ -132,6 +132,7 @@ const layers: Readonly<Record<string, Readonly<Record<string, () => ConformanceC
     'of every call': () => layerConformance<Row>(() => shadow<Row, unknown>((input: Row) => timesTen(input))),
     'of a candidate that fails': () => layerConformance<Row>(() => shadow<Row, unknown>(() => { throw new Error('candidate') })),
   },
+  'schema/declared': { 'of what goes in and comes out': () => layerConformance(() => declared({ input: defineSchema({ x: { type: 'number' } }), output: defineSchema({ y: { type: 'number' } }) })) },
   'testing/faults': { 'at no rate': () => layerConformance(() => faults()) },
 }
 
@@ -141,7 +142,6 @@ const withoutLayers: Readonly<Record<string, string>> = {
   experiment: 'tests, estimates and their states: pure numbers',
   models: 'stores, engines and the loader, which makes a predictor; test/models holds it to the contract',
   policy: 'pure state machines and rules',
-  schema: 'descriptions of fields',
   stats: 'pure functions of numbers',
   store: 'where state lives',
 }
@@ -155,7 +155,7 @@ const notLayers: Readonly<Record<string, string>> = {
   ...of('core', 'a question', 'hasCode', 'isOutriggerError', 'isPredictor', 'isRowFailure', 'ready', 'outcomeOf', 'showIdentity'),
   ...of('core', 'makes or closes predictors', 'owned', 'pipe', 'predictor', 'shutdown'),
   ...of('core', 'machinery of layers', 'failRows', 'labelJoin', 'maskBy', 'murmur3', 'schemaId', 'seededRandom', 'systemRandom', 'uuid7'),
-  ...of('debug', 'asks recorded predictions again, and reports', 'replay', 'ReplayReport'),
+  ...of('debug', 'asks recorded predictions again, and reports', 'explain', 'Explanation', 'replay', 'ReplayReport'),
   ...of('drift', 'a detector on a stream of numbers; test/drift/streaming holds each to what they have in common', 'adwin', 'cusum', 'ddm', 'eddm', 'hddmA', 'hddmW', 'kswin', 'numericEDetector', 'pageHinkley', 'rateEDetector'),
   ...of('drift', 'profiles and verdicts', 'driftVerdict', 'rootCause', 'parseReferenceProfile', 'referenceProfile', 'referenceProfileFrom', 'tableRows', 'LiveProfile', 'SlicedProfile', 'ReferenceProfile', 'referenceHistory', 'ReferenceHistory', 'parseReferenceHistory', 'joinFleet', 'fleetProfile'),
   ...of('drift', 'estimates of performance: counts in, metrics out', 'errorEstimator', 'ErrorWindow', 'labelTracker', 'performanceEstimator', 'PerformanceWindow'),
@@ -173,6 +173,7 @@ const notLayers: Readonly<Record<string, string>> = {
   ...of('route', 'sets the weights of a split', 'bandit', 'epsilonGreedy', 'thompson', 'upperConfidenceBound'),
   ...of('route', 'where choices and counts are kept', 'memoryStickyStore', 'redisStickyStore', 'fileLedger'),
   ...of('route', 'makes a predictor of two, and what it moves; test/route/rollout', 'rollout', 'aliasRelease'),
+  'schema/defineSchema': 'descriptions of fields',
   'resilience/eventLoopMonitor': 'a measurement',
   'resilience/redisRateLimit': 'a store',
   'route/split': 'makes a predictor of several',
