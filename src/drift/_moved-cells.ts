@@ -1,6 +1,8 @@
 import { mergeSparseCells } from '../stats/merge-cells.js'
-import { sum, type FeatureTable, type SpecialCell } from './_feature-table.js'
+import { featureTable, sum, type FeatureTable, type SpecialCell } from './_feature-table.js'
 import type { NumericCells } from './feature-cells.js'
+import type { LiveProfile } from './live-profile.js'
+import type { FeatureProfile } from './reference-profile.js'
 
 /** A part of a feature's values, and its share of the rows then and now. */
 export interface CellChange {
@@ -16,7 +18,14 @@ export interface CellChange {
 const ranges = 10
 
 /** The cells whose share changed most, the largest change first. Numbers are told in about ten ranges. */
-export const movedCells = (table: FeatureTable, top: number): CellChange[] => {
+export const movedCells = (table: FeatureTable, top: number): CellChange[] =>
+  shownCells(table)
+    .sort((a, b) => Math.abs(b.after - b.before) - Math.abs(a.after - a.before))
+    .slice(0, top)
+    .filter(({ before, after }) => before !== after)
+
+/** The cells with rows: numbers in about ten ranges, in order; categories as the profile has them; then those that are no plain value. */
+const shownCells = (table: FeatureTable): CellChange[] => {
   const { feature, n, m } = table
   const changes: CellChange[] = []
   const add = (cell: string, before: number, after: number): void => {
@@ -32,9 +41,16 @@ export const movedCells = (table: FeatureTable, top: number): CellChange[] => {
     }
   } else table.named.forEach((cell, index) => add(JSON.stringify(feature.categories[cell]), table.before[index] as number, table.after[index] as number))
   for (const [name, { before, after }] of table.special) add(specialName(name, table), before, after)
-  changes.sort((a, b) => Math.abs(b.after - b.before) - Math.abs(a.after - a.before))
-  return changes.slice(0, top).filter(({ before, after }) => before !== after)
+  return changes
 }
+
+/**
+ * How the rows of a feature are spread, in the reference and now: numbers in about ten ranges, in order; categories; then missing values and the like.
+ *
+ * @param feature - its place in `live.reference.features`
+ */
+export const featureDistribution = (live: LiveProfile, feature: number): CellChange[] =>
+  shownCells(featureTable(live.reference.features[feature] as FeatureProfile, live.cells(feature), live.magnitudes(feature)))
 
 /** A number for people: four digits. */
 export const shown = (x: number): string => String(Number(x.toPrecision(4)))

@@ -1,0 +1,166 @@
+/** What the dashboard keeps of one predictor: counts, series, and a few predictions worth a look. Bounded, whatever comes. */
+import type { PredictorEvent, StateEvent } from '../core/events.js'
+import type { Predictor } from '../core/predictor.js'
+import type { PredictionRecord } from '../core/record.js'
+import type { ErrorLine, PredictionLine, PredictorData, ServedLine, StateLine } from './dashboard-data.js'
+import { isDegraded, TimeBuckets } from './_time-buckets.js'
+
+const hourMs = 3_600_000
+const listed = 50
+const slowListed = 20
+const mostServed = 50
+const mostErrors = 50
+const mostBreakers = 200
+
+/** Adds at the front, and forgets at the back. */
+const keep = <T>(list: T[], item: T, most: number): void => {
+  list.unshift(item)
+  if (list.length > most) list.pop()
+}
+
+const variantOf = ({ variants }: PredictionRecord): string => variants.map(({ split, variant }) => `${split}: ${variant}`).join(', ')
+const errorOf = ({ error }: PredictionRecord): string | undefined => error?.code ?? error?.name
+
+const lineOf = (record: PredictionRecord): PredictionLine => ({
+  id: record.id,
+  at: record.at,
+  outcome: record.outcome,
+  source: record.source,
+  version: record.identity.version,
+  variant: variantOf(record),
+  totalMs: record.durations.totalMs,
+  error: errorOf(record),
+})
+
+const stateLine = ({ layer, subject, from, to, reason, at }: StateEvent): StateLine => ({ layer, subject, from, to, reason, at })
+
+export class PredictorWatch {
+  readonly #predictor: Predictor<never, unknown>
+  readonly #name: string
+  readonly #remember: number
+  readonly #stop: () => void
+  readonly #hour = new TimeBuckets(15_000, 240)
+  readonly #byOutcome: Record<string, number> = {}
+  readonly #bySource: Record<string, number> = {}
+  readonly #served = new Map<string, { readonly name: string; readonly version: string; readonly variant: string; readonly buckets: TimeBuckets }>()
+  readonly #errors = new Map<string, ErrorLine>()
+  readonly #breakers = new Map<string, StateLine>()
+  readonly #changes: StateLine[] = []
+  readonly #notices: { layer: string; message: string; at: number }[] = []
+  readonly #failures: PredictionRecord[] = []
+  readonly #fallbacks: PredictionRecord[] = []
+  #slowest: PredictionRecord[] = []
+  /** The latest, by id, in order of their coming. */
+  readonly #latest = new Map<string, PredictionRecord>()
+  #rows = 0
+
+  constructor(name: string, predictor: Predictor<never, unknown>, remember: number) {
+    this.#name = name
+    this.#predictor = predictor
+    this.#remember = remember
+    this.#stop = predictor.observe((event) => this.#hear(event))
+  }
+
+  close(): void {
+    this.#stop()
+  }
+
+  /** A record that is still here: one of the latest, or in one of the lists. */
+  find(id: string): PredictionRecord | undefined {
+    return this.#latest.get(id) ?? [this.#failures, this.#fallbacks, this.#slowest].flat().find((record) => record.id === id)
+  }
+
+  #hear(event: PredictorEvent): void {
+    if (event.type === 'prediction') return this.#count(event.record)
+    if (event.type === 'notice') return keep(this.#notices, { layer: event.layer, message: event.message, at: event.at }, listed)
+    const line = stateLine(event)
+    keep(this.#changes, line, listed)
+    if (event.layer !== 'circuit-breaker') return
+    const key = `${event.subject}\n${String(event.data?.['scope'] ?? '')}`
+    // Again at the end: the one that has been quiet for longest goes first.
+    this.#breakers.delete(key)
+    this.#breakers.set(key, line)
+    if (this.#breakers.size > mostBreakers) this.#breakers.delete(this.#breakers.keys().next().value as string)
+  }
+
+  #count(record: PredictionRecord): void {
+    this.#rows += 1
+    this.#byOutcome[record.outcome] = (this.#byOutcome[record.outcome] ?? 0) + 1
+    if (record.source !== undefined) this.#bySource[record.source] = (this.#bySource[record.source] ?? 0) + 1
+    this.#hour.add(record)
+    this.#servedBy(record).add(record)
+    this.#latest.delete(record.id)
+    this.#latest.set(record.id, record)
+    if (this.#latest.size > this.#remember) this.#latest.delete(this.#latest.keys().next().value as string)
+    if (record.outcome !== 'ok') {
+      keep(this.#failures, record, listed)
+      this.#countError(record)
+    } else if (isDegraded(record)) keep(this.#fallbacks, record, listed)
+    this.#countSlow(record)
+  }
+
+  #servedBy(record: PredictionRecord): TimeBuckets {
+    const { name, version } = record.identity
+    const variant = variantOf(record)
+    const key = [name, version, variant].join('\n')
+    const known = this.#served.get(key)
+    if (known !== undefined) return known.buckets
+    const isFull = this.#served.size >= mostServed
+    const entry = { ...(isFull ? { name: 'others', version: '', variant: '' } : { name, version, variant }), buckets: new TimeBuckets(300_000, 12) }
+    const place = isFull ? '' : key
+    const there = this.#served.get(place)
+    if (there !== undefined) return there.buckets
+    this.#served.set(place, entry)
+    return entry.buckets
+  }
+
+  #countError(record: PredictionRecord): void {
+    const error = errorOf(record) ?? record.outcome
+    const rows = (this.#errors.get(error)?.rows ?? 0) + 1
+    this.#errors.delete(error)
+    this.#errors.set(error, { error, rows, lastAt: record.at, lastId: record.id })
+    if (this.#errors.size > mostErrors) this.#errors.delete(this.#errors.keys().next().value as string)
+  }
+
+  /** Slow ones in order, of the last hour. */
+  #countSlow(record: PredictionRecord): void {
+    const { totalMs } = record.durations
+    const last = this.#slowest.at(-1)
+    if (this.#slowest.length >= slowListed && last !== undefined && totalMs <= last.durations.totalMs) {
+      // The list must not stay full of what is long over.
+      if (last.at >= record.at - hourMs) return
+    }
+    this.#slowest = this.#slowest.filter(({ at }) => at >= record.at - hourMs)
+    const at = this.#slowest.findIndex(({ durations }) => durations.totalMs < totalMs)
+    this.#slowest.splice(at === -1 ? this.#slowest.length : at, 0, record)
+    if (this.#slowest.length > slowListed) this.#slowest.pop()
+  }
+
+  data(now: number): PredictorData {
+    this.#hour.goTo(now)
+    const served: ServedLine[] = []
+    for (const [key, { name, version, variant, buckets }] of this.#served) {
+      buckets.goTo(now)
+      const sums = buckets.sum()
+      if (sums.rows === 0) this.#served.delete(key)
+      else served.push({ name, version, variant, ...sums })
+    }
+    return {
+      name: this.#name,
+      identity: this.#predictor.identity,
+      isReady: this.#predictor.ready(),
+      stack: this.#predictor.describe(),
+      totals: { rows: this.#rows, byOutcome: { ...this.#byOutcome }, bySource: { ...this.#bySource } },
+      hour: this.#hour.sum(),
+      series: this.#hour.series(),
+      served: served.sort((a, b) => b.rows - a.rows),
+      breakers: [...this.#breakers.values()].reverse(),
+      changes: [...this.#changes],
+      notices: [...this.#notices],
+      errors: [...this.#errors.values()].sort((a, b) => b.rows - a.rows),
+      failures: this.#failures.map(lineOf),
+      fallbacks: this.#fallbacks.map(lineOf),
+      slowest: this.#slowest.filter(({ at }) => at >= now - hourMs).map(lineOf),
+    }
+  }
+}
