@@ -5,6 +5,7 @@
  *   every class and symbol, whichever subpath it comes through.
  * - `dist/types`: the declarations, once, one file per subpath and shared ones; what is private to the package is not in them.
  *   `dist/esm` only refers to them, so that a type is the same type for `import` and for `require`.
+ * - `dist/page`: the dashboard's page, one file that both builds read.
  *
  * **Sizes.** npm packs files in the order of their names, so that `dist/cjs/cache-2.js` lies beside `dist/esm/cache-2.js`, and gzip
  * looks back 32 kB. So both have the same text but for their imports and exports, and no chunk is larger than that: the CommonJS
@@ -21,6 +22,7 @@ import { rollup, type OutputChunk, type Plugin, type RollupBuild, type RollupLog
 import { parseAst } from 'rollup/parseAst'
 import { dts } from 'rollup-plugin-dts'
 import { minify } from 'terser'
+import { bundlePage } from './src/serve/_bundle-page.js'
 
 const root = dirname(fileURLToPath(import.meta.url))
 const source = join(root, 'src')
@@ -202,17 +204,24 @@ const buildCode = async (): Promise<void> => {
   const thirdParty = await rollup({ input: { 'third-party': bundled[0] as string }, plugins: [packages], external: (id) => !isOurs(id) && !bundled.includes(id), onwarn: fail })
   await thirdParty.write({ format: 'cjs', dir: join(dist, 'cjs'), exports: 'named', esModule: false })
   writeFileSync(join(dist, 'cjs/package.json'), '{ "type": "commonjs", "sideEffects": false }\n')
-  writeFileSync(join(dist, 'cjs/THIRD-PARTY.txt'), `The CommonJS build contains code of these packages.\n\n${licences()}`)
+  writeFileSync(join(dist, 'cjs/THIRD-PARTY.txt'), `The CommonJS build contains code of these packages.\n\n${licences(bundled)}`)
 }
 
-const licences = (): string =>
-  bundled
+const licences = (names: readonly string[]): string =>
+  names
     .map((name) => {
       const home = join(root, 'node_modules', name)
       const { version, license } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as { version: string; license: string }
-      return `${name} ${version} (${license})\n\n${readFileSync(join(home, 'license'), 'utf8').trim()}\n`
+      const file = readdirSync(home).find((one) => /^license$/i.test(one)) as string
+      return `${name} ${version} (${license})\n\n${readFileSync(join(home, file), 'utf8').trim()}\n`
     })
     .join(`\n${'-'.repeat(80)}\n\n`)
+
+const buildPage = async (): Promise<void> => {
+  mkdirSync(join(dist, 'page'), { recursive: true })
+  writeFileSync(join(dist, 'page/dashboard.html'), await bundlePage())
+  writeFileSync(join(dist, 'page/THIRD-PARTY.txt'), `The page contains code of this package.\n\n${licences(['uplot'])}`)
+}
 
 /** What a subpath's `index.ts` opens with: what it is, when to use it, when not. */
 const opening = (subpath: string): string => /^\/\*\*[\s\S]*?\*\/\n/.exec(readFileSync(join(source, `${subpath}.ts`), 'utf8'))?.[0] ?? ''
@@ -262,4 +271,4 @@ const buildTypes = async (): Promise<void> => {
 }
 
 for (const folder of [dist, declarations]) rmSync(folder, { recursive: true, force: true })
-await Promise.all([buildCode(), buildTypes()])
+await Promise.all([buildCode(), buildTypes(), buildPage()])

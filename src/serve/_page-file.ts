@@ -17,7 +17,7 @@ const places = ['../page/dashboard.html', '../../page/dashboard.html']
 export const pageText = async (): Promise<string> => {
   const base = here()
   // In the sources it is put together when it is asked for. Not a literal: the package has no bundler.
-  if (base.endsWith('.ts')) return await ((await import(new URL('./_bundle-page.ts', base).href)) as typeof import('./_bundle-page.js')).bundlePage()
+  if (base.endsWith('.ts')) return await ((await import(new URL('./_bundle-page.ts', base).href)) as { bundlePage(): Promise<string> }).bundlePage()
   const place = places.map((path) => new URL(path, base)).find((url) => url.protocol === 'file:' && existsSync(url))
   if (place === undefined) {
     throw new InvalidOptionError(`Cannot create a dashboard as its page must lie beside outrigger's code, or be passed as the option \`page\` (the text of outrigger's dist/page/dashboard.html, where outrigger is bundled): current value is no file near ${base}`)

@@ -106,7 +106,7 @@ export class PredictorWatch {
     const known = this.#served.get(key)
     if (known !== undefined) return known.buckets
     const isFull = this.#served.size >= mostServed
-    const entry = { ...(isFull ? { name: 'others', version: '', variant: '' } : { name, version, variant }), buckets: new TimeBuckets(300_000, 12) }
+    const entry = { ...(isFull ? { name: 'others', version: '', variant: '' } : { name, version, variant }), buckets: new TimeBuckets(15_000, 240, 20) }
     const place = isFull ? '' : key
     const there = this.#served.get(place)
     if (there !== undefined) return there.buckets

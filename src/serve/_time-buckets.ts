@@ -46,17 +46,22 @@ export class TimeBuckets {
   readonly stepMs: number
   readonly steps: number
   readonly #counts: Record<BucketCount, Float64Array>
+  /** Of so many steps together. */
+  readonly #coarse: number
   readonly #latencies: Uint32Array[]
-  /** Quantiles of a step change only while it is counted in. */
+  /** Quantiles change only while they are counted in. */
   readonly #quantiles: ({ readonly p50: number | null; readonly p99: number | null } | undefined)[]
   #newest = -Infinity
 
-  constructor(stepMs: number, steps: number) {
+  /** @param coarse - how many steps share their latencies: a tenth of the memory, and quantiles of up to so many steps more than the window */
+  constructor(stepMs: number, steps: number, coarse = 1) {
     this.stepMs = stepMs
     this.steps = steps
     this.#counts = Object.fromEntries(kinds.map((kind) => [kind, new Float64Array(steps)])) as Record<BucketCount, Float64Array>
-    this.#latencies = Array.from({ length: steps }, () => new Uint32Array(cells))
-    this.#quantiles = Array.from({ length: steps }, () => undefined)
+    this.#coarse = coarse
+    const parts = Math.ceil(steps / coarse) + (coarse > 1 ? 1 : 0)
+    this.#latencies = Array.from({ length: parts }, () => new Uint32Array(cells))
+    this.#quantiles = Array.from({ length: parts }, () => undefined)
   }
 
   /** Counts a record. One that is older than everything here is left out. */
@@ -69,8 +74,13 @@ export class TimeBuckets {
     if (record.outcome !== 'ok') this.#counts.failed[place]! += 1
     else if (isDegraded(record)) this.#counts.degraded[place]! += 1
     const { totalMs } = record.durations
-    this.#latencies[place]![cellOf(totalMs)]! += 1
-    this.#quantiles[place] = undefined
+    const part = this.#partOf(step)
+    this.#latencies[part]![cellOf(totalMs)]! += 1
+    this.#quantiles[part] = undefined
+  }
+
+  #partOf(step: number): number {
+    return Math.floor(step / this.#coarse) % this.#latencies.length
   }
 
   /** Forgets what is older than the window that ends now. */
@@ -78,11 +88,18 @@ export class TimeBuckets {
     const step = Math.floor(at / this.stepMs)
     if (step <= this.#newest) return
     const from = Math.max(this.#newest + 1, step - this.steps + 1)
+    if (from > this.#newest + 1) {
+      for (const latencies of this.#latencies) latencies.fill(0)
+      this.#quantiles.fill(undefined)
+    }
+    let last = this.#newest
     for (let fresh = from; fresh <= step; fresh += 1) {
-      const place = fresh % this.steps
-      for (const kind of kinds) this.#counts[kind][place] = 0
-      this.#latencies[place]!.fill(0)
-      this.#quantiles[place] = undefined
+      for (const kind of kinds) this.#counts[kind][fresh % this.steps] = 0
+      if (Math.floor(fresh / this.#coarse) !== Math.floor(last / this.#coarse)) {
+        this.#latencies[this.#partOf(fresh)]!.fill(0)
+        this.#quantiles[this.#partOf(fresh)] = undefined
+      }
+      last = fresh
     }
     this.#newest = step
   }
@@ -98,9 +115,12 @@ export class TimeBuckets {
   /** The steps in order of time. */
   series(): BucketSeries {
     const first = this.#newest === -Infinity ? 0 : this.#newest - this.steps + 1
-    const places = Array.from({ length: this.steps }, (_, index) => (((first + index) % this.steps) + this.steps) % this.steps)
-    const quantiles = places.map((place) => (this.#quantiles[place] ??= { p50: quantileOf(this.#latencies[place]!, 0.5), p99: quantileOf(this.#latencies[place]!, 0.99) }))
-    const counts = (kind: BucketCount): number[] => places.map((place) => this.#counts[kind][place] as number)
+    const steps = Array.from({ length: this.steps }, (_, index) => first + index)
+    const quantiles = steps.map((step) => {
+      const part = this.#partOf(step)
+      return (this.#quantiles[part] ??= { p50: quantileOf(this.#latencies[part]!, 0.5), p99: quantileOf(this.#latencies[part]!, 0.99) })
+    })
+    const counts = (kind: BucketCount): number[] => steps.map((step) => this.#counts[kind][step % this.steps] as number)
     return { from: first * this.stepMs, stepMs: this.stepMs, rows: counts('rows'), failed: counts('failed'), degraded: counts('degraded'), p50: quantiles.map(({ p50 }) => p50), p99: quantiles.map(({ p99 }) => p99) }
   }
 }

@@ -36,7 +36,8 @@ const tool = (program: string, args: readonly string[]): (() => Promise<Result>)
 /** Types of everything, type tests (`*.test-d.ts`) included: `tsc` reads them like any file. */
 const types = async (): Promise<Result> => {
   const { ok, output } = await command(bin('tsc'), ['--noEmit'], { cwd: root })
-  return single(ok, output, [`${filesUnder('test', '.test-d.ts').length} files of type tests`])
+  const page = await command(bin('tsc'), ['--noEmit', '-p', 'src/serve/page'], { cwd: root })
+  return single(ok && page.ok, output + page.output, [`${filesUnder('test', '.test-d.ts').length} files of type tests`])
 }
 
 const directions = async (): Promise<Result> => {
@@ -118,10 +119,10 @@ const pack = async (): Promise<Result> => {
   const parsed = Object.values(JSON.parse(stdout) as Record<string, { filename: string; files: { path: string }[] }>)[0]
   if (parsed === undefined) return single(false, output)
   const { filename, files } = parsed
-  const missing = ['LICENSE', 'README.md', 'package.json', 'dist/esm/index.js', 'dist/esm/index.d.ts', 'dist/cjs/index.js', 'dist/types/index.d.ts', 'dist/types/package.json', 'dist/cjs/package.json', 'dist/cjs/THIRD-PARTY.txt'].filter(
+  const missing = ['LICENSE', 'README.md', 'package.json', 'dist/esm/index.js', 'dist/esm/index.d.ts', 'dist/cjs/index.js', 'dist/types/index.d.ts', 'dist/types/package.json', 'dist/cjs/package.json', 'dist/cjs/THIRD-PARTY.txt', 'dist/page/dashboard.html', 'dist/page/THIRD-PARTY.txt'].filter(
     (path) => !files.some((file) => file.path === path),
   )
-  const extra = files.filter(({ path }) => !/^(dist\/.+\.(js|d\.ts)|dist\/(cjs|types)\/package\.json|dist\/cjs\/THIRD-PARTY\.txt|LICENSE|README\.md|package\.json)$/.test(path))
+  const extra = files.filter(({ path }) => !/^(dist\/.+\.(js|d\.ts)|dist\/(cjs|types)\/package\.json|dist\/(cjs|page)\/THIRD-PARTY\.txt|dist\/page\/dashboard\.html|LICENSE|README\.md|package\.json)$/.test(path))
   writeFileSync(tarball, readFileSync(join(cache, filename)))
   rmSync(join(cache, filename))
   const problems = [...missing.map((path) => `the package lacks ${path}`), ...extra.map(({ path }) => `the package should not carry ${path}`)]

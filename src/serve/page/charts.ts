@@ -1,6 +1,6 @@
 /** The two charts of a predictor. They keep their canvases while the page around them changes. */
 import uPlot from 'uplot'
-import type { PredictorData } from '../dashboard-data.js'
+import type { DashboardData, PredictorData } from '../dashboard-data.js'
 import { h } from './dom.js'
 import { ms, percent, plural, short } from './format.js'
 
@@ -13,14 +13,17 @@ export const chartPlace = (key: string, caption: string, spoken: string): HTMLEl
 
 const colour = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim()
 
-const axis = (size: number, values?: (ticks: number[]) => string[]): uPlot.Axis => ({
+const axis = (size: number, values: (ticks: number[]) => string[]): uPlot.Axis => ({
   stroke: colour('faint'),
   grid: { stroke: colour('line'), width: 1 },
   ticks: { stroke: colour('line'), width: 1 },
   font: '12px system-ui, sans-serif',
   size,
-  ...(values === undefined ? {} : { values: (_: uPlot, ticks: number[]) => values(ticks) }),
+  values: (_, ticks) => values(ticks),
 })
+
+const clockTime = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
+const hourAndMinute = (seconds: number): string => clockTime.format(1000 * seconds)
 
 const line = (label: string, name: string, show: (value: number) => string, fill = false): uPlot.Series => ({
   label,
@@ -31,14 +34,14 @@ const line = (label: string, name: string, show: (value: number) => string, fill
   ...(fill ? { fill: `color-mix(in srgb, ${colour(name)} 25%, transparent)` } : {}),
 })
 
-const draw = (key: string, data: uPlot.AlignedData, series: uPlot.Series[], ticks?: (values: number[]) => string[]): void => {
+const draw = (key: string, data: uPlot.AlignedData, series: uPlot.Series[], ticks: (values: number[]) => string[]): void => {
   const place = document.getElementById(key)
   if (place === null) return
   const old = charts.get(key)
   if (old !== undefined && old.root.parentElement === place) return old.setData(data)
   old?.destroy()
   const chart = new uPlot(
-    { width: Math.max(240, place.clientWidth), height, cursor: { y: false }, scales: { x: { time: true }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.05 : 1] } }, axes: [axis(28), axis(52, ticks)], series: [{ value: '{HH}:{mm}:{ss}' }, ...series] },
+    { width: Math.max(240, place.clientWidth), height, cursor: { y: false }, scales: { x: { time: true }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.05 : 1] } }, axes: [axis(28, (ticks) => ticks.map(hourAndMinute)), axis(64, ticks)], series: [{ value: '{HH}:{mm}:{ss}' }, ...series] },
     data,
     place,
   )
@@ -46,11 +49,15 @@ const draw = (key: string, data: uPlot.AlignedData, series: uPlot.Series[], tick
 }
 
 /** Draws what the places on the page are for. */
-export const drawCharts = (predictors: readonly PredictorData[]): void => {
+export const drawCharts = ({ predictors, at }: DashboardData): void => {
   predictors.forEach(({ series }, index) => {
-    const { from, stepMs, rows, failed, degraded, p50, p99 } = series
-    const times = rows.map((_, step) => (from + (step + 1) * stepMs) / 1000)
-    const rate = (counts: readonly number[]): number[] => counts.map((one) => (1000 * one) / stepMs)
+    const { from, stepMs, rows, failed, degraded } = series
+    // A step that is not over would look like a fall.
+    const over = rows.findIndex((_, step) => from + (step + 1) * stepMs > at)
+    const done = <T>(values: readonly T[]): T[] => values.slice(0, over === -1 ? undefined : over)
+    const times = done(rows).map((_, step) => (from + (step + 1) * stepMs) / 1000)
+    const rate = (counts: readonly number[]): number[] => done(counts).map((one) => (1000 * one) / stepMs)
+    const [p50, p99] = [done(series.p50), done(series.p99)]
     draw(`calls-${index}`, [times, rate(rows), rate(degraded), rate(failed)], [line('calls / s', 'calls', short, true), line('fallback or stale', 'degraded', short), line('failed', 'bad', short)], (values) => values.map(short))
     draw(`latency-${index}`, [times, p50, p99], [line('half', 'calls', ms), line('99 of 100', 'slow', ms)], (values) => values.map((value) => (value === 0 ? '0' : ms(value))))
   })

@@ -29,6 +29,7 @@ export const percent = (share: number | string | null | undefined): string => {
 export const ms = (value: number | string | null | undefined): string => {
   const number = numberOf(value)
   if (Number.isNaN(number)) return '–'
+  if (number < 0.01) return '< 0.01 ms'
   if (number >= 10_000) return `${short(number / 1000)} s`
   return `${short(number)} ms`
 }
@@ -50,13 +51,13 @@ export const span = (milliseconds: number): string => {
   return `${Math.round(seconds / 86_400)} d`
 }
 
-/** What would hide, reorder or break a line: shown as its number. */
-const invisible = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g
+/** What would hide, reorder or break a line (controls, and what Unicode calls formats and separators of lines): shown as its number. */
+const invisible = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
 const longest = 300
 
 /** A text that somebody else wrote. */
 export const clean = (text: unknown): string => {
-  const shown = String(text).replaceAll(invisible, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  const shown = String(text).replaceAll(invisible, (letter) => `\\u{${letter.codePointAt(0)?.toString(16)}}`)
   return shown.length > longest ? `${shown.slice(0, longest)}…` : shown
 }
 

@@ -18,7 +18,7 @@ const draw = (): void => {
   document.title = clean(latest.title)
   element('title').textContent = clean(latest.title)
   become(element('story'), story(latest))
-  drawCharts(latest.predictors)
+  drawCharts(latest)
 }
 
 const say = (text: string, at?: number): void => element('connection').replaceChildren(text, ...(at === undefined ? [] : [' ', time(at, at)]))

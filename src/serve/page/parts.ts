@@ -1,5 +1,5 @@
 /** Small parts that all sections are made of. */
-import { h, type Child } from './dom.js'
+import { h, svg, type Child } from './dom.js'
 
 /** How something stands: told by shape and word, and not by colour alone. */
 export const mark = (level: 'ok' | 'watch' | 'bad' | 'none', word: string): HTMLElement =>
@@ -31,5 +31,6 @@ export const opener = (id: string, shown: Child): HTMLElement => h('button', { t
 
 export const figure = (name: string, value: Child): HTMLElement => h('div', { class: 'figure' }, h('dt', {}, name), h('dd', {}, value))
 
-/** A bar of a share, with its number beside it for who reads. */
-export const bar = (share: number, name: string): HTMLElement => h('meter', { min: 0, max: 1, value: Math.min(1, Math.max(0, Number.isFinite(share) ? share : 0)), 'aria-label': name })
+/** A bar of a share, for who looks; its number stands beside it. */
+export const bar = (share: number): SVGElement =>
+  svg('svg', { class: 'bar', viewBox: '0 0 100 10', preserveAspectRatio: 'none', 'aria-hidden': true }, svg('rect', { class: 'all', width: 100, height: 10 }), svg('rect', { class: 'part', width: 100 * Math.min(1, Math.max(0, Number.isFinite(share) ? share : 1)), height: 10 }))

@@ -11,6 +11,7 @@ const isEmpty = (value: unknown): boolean => value === undefined || value === nu
 
 const shown = (name: string, value: unknown): Child => {
   if (name === 'at') return new Date(Number(value)).toISOString()
+  if (name === 'identity' || name === 'error') return clean(Object.values(value as Record<string, unknown>).filter((part) => part !== undefined && part !== null).join(' '))
   if (name === 'durations') return Object.entries(value as Record<string, number>).map(([what, took]) => `${what.replace(/Ms$/, '')} ${ms(took)}`).join(', ')
   if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return clean(value.join(', '))
   if (typeof value !== 'object' || value === null) return clean(value)

@@ -121,8 +121,8 @@ const rollout = ({ name, stage, step, weight, since, candidate, control, waits, 
           mark(decision === 'rollback' ? 'bad' : decision === 'promote' ? 'ok' : 'none', decision),
           short(estimate),
           interval === undefined ? '–' : `${short(interval[0])} to ${short(interval[1])}`,
-          evidence(pass, 'to pass'),
-          evidence(worse, 'of worse'),
+          evidence(pass),
+          evidence(worse),
         ]),
         '',
       ),
@@ -132,10 +132,10 @@ const rollout = ({ name, stage, step, weight, since, candidate, control, waits, 
 const cleanLines = (text: string): string => text.split('\n').map(clean).join('\n')
 
 /** On a logarithm's scale, as evidence multiplies. */
-const evidence = (given: { readonly eValue: number; readonly needed: number } | undefined, name: string): Child => {
+const evidence = (given: { readonly eValue: number; readonly needed: number } | undefined): Child => {
   if (given === undefined) return '–'
   const [value, needed] = [numberOf(given.eValue), numberOf(given.needed)]
-  return h('span', { class: 'evidence' }, bar(Math.log(Math.max(1, value)) / Math.log(needed), `Evidence ${name}`), ` ${short(value)} of ${short(needed)}`)
+  return h('span', { class: 'evidence' }, bar(Math.log(Math.max(1, value)) / Math.log(needed)), ` ${short(value)} of ${short(needed)}`)
 }
 
 // ---- has the world changed
@@ -161,7 +161,7 @@ const featureOf = ({ feature, state, effect, adjustedPValue, findings, cells, ro
   return h(
     'details',
     { class: 'feature', 'data-key': key, open: state === 'drifted' },
-    h('summary', {}, h('span', { class: 'name' }, foreign(feature)), driftMark(state), h('span', { class: 'effect' }, bar(amount / Math.max(0.3, 2 * tolerance), `How much ${clean(feature)} changed`), ` ${short(amount)}`), findings.length > 0 && h('span', { class: 'finding' }, foreign(findings.join('; ')))),
+    h('summary', {}, h('span', { class: 'name' }, foreign(feature)), driftMark(state), h('span', { class: 'effect' }, bar(amount / Math.max(0.3, 2 * tolerance)), ` ${short(amount)}`), findings.length > 0 && h('span', { class: 'finding' }, foreign(findings.join('; ')))),
     cells.length > 0 && distribution(cells, clean(feature)),
     h('p', { class: 'quiet' }, `${plural(rows, 'row')}; p = ${short(adjustedPValue)} over all features together.`),
   )
