@@ -35,7 +35,7 @@ export const limitsOf = (owner: string, tolerance: ReplayTolerance = 0): Limits 
  *
  * @param isShared - whether fields that only one of both has are passed over: another schema has masked them
  */
-export const differencesOf = (recorded: Readonly<Record<string, MaskedValue>>, now: Readonly<Record<string, MaskedValue>>, limits: Limits, { isShared = false, most = 20 } = {}): Difference[] => {
+export const differencesOf = (recorded: Readonly<Record<string, MaskedValue>>, now: Readonly<Record<string, MaskedValue>>, limits: Limits, { isShared = false, most = 20 }: { readonly isShared?: boolean; readonly most?: number } = {}): Difference[] => {
   const found: Difference[] = []
   const add = (path: string, a: MaskedValue | undefined, b: MaskedValue | undefined, by: number): void => {
     if (found.length < most) found.push({ path, recorded: a, now: b, by })

@@ -6,13 +6,13 @@ import type { Difference } from './difference.js'
 const unsafe = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu
 
 /** A text in one line that does nothing but stand there, cut to `most` characters. */
-export const plainText = (text: string, most = Infinity): string => {
+export const plainText = (text: string, most: number = Infinity): string => {
   const plain = text.slice(0, 4 * Math.min(most, 1e6)).replaceAll(unsafe, (character) => `\\u{${(character.codePointAt(0) as number).toString(16)}}`)
   return plain.length <= most ? plain : `${plain.slice(0, Math.max(0, most - 1))}…`
 }
 
 /** A recorded value. Texts are in quotes only if they might be taken for something else. */
-export const shownValue = (value: MaskedValue | undefined, most = 40): string => {
+export const shownValue = (value: MaskedValue | undefined, most: number = 40): string => {
   if (value === undefined) return '(none)'
   if (typeof value === 'string') return plainText(/^[\p{L}_][\p{L}\p{N}_ .:/@-]*$/u.test(value) && !['true', 'false', 'null', 'NaN', 'Infinity'].includes(value) ? value : JSON.stringify(value), most)
   return plainText(JSON.stringify(value), most)

@@ -1,8 +1,6 @@
 import { mergeSparseCells } from '../stats/merge-cells.js'
-import { featureTable, sum, type FeatureTable, type SpecialCell } from './_feature-table.js'
+import { sum, type FeatureTable, type SpecialCell } from './_feature-table.js'
 import type { NumericCells } from './feature-cells.js'
-import type { LiveProfile } from './live-profile.js'
-import type { FeatureProfile } from './reference-profile.js'
 
 /** A part of a feature's values, and its share of the rows then and now. */
 export interface CellChange {
@@ -25,7 +23,7 @@ export const movedCells = (table: FeatureTable, top: number): CellChange[] =>
     .filter(({ before, after }) => before !== after)
 
 /** The cells with rows: numbers in about ten ranges, in order; categories as the profile has them; then those that are no plain value. */
-const shownCells = (table: FeatureTable): CellChange[] => {
+export const shownCells = (table: FeatureTable): CellChange[] => {
   const { feature, n, m } = table
   const changes: CellChange[] = []
   const add = (cell: string, before: number, after: number): void => {
@@ -43,14 +41,6 @@ const shownCells = (table: FeatureTable): CellChange[] => {
   for (const [name, { before, after }] of table.special) add(specialName(name, table), before, after)
   return changes
 }
-
-/**
- * How the rows of a feature are spread, in the reference and now: numbers in about ten ranges, in order; categories; then missing values and the like.
- *
- * @param feature - its place in `live.reference.features`
- */
-export const featureDistribution = (live: LiveProfile, feature: number): CellChange[] =>
-  shownCells(featureTable(live.reference.features[feature] as FeatureProfile, live.cells(feature), live.magnitudes(feature)))
 
 /** A number for people: four digits. */
 export const shown = (x: number): string => String(Number(x.toPrecision(4)))

@@ -1,7 +1,7 @@
 /** What the page shows of drift: the verdict, and how the reference and the present are spread. */
 import type { DriftHandle } from '../drift/drift-monitor.js'
 import { driftVerdict } from '../drift/drift-verdict.js'
-import { featureDistribution } from '../drift/_moved-cells.js'
+import { featureDistribution } from '../drift/feature-distribution.js'
 import type { SlicedProfile } from '../drift/sliced-profile.js'
 import type { DriftData, DriftFeatureData } from './dashboard-data.js'
 

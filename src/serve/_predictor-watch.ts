@@ -8,6 +8,7 @@ import { isDegraded, TimeBuckets } from './_time-buckets.js'
 const hourMs = 3_600_000
 const listed = 50
 const slowListed = 20
+const slowPartMs = 300_000
 const mostServed = 50
 const mostErrors = 50
 const mostBreakers = 200
@@ -49,7 +50,8 @@ export class PredictorWatch {
   readonly #notices: { layer: string; message: string; at: number }[] = []
   readonly #failures: PredictionRecord[] = []
   readonly #fallbacks: PredictionRecord[] = []
-  #slowest: PredictionRecord[] = []
+  /** The slowest of each part of the last hour, in order: what is slow now stays when what was slower is over. */
+  readonly #slow = new Map<number, PredictionRecord[]>()
   /** The latest, by id, in order of their coming. */
   readonly #latest = new Map<string, PredictionRecord>()
   #rows = 0
@@ -67,7 +69,7 @@ export class PredictorWatch {
 
   /** A record that is still here: one of the latest, or in one of the lists. */
   find(id: string): PredictionRecord | undefined {
-    return this.#latest.get(id) ?? [this.#failures, this.#fallbacks, this.#slowest].flat().find((record) => record.id === id)
+    return this.#latest.get(id) ?? [this.#failures, this.#fallbacks, ...this.#slow.values()].flat().find((record) => record.id === id)
   }
 
   #hear(event: PredictorEvent): void {
@@ -122,18 +124,22 @@ export class PredictorWatch {
     if (this.#errors.size > mostErrors) this.#errors.delete(this.#errors.keys().next().value as string)
   }
 
-  /** Slow ones in order, of the last hour. */
   #countSlow(record: PredictionRecord): void {
+    const part = Math.floor(record.at / slowPartMs)
+    const slow = this.#slow.get(part) ?? []
     const { totalMs } = record.durations
-    const last = this.#slowest.at(-1)
-    if (this.#slowest.length >= slowListed && last !== undefined && totalMs <= last.durations.totalMs) {
-      // The list must not stay full of what is long over.
-      if (last.at >= record.at - hourMs) return
-    }
-    this.#slowest = this.#slowest.filter(({ at }) => at >= record.at - hourMs)
-    const at = this.#slowest.findIndex(({ durations }) => durations.totalMs < totalMs)
-    this.#slowest.splice(at === -1 ? this.#slowest.length : at, 0, record)
-    if (this.#slowest.length > slowListed) this.#slowest.pop()
+    if (slow.length >= slowListed && totalMs <= (slow.at(-1) as PredictionRecord).durations.totalMs) return
+    const at = slow.findIndex(({ durations }) => durations.totalMs < totalMs)
+    slow.splice(at === -1 ? slow.length : at, 0, record)
+    if (slow.length > slowListed) slow.pop()
+    if (slow.length > 1) return
+    this.#slow.set(part, slow)
+    for (const old of this.#slow.keys()) if (old < part - hourMs / slowPartMs) this.#slow.delete(old)
+  }
+
+  #slowest(now: number): PredictionRecord[] {
+    const recent = [...this.#slow.values()].flat().filter(({ at }) => at >= now - hourMs)
+    return recent.sort((a, b) => b.durations.totalMs - a.durations.totalMs).slice(0, slowListed)
   }
 
   data(now: number): PredictorData {
@@ -160,7 +166,7 @@ export class PredictorWatch {
       errors: [...this.#errors.values()].sort((a, b) => b.rows - a.rows),
       failures: this.#failures.map(lineOf),
       fallbacks: this.#fallbacks.map(lineOf),
-      slowest: this.#slowest.filter(({ at }) => at >= now - hourMs).map(lineOf),
+      slowest: this.#slowest(now).map(lineOf),
     }
   }
 }

@@ -1,7 +1,7 @@
 /** What the dashboard's page is drawn from, as JSON. Numbers that are not finite are texts there: `'Infinity'`, `'NaN'`. */
 import type { Outcome } from '../core/errors.js'
 import type { ModelIdentity } from '../core/identity.js'
-import type { ObjectiveStatus } from '../observe/slo/_watched-objective.js'
+import type { Alerts } from '../observe/slo/alerts.js'
 import type { Verdict } from '../experiment/verdict.js'
 import type { DriftVerdict } from '../drift/drift-verdict.js'
 import type { BucketSeries } from './_time-buckets.js'
@@ -125,7 +125,7 @@ export interface DashboardData {
   /** Since when it watches. */
   readonly startedAt: number
   readonly predictors: readonly PredictorData[]
-  readonly objectives: readonly ObjectiveStatus[]
+  readonly objectives: Alerts['status']
   readonly drift: readonly DriftData[]
   readonly rollouts: readonly RolloutData[]
   readonly shadows: readonly ShadowData[]

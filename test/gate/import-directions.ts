@@ -44,6 +44,9 @@ export const packagePlaces: Readonly<Record<string, readonly string[]>> = {
   '@duckdb/node-api': ['store/duckdb.ts'],
   'p-retry': ['resilience/retry.ts', 'resilience/_p-retry.ts'],
   '@opentelemetry/api': ['observe/'],
+  // Built into the page, not imported by the package.
+  uplot: ['serve/page/'],
+  esbuild: ['serve/_bundle-page.ts'],
   'onnxruntime-node': ['models/engines/onnx.ts'],
   '@tensorflow/tfjs': ['models/engines/tfjs/', 'models/engines/tfjs.ts'],
   '@tensorflow/tfjs-node': ['models/engines/tfjs/', 'models/engines/tfjs.ts'],
