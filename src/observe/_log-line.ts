@@ -1,5 +1,5 @@
 /** What a line of a log says of an event. Pure, and an allow-list: numbers, fixed words, names and ids; masked values only where they are asked for. */
-import { ownReasons } from '../capture/own-reasons.js'
+import { ownMessages, ownReasons } from '../capture/own-reasons.js'
 import type { NoticeEvent, StateEvent } from '../core/events.js'
 import type { ModelIdentity } from '../core/identity.js'
 import type { PredictionRecord } from '../core/record.js'
@@ -10,9 +10,6 @@ export interface LogLine {
   readonly fields: Readonly<Record<string, unknown>>
   readonly message: string
 }
-
-/** The same as `ownReasons`, of notices. What an isolate prints is told as notices too. */
-const ownMessages = new Set([...ownReasons, 'drift-monitor', 'model-loader', 'observer', 'record', 'label-join'])
 
 /** Where a change leads that somebody should look at. */
 const bad = new Set('open isolated refusing disagreeing shedding dirty stuck collapsed drifted quarantined crashed lost broken stopped rolled-back'.split(' '))

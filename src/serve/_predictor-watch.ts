@@ -1,5 +1,7 @@
 /** What the dashboard keeps of one predictor: counts, series, and a few predictions worth a look. Bounded, whatever comes. */
+import { ownMessages, ownReasons } from '../capture/own-reasons.js'
 import type { PredictorEvent, StateEvent } from '../core/events.js'
+import type { ModelIdentity } from '../core/identity.js'
 import type { Predictor } from '../core/predictor.js'
 import type { PredictionRecord } from '../core/record.js'
 import type { ErrorLine, PredictionLine, PredictorData, ServedLine, StateLine } from './dashboard-data.js'
@@ -19,7 +21,7 @@ const keep = <T>(list: T[], item: T, most: number): void => {
   if (list.length > most) list.pop()
 }
 
-const variantOf = ({ variants }: PredictionRecord): string => variants.map(({ split, variant }) => `${split}: ${variant}`).join(', ')
+const variantOf = ({ variants }: PredictionRecord): string => (variants.length === 0 ? '' : variants.map(({ split, variant }) => `${split}: ${variant}`).join(', '))
 const errorOf = ({ error }: PredictionRecord): string | undefined => error?.code ?? error?.name
 
 const lineOf = (record: PredictionRecord): PredictionLine => ({
@@ -33,7 +35,8 @@ const lineOf = (record: PredictionRecord): PredictionLine => ({
   error: errorOf(record),
 })
 
-const stateLine = ({ layer, subject, from, to, reason, at }: StateEvent): StateLine => ({ layer, subject, from, to, reason, at })
+/** Texts of layers that are not ours may hold anything. */
+const stateLine = ({ layer, subject, from, to, reason, at }: StateEvent): StateLine => ({ layer, subject, from, to, reason: ownReasons.has(layer) ? reason : '', at })
 
 export class PredictorWatch {
   readonly #predictor: Predictor<never, unknown>
@@ -52,8 +55,10 @@ export class PredictorWatch {
   readonly #fallbacks: PredictionRecord[] = []
   /** The slowest of each part of the last hour, in order: what is slow now stays when what was slower is over. */
   readonly #slow = new Map<number, PredictionRecord[]>()
-  /** The latest, by id, in order of their coming. */
-  readonly #latest = new Map<string, PredictionRecord>()
+  /** The latest, in a ring. */
+  readonly #latest: PredictionRecord[] = []
+  /** Who served the call before: mostly the same again. */
+  #last: { readonly identity: ModelIdentity; readonly variant: string; readonly buckets: TimeBuckets } | undefined
   #rows = 0
 
   constructor(name: string, predictor: Predictor<never, unknown>, remember: number) {
@@ -69,12 +74,12 @@ export class PredictorWatch {
 
   /** A record that is still here: one of the latest, or in one of the lists. */
   find(id: string): PredictionRecord | undefined {
-    return this.#latest.get(id) ?? [this.#failures, this.#fallbacks, ...this.#slow.values()].flat().find((record) => record.id === id)
+    return [this.#latest, this.#failures, this.#fallbacks, ...this.#slow.values()].flat().find((record) => record.id === id)
   }
 
   #hear(event: PredictorEvent): void {
     if (event.type === 'prediction') return this.#count(event.record)
-    if (event.type === 'notice') return keep(this.#notices, { layer: event.layer, message: event.message, at: event.at }, listed)
+    if (event.type === 'notice') return keep(this.#notices, { layer: event.layer, message: ownMessages.has(event.layer) ? event.message : 'a notice whose text is left out', at: event.at }, listed)
     const line = stateLine(event)
     keep(this.#changes, line, listed)
     if (event.layer !== 'circuit-breaker') return
@@ -91,9 +96,7 @@ export class PredictorWatch {
     if (record.source !== undefined) this.#bySource[record.source] = (this.#bySource[record.source] ?? 0) + 1
     this.#hour.add(record)
     this.#servedBy(record).add(record)
-    this.#latest.delete(record.id)
-    this.#latest.set(record.id, record)
-    if (this.#latest.size > this.#remember) this.#latest.delete(this.#latest.keys().next().value as string)
+    if (this.#remember > 0) this.#latest[(this.#rows - 1) % this.#remember] = record
     if (record.outcome !== 'ok') {
       keep(this.#failures, record, listed)
       this.#countError(record)
@@ -102,8 +105,13 @@ export class PredictorWatch {
   }
 
   #servedBy(record: PredictionRecord): TimeBuckets {
-    const { name, version } = record.identity
+    const { identity } = record
     const variant = variantOf(record)
+    if (this.#last?.identity !== identity || this.#last.variant !== variant) this.#last = { identity, variant, buckets: this.#bucketsOf(identity, variant) }
+    return this.#last.buckets
+  }
+
+  #bucketsOf({ name, version }: ModelIdentity, variant: string): TimeBuckets {
     const key = [name, version, variant].join('\n')
     const known = this.#served.get(key)
     if (known !== undefined) return known.buckets
@@ -148,7 +156,10 @@ export class PredictorWatch {
     for (const [key, { name, version, variant, buckets }] of this.#served) {
       buckets.goTo(now)
       const sums = buckets.sum()
-      if (sums.rows === 0) this.#served.delete(key)
+      if (sums.rows === 0) {
+        this.#served.delete(key)
+        this.#last = undefined
+      }
       else served.push({ name, version, variant, ...sums })
     }
     return {

@@ -26,6 +26,7 @@ import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, Periodic
 import { capture, functionSink, postgresRecordSink, s3RecordSink, segmentSink, type RecordSink } from 'outrigger/capture'
 import { checkpoint, explain, replay } from 'outrigger/debug'
 import { alerts, logEvents, objectives, observed, webhook, type AlertsOptions } from 'outrigger/observe'
+import { dashboard, type Dashboard } from 'outrigger/serve'
 import { hasPostgres, startPostgres } from '../_servers/postgres.js'
 import { startS3 } from '../_servers/s3.js'
 import { canaries, canaryInput, canaryOutput, canaryTraffic, type CanaryRow, type Place } from './canaries.js'
@@ -170,6 +171,23 @@ export const registry: Readonly<Record<string, Leaked>> = {
     const posted: string[] = []
     const hook = webhook('https://alerts.example/hook', { fetch: async (url, init) => (posted.push(shown([url, init])), new Response()) })
     return `${await alerting(() => '', hook)}${posted.join('\n')}`
+  },
+  'serve/dashboard': async () => {
+    let board: Dashboard | undefined
+    const texts: string[] = []
+    const see = async (path: string): Promise<void> => void texts.push(await (await board!(new Request(`http://localhost/${path}`))).text())
+    await canaryTraffic({
+      started: (...predictors) => void (board = dashboard(predictors, { page: '<p>', remember: 10_000 })),
+      ended: async () => {
+        await see('data.json')
+        const { predictors } = board!.data()
+        for (const { id } of predictors.flatMap(({ failures, fallbacks, slowest }) => [...failures, ...fallbacks, ...slowest])) await see(`prediction?id=${encodeURIComponent(id)}`)
+        const stream = (await board!(new Request('http://localhost/events'))).body!.getReader()
+        texts.push(new TextDecoder().decode((await stream.read()).value))
+        board!.close()
+      },
+    })
+    return texts.join('\n')
   },
   'observe/observed': async () => {
     const spans = new InMemorySpanExporter()

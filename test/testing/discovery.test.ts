@@ -142,6 +142,7 @@ const withoutLayers: Readonly<Record<string, string>> = {
   experiment: 'tests, estimates and their states: pure numbers',
   models: 'stores, engines and the loader, which makes a predictor; test/models holds it to the contract',
   policy: 'pure state machines and rules',
+  serve: 'handlers of requests',
   stats: 'pure functions of numbers',
   store: 'where state lives',
 }
@@ -157,7 +158,7 @@ const notLayers: Readonly<Record<string, string>> = {
   ...of('core', 'machinery of layers', 'failRows', 'labelJoin', 'maskBy', 'murmur3', 'schemaId', 'seededRandom', 'systemRandom', 'uuid7'),
   ...of('debug', 'asks recorded predictions again, and reports', 'explain', 'Explanation', 'replay', 'ReplayReport'),
   ...of('drift', 'a detector on a stream of numbers; test/drift/streaming holds each to what they have in common', 'adwin', 'cusum', 'ddm', 'eddm', 'hddmA', 'hddmW', 'kswin', 'numericEDetector', 'pageHinkley', 'rateEDetector'),
-  ...of('drift', 'profiles and verdicts', 'driftVerdict', 'rootCause', 'parseReferenceProfile', 'referenceProfile', 'referenceProfileFrom', 'tableRows', 'LiveProfile', 'SlicedProfile', 'ReferenceProfile', 'referenceHistory', 'ReferenceHistory', 'parseReferenceHistory', 'joinFleet', 'fleetProfile'),
+  ...of('drift', 'profiles and verdicts', 'driftVerdict', 'rootCause', 'parseReferenceProfile', 'referenceProfile', 'referenceProfileFrom', 'tableRows', 'LiveProfile', 'SlicedProfile', 'ReferenceProfile', 'referenceHistory', 'ReferenceHistory', 'parseReferenceHistory', 'joinFleet', 'fleetProfile', 'featureDistribution'),
   ...of('drift', 'estimates of performance: counts in, metrics out', 'errorEstimator', 'ErrorWindow', 'labelTracker', 'performanceEstimator', 'PerformanceWindow'),
   ...of('drift', 'a verdict on two samples; test/drift/batch-detectors holds each to what they have in common', 'chiSquareDrift', 'domainClassifierDrift', 'hellingerDrift', 'jensenShannonDrift', 'kolmogorovSmirnovDrift', 'mmdDrift', 'pcaReconstructionDrift', 'populationStabilityDrift', 'wassersteinDrift'),
   ...of('drift', 'stores of states; test/store/state-store.test.ts holds each to what they have in common', 'memoryStateStore', 'fileStateStore', 'redisStateStore'),

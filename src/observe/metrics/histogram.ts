@@ -8,7 +8,7 @@ export class Histogram extends Cells<HistogramSeries> {
   readonly kind = 'histogram'
   readonly bounds: Float64Array
   /** The last exemplar of each bucket that had one, by its cell. */
-  readonly exemplars = new Map<number, Exemplar>()
+  readonly exemplars: Map<number, Exemplar> = new Map<number, Exemplar>()
 
   constructor(definition: HistogramDefinition, maxSeries: number) {
     const bounds = checkedBuckets('a histogram', definition.buckets ?? secondsBuckets)

@@ -76,5 +76,5 @@ export const modelMetricDefinitions: ModelMetricDefinitions = {
 type InstrumentOf<K> = K extends 'counter' ? Counter : K extends 'histogram' ? Histogram : Gauge
 
 /** The instrument of a metric of the table. */
-export const instrumentOf = <K extends MetricKind>(registry: MetricRegistry, { kind, ...definition }: ModelMetricDefinition<K>, buckets = definition.buckets): InstrumentOf<K> =>
+export const instrumentOf = <K extends MetricKind>(registry: MetricRegistry, { kind, ...definition }: ModelMetricDefinition<K>, buckets: readonly number[] | undefined = definition.buckets): InstrumentOf<K> =>
   (kind === 'histogram' ? registry.histogram({ ...definition, ...(buckets === undefined ? {} : { buckets }) }) : registry[kind as Exclude<MetricKind, 'histogram'>](definition)) as InstrumentOf<K>
