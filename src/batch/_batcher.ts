@@ -422,6 +422,7 @@ export class Batcher<I, O> implements RowsHost<I, O> {
       const { call, since } = rows[index] as WaitingRow<I, O>
       if (call.startedAt === undefined) continue
       const notes = call.note()
+      notes.queueAt = since
       notes.queueMs = now - since
       if (rows.length === 1) continue
       id ??= this.#inside.runtime.newId()

@@ -101,6 +101,12 @@ export interface CacheNote {
   readonly isQuantised?: true
 }
 
+/** Headers of W3C Trace Context, by which what a request leads to belongs to the trace of a call. */
+export interface TraceContext {
+  readonly traceparent: string
+  readonly tracestate?: string
+}
+
 /** What few calls carry. */
 export interface CallNotes {
   rung?: RungChoice
@@ -113,10 +119,17 @@ export interface CallNotes {
   links?: string[]
   modelMs?: number
   queueMs?: number
+  /** When the model was asked last, and when the first wait began, on the runtime's clock. */
+  modelAt?: number
+  queueAt?: number
   /** See {@link Call.mark}. */
   marks?: string[]
   /** The span that is open for it. */
   trace?: NonNullable<PredictionRecord['trace']>
+  /** The same span, as those hear of it who are asked for the call. */
+  traceContext?: TraceContext
+  /** The span of the call that this one works for, which it is no part of. */
+  follows?: TraceContext | undefined
   /** What passed on the way. */
   checkpoints?: Checkpoint[]
   /** The run that a layer let this call share with others. */
@@ -154,6 +167,8 @@ export interface ModelCall {
   readonly isShadow: boolean
   /** Whether the model may be asked twice for the answer: false if a caller said `idempotent: false`. */
   readonly isIdempotent: boolean
+  /** Headers for a request that is made for the answer; `undefined` while nobody traces. */
+  readonly traceContext?: TraceContext | undefined
 }
 
 /** One prediction in flight. */
@@ -220,6 +235,11 @@ export class Call implements ModelCall, AbortListener {
   /** Whether the model may be asked twice for one answer. */
   get isIdempotent(): boolean {
     return this.options?.idempotent !== false
+  }
+
+  /** The span that is open for it, as headers. */
+  get traceContext(): TraceContext | undefined {
+    return this.notes?.traceContext ?? this.#parent?.traceContext
   }
 
   // ---- what it is bound to
@@ -291,6 +311,7 @@ export class Call implements ModelCall, AbortListener {
     call.isShadow = this.isShadow
     call.isLastResort = this.isLastResort
     if (this.notes?.variants !== undefined) call.notes = { variants: [...this.notes.variants] }
+    this.#leads(call)
     return call
   }
 
@@ -301,7 +322,13 @@ export class Call implements ModelCall, AbortListener {
   shadow(): Call {
     const call = new Call(this.runtime, undefined, this.key, this.id)
     call.isShadow = true
+    this.#leads(call)
     return call
+  }
+
+  #leads(call: Call): void {
+    const { traceContext } = this
+    if (traceContext !== undefined) call.note().follows = traceContext
   }
 
   /** Takes over what a fork noted, when its answer is used. */
@@ -327,6 +354,7 @@ export class Call implements ModelCall, AbortListener {
   /** Says in the record that it has waited; several waits add up. */
   waited(ms: number): void {
     const notes = this.note()
+    notes.queueAt ??= this.runtime.clock.now() - ms
     notes.queueMs = (notes.queueMs ?? 0) + ms
   }
 
@@ -429,6 +457,8 @@ export interface ModelBatchCall {
   readonly isShadow: boolean
   /** Whether the run may be made twice for its answers. See {@link ModelCall.isIdempotent}. */
   readonly isIdempotent: boolean
+  /** See {@link ModelCall.traceContext}; `undefined` too where the rows are of several traces. */
+  readonly traceContext?: TraceContext | undefined
 }
 
 /** The calls of the rows that travel together. It has no state of its own: it is aborted when all its rows are. */
@@ -462,6 +492,11 @@ export class BatchCall implements ModelBatchCall {
 
   get isIdempotent(): boolean {
     return this.rows[0]?.isIdempotent !== false
+  }
+
+  get traceContext(): TraceContext | undefined {
+    const context = this.rows[0]?.traceContext
+    return this.rows.every((row) => row.traceContext === context) ? context : undefined
   }
 
   get isAborted(): boolean {

@@ -5,7 +5,7 @@
  */
 export type { AnyModel, InputOf, OutputOf } from './any-model.js'
 export { BatchCall, Call } from './call.js'
-export type { AbortListener, BatchOptions, Binding, CacheNote, CallNotes, CallOptions, MembersNote, ModelBatchCall, ModelCall, RungChoice, SharedCallOptions, Source, VariantChoice } from './call.js'
+export type { AbortListener, BatchOptions, Binding, CacheNote, CallNotes, CallOptions, MembersNote, ModelBatchCall, ModelCall, RungChoice, SharedCallOptions, Source, TraceContext, VariantChoice } from './call.js'
 export { systemClock } from './clock.js'
 export type { Clock, Timer } from './clock.js'
 export type { CloseOptions } from './entry.js'

@@ -90,7 +90,9 @@ export const modelStage = <I, O>(model: ModelFunction<I, O> | ModelObject<I, O>,
     try {
       return await ask(input, call)
     } finally {
-      call.note().modelMs = runtime.clock.now() - startedAt
+      const notes = call.note()
+      notes.modelAt = startedAt
+      notes.modelMs = runtime.clock.now() - startedAt
     }
   }
 
@@ -112,7 +114,7 @@ export const modelStage = <I, O>(model: ModelFunction<I, O> | ModelObject<I, O>,
     }
     if (observed) {
       const modelMs = runtime.clock.now() - startedAt
-      for (const call of batch.rows) call.note().modelMs = modelMs
+      for (const call of batch.rows) Object.assign(call.note(), { modelAt: startedAt, modelMs })
     }
     return rows
   }
@@ -164,6 +166,7 @@ const singleRun = (runtime: Runtime, call: ModelCall): ModelBatchCall => ({
   remainingMs: () => call.remainingMs(),
   isShadow: call.isShadow,
   isIdempotent: call.isIdempotent,
+  traceContext: call.traceContext,
   get signal() {
     return call.signal
   },

@@ -6,6 +6,7 @@
  */
 export { observed } from './observed.js'
 export type { ObservedOptions } from './observed.js'
+export { spanned } from './spanned.js'
 export { logEvents } from './log-events.js'
 export type { EventLogger, LogEventsOptions } from './log-events.js'
 export { alerts } from './slo/alerts.js'

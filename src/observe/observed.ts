@@ -1,11 +1,13 @@
-import type { Attributes, Meter, Span, Tracer } from '@opentelemetry/api'
-import type { BatchCall, Call } from '../core/call.js'
-import { outcomeOf } from '../core/errors.js'
+import type { Attributes, Context, Meter, Span, Tracer } from '@opentelemetry/api'
+import type { Call } from '../core/call.js'
+import { InvalidOptionError } from '../core/errors.js'
 import { applyLayer, type NeutralLayer } from '../core/layer.js'
-import { abortErrorOf, toError } from '../core/model.js'
-import { optionsObject } from '../core/options.js'
-import { failRows, isRowFailure, RowFailure, type Row } from '../core/rows.js'
+import { optionsObject, stringOption } from '../core/options.js'
+import { failRows, RowFailure, type Row } from '../core/rows.js'
 import { openTelemetry } from './_open-telemetry.js'
+import { seenOf, sharedBy, tellChoices, type Seen } from './_span-attributes.js'
+import { tellStages } from './_stage-spans.js'
+import { placeOf, spanNoter } from './_trace-context.js'
 
 /** Options of {@link observed}. */
 export interface ObservedOptions {
@@ -13,20 +15,45 @@ export interface ObservedOptions {
   readonly tracer?: Tracer
   /** @default the global meter of the host, named 'outrigger' */
   readonly meter?: Meter
+  /** Whether a sampled span has children for the wait (`queue`) and the last run of the model (`model`). @default true */
+  readonly stages?: boolean
+  /** Adds the attributes by which tools of OpenInference know what a span is, and the model's name as they want it. No payloads. @default none */
+  readonly openInference?: 'LLM' | 'EMBEDDING' | 'RERANKER' | 'CHAIN' | 'TOOL' | 'AGENT' | 'RETRIEVER' | 'GUARDRAIL' | 'EVALUATOR'
+  /** Adds the `gen_ai.*` attributes of a model that generates: `{ operation: 'chat', provider: 'openai' }`. No payloads. @default none */
+  readonly genAi?: { readonly operation: string; readonly provider: string }
+}
+
+const owner = 'observed'
+const kinds = ['LLM', 'EMBEDDING', 'RERANKER', 'CHAIN', 'TOOL', 'AGENT', 'RETRIEVER', 'GUARDRAIL', 'EVALUATOR']
+
+/** The attributes that other conventions ask for. */
+const conventions = ({ openInference, genAi }: ObservedOptions): ((model: string) => Attributes) => {
+  if (openInference !== undefined && !kinds.includes(openInference)) throw new InvalidOptionError(`Cannot create ${owner} as \`openInference\` must be one of ${kinds.join(', ')}: current value is ${String(openInference)}`)
+  if (genAi !== undefined) {
+    optionsObject('`genAi` of observed', genAi, ['operation', 'provider'])
+    stringOption(owner, 'genAi.operation', genAi.operation)
+    stringOption(owner, 'genAi.provider', genAi.provider)
+  }
+  const nameOf = { LLM: 'llm.model_name', EMBEDDING: 'embedding.model_name', RERANKER: 'reranker.model_name' }[openInference as string]
+  return (model) => ({
+    ...(openInference === undefined ? {} : { 'openinference.span.kind': openInference }),
+    ...(nameOf === undefined ? {} : { [nameOf]: model }),
+    ...(genAi === undefined ? {} : { 'gen_ai.operation.name': genAi.operation, 'gen_ai.provider.name': genAi.provider, 'gen_ai.request.model': model }),
+  })
 }
 
 /**
  * A span and metrics per call, through `@opentelemetry/api`.
  *
  * The span `predict <model>` is active while what is inside runs, so that spans of an HTTP client or a database become
- * its children; a batch has one span for the run. Metrics:
+ * its children; a batch has one span for the run. A call's record has its ids, and a model sees it as `call.traceContext`, also in a worker or process of its own.
+ * Shared work (a run of `microBatched`, a renewal of `cached`, a shadow) has a trace of its own, with a link to the span of each caller. Metrics:
  *
  * - `ml.inference.duration`, a histogram in seconds: once per call, once per batch run
  * - `ml.inference.requests`, a counter: once per row
  * - `ml.batch.size`, a histogram in rows: once per batch run
  *
- * Attributes are bounded: `ml.model.name`, `ml.model.version`, `ml.outcome`, `ml.source`, `ml.route.variant`,
- * `error.type`. Inputs, outputs, keys and ids never enter them. Those that the rows of a batch do not share are left
+ * Attributes are bounded. Inputs, outputs, keys and ids never enter them. Those that the rows of a batch do not share are left
  * out of its span and duration; if any row failed, the first failure is the outcome of both.
  *
  * It tells what it sees where it stands. Outermost it sees what the caller sees, and agrees with the records; inside of
@@ -35,7 +62,7 @@ export interface ObservedOptions {
  *
  * The host sets up the SDK; without one every call of the API does nothing.
  *
- * @throws `ERR_OUTRIGGER_PEER_MISSING` without `@opentelemetry/api`
+ * @throws `ERR_OUTRIGGER_PEER_MISSING` without `@opentelemetry/api`; `ERR_OUTRIGGER_INVALID_OPTION`
  * @example
  * ```ts
  * import { pipe } from 'outrigger'
@@ -45,61 +72,68 @@ export interface ObservedOptions {
  * ```
  */
 export const observed = (options: ObservedOptions = {}): NeutralLayer => {
-  optionsObject('observed', options, ['tracer', 'meter'])
+  optionsObject(owner, options, ['tracer', 'meter', 'stages', 'openInference', 'genAi'])
+  const asked = conventions(options)
   const { context, metrics, SpanStatusCode, trace } = openTelemetry()
-  const { tracer = trace.getTracer('outrigger'), meter = metrics.getMeter('outrigger') } = options
+  const { tracer = trace.getTracer('outrigger'), meter = metrics.getMeter('outrigger'), stages = true } = options
   const duration = meter.createHistogram('ml.inference.duration', { unit: 's', description: 'Time from the entry of a call, or of a batch run, to its answer.' })
   const requests = meter.createCounter('ml.inference.requests', { unit: '{request}', description: 'Rows that were asked for.' })
   const batchSize = meter.createHistogram('ml.batch.size', { unit: '{item}', description: 'Rows of a batch run.' })
 
   return (inner) =>
-    applyLayer(inner, 'observed', ({ clock, served }) => {
-      const start = (call: Call, rows: number | undefined): Span => {
-        const { name, version } = served(call)
-        return tracer.startSpan(`predict ${name}`, { attributes: { 'ml.model.name': name, 'ml.model.version': version, ...(rows === undefined ? {} : { 'ml.batch.size': rows }) } })
-      }
-
-      /** What the record of the call will say, as far as it is known here. */
-      const seen = (call: Call, answer: Row<unknown>): Seen => {
-        const row = call.isAborted ? new RowFailure(abortErrorOf(call.abortReason)) : answer
-        const identity = call.notes?.identity ?? served(call)
-        const attributes: Attributes = { 'ml.model.name': identity.name, 'ml.model.version': identity.version }
-        const variant = call.notes?.variants?.[0]
-        if (variant !== undefined) attributes['ml.route.variant'] = variant.variant
-        if (isRowFailure(row)) {
-          const error = toError(row.error) as Error & { readonly code?: unknown }
-          attributes['ml.outcome'] = outcomeOf(error)
-          attributes['error.type'] = typeof error.code === 'string' ? error.code : error.name
-          return { attributes, rung: undefined }
+    applyLayer(inner, owner, ({ clock, served }) => {
+      /** Begins the span of calls; gives what ends it, once, and the context in which their work runs. */
+      const begin = (calls: readonly Call[], isBatch: boolean): { readonly inside: Context; readonly end: (rows: readonly Row<unknown>[]) => void } => {
+        const startedAt = clock.now()
+        const { name, version } = served(calls[0] as Call)
+        const { parent, links } = placeOf(calls)
+        const span = tracer.startSpan(`predict ${name}`, { attributes: { 'ml.model.name': name, 'ml.model.version': version, ...(isBatch ? { 'ml.batch.size': calls.length } : {}), ...asked(name) }, links }, parent)
+        const note = spanNoter(span)
+        for (const call of calls) note(call)
+        const inside = trace.setSpan(parent, span)
+        let isOver = false
+        const end = (rows: readonly Row<unknown>[]): void => {
+          if (isOver) return
+          isOver = true
+          // What answered may have had a span of its own, inside: the record has the outermost.
+          for (const call of calls) note(call)
+          const { attributes, more } = isBatch ? countRows(calls, rows) : countOne(calls[0] as Call, rows[0])
+          duration.record((clock.now() - startedAt) / 1000, attributes)
+          if (span.isRecording()) tellSpan(span, inside, calls, isBatch, { attributes, more })
+          span.end()
         }
-        attributes['ml.outcome'] = 'ok'
-        attributes['ml.source'] = call.source
-        return { attributes, rung: call.notes?.rung?.name }
+        return { inside, end }
       }
 
-      const tell = (span: Span, startedAt: number, { attributes, rung }: Seen): void => {
-        duration.record((clock.now() - startedAt) / 1000, attributes)
-        span.setAttributes(attributes)
-        if (rung !== undefined) span.setAttribute('ml.fallback.rung', rung)
+      const tellSpan = (span: Span, inside: Context, calls: readonly Call[], isBatch: boolean, { attributes, more }: Seen): void => {
+        span.setAttributes(attributes).setAttributes(more)
+        if (options.genAi !== undefined && attributes['ml.model.name'] !== undefined) span.setAttribute('gen_ai.response.model', attributes['ml.model.name'])
         if (attributes['ml.outcome'] !== 'ok') span.setStatus({ code: SpanStatusCode.ERROR, message: String(attributes['error.type']) })
-        span.end()
+        tellChoices(span, calls, isBatch)
+        if (stages) tellStages(tracer, inside, calls, clock)
       }
 
-      const tellBatch = (span: Span, startedAt: number, batch: BatchCall, rows: readonly Row<unknown>[]): void => {
+      const countOne = (call: Call, row: Row<unknown>): Seen => {
+        const seen = seenOf(call, row, served(call))
+        requests.add(1, seen.attributes)
+        return seen
+      }
+
+      const countRows = (calls: readonly Call[], rows: readonly Row<unknown>[]): Seen => {
         const groups = new Map<string, Seen & { rows: number }>()
-        batch.rows.forEach((call, index) => {
-          const { attributes, rung } = seen(call, rows[index])
-          const key = [...Object.values(attributes), rung].join('\n')
+        calls.forEach((call, index) => {
+          const seen = seenOf(call, rows[index], served(call))
+          const key = [...Object.entries(seen.attributes), ...Object.entries(seen.more)].join('\n')
           const group = groups.get(key)
-          if (group === undefined) groups.set(key, { attributes, rung, rows: 1 })
+          if (group === undefined) groups.set(key, { ...seen, rows: 1 })
           else group.rows += 1
         })
-        const kinds = [...groups.values()]
-        for (const kind of kinds) requests.add(kind.rows, kind.attributes)
-        const shared = sharedBy(kinds)
+        const seen = [...groups.values()]
+        for (const { rows: count, attributes } of seen) requests.add(count, attributes)
+        const shared = sharedBy(seen)
         const { 'ml.model.name': name, 'ml.model.version': version } = shared.attributes
-        batchSize.record(batch.size, { ...(name === undefined ? {} : { 'ml.model.name': name }), ...(version === undefined ? {} : { 'ml.model.version': version }) })
-        tell(span, startedAt, shared)
+        batchSize.record(calls.length, { ...(name === undefined ? {} : { 'ml.model.name': name }), ...(version === undefined ? {} : { 'ml.model.version': version }) })
+        return shared
       }
 
       return {
@@ -108,23 +142,14 @@ export const observed = (options: ObservedOptions = {}): NeutralLayer => {
         needsRecord: true,
         describe: () => 'observed (OpenTelemetry)',
         one: async (next, input, call) => {
-          const startedAt = clock.now()
-          const span = start(call, undefined)
-          let isOver = false
-          const end = (row: Row<unknown>): void => {
-            if (isOver) return
-            isOver = true
-            const what = seen(call, row)
-            requests.add(1, what.attributes)
-            tell(span, startedAt, what)
-          }
-          const stop = call.onAbort(() => end(undefined))
+          const { inside, end } = begin([call], false)
+          const stop = call.onAbort(() => end([undefined]))
           try {
-            const output = await context.with(trace.setSpan(context.active(), span), next, undefined, input, call)
-            end(output)
+            const output = await context.with(inside, next, undefined, input, call)
+            end([output])
             return output
           } catch (thrown) {
-            end(new RowFailure(thrown))
+            end([new RowFailure(thrown)])
             throw thrown
           } finally {
             stop()
@@ -132,14 +157,7 @@ export const observed = (options: ObservedOptions = {}): NeutralLayer => {
         },
         many: async (next, inputs, batch) => {
           if (inputs.length === 0) return []
-          const startedAt = clock.now()
-          const span = start(batch.rows[0] as Call, inputs.length)
-          let isOver = false
-          const end = (rows: readonly Row<unknown>[]): void => {
-            if (isOver) return
-            isOver = true
-            tellBatch(span, startedAt, batch, rows)
-          }
+          const { inside, end } = begin(batch.rows, true)
           let open = inputs.length
           const stops = batch.rows.map((call) =>
             call.onAbort(() => {
@@ -148,7 +166,7 @@ export const observed = (options: ObservedOptions = {}): NeutralLayer => {
             }),
           )
           try {
-            const rows = await context.with(trace.setSpan(context.active(), span), next, undefined, inputs, batch)
+            const rows = await context.with(inside, next, undefined, inputs, batch)
             end(rows)
             return rows
           } catch (thrown) {
@@ -160,20 +178,4 @@ export const observed = (options: ObservedOptions = {}): NeutralLayer => {
         },
       }
     })
-}
-
-interface Seen {
-  readonly attributes: Attributes
-  /** The rung of a fallback that answered. On spans only. */
-  readonly rung: string | undefined
-}
-
-/** What the rows of a batch have in common; if any failed, with the first failure for outcome. */
-const sharedBy = (kinds: readonly Seen[]): Seen => {
-  const first = kinds[0] as Seen
-  const attributes: Attributes = {}
-  for (const [name, value] of Object.entries(first.attributes)) if (kinds.every((kind) => kind.attributes[name] === value)) attributes[name] = value
-  const failed = kinds.find((kind) => kind.attributes['ml.outcome'] !== 'ok')
-  if (failed !== undefined) for (const name of ['ml.outcome', 'error.type']) attributes[name] = failed.attributes[name] as string
-  return { attributes, rung: kinds.every((kind) => kind.rung === first.rung) ? first.rung : undefined }
 }

@@ -22,17 +22,19 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import type { PredictionRecord } from 'outrigger'
 import { InMemorySpanExporter, BasicTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
+import { context } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
 import { capture, functionSink, postgresRecordSink, s3RecordSink, segmentSink, type RecordSink } from 'outrigger/capture'
 import { checkpoint, explain, replay } from 'outrigger/debug'
-import { alerts, logEvents, objectives, observed, webhook, type AlertsOptions } from 'outrigger/observe'
+import { alerts, logEvents, objectives, observed, spanned, webhook, type AlertsOptions } from 'outrigger/observe'
 import { dashboard, type Dashboard } from 'outrigger/serve'
 import { hasPostgres, startPostgres } from '../_servers/postgres.js'
 import { startS3 } from '../_servers/s3.js'
 import { canaries, canaryInput, canaryOutput, canaryTraffic, type CanaryRow, type Place } from './canaries.js'
 
 /** Names of exported functions that let something out. */
-export const sinkName = /(?:Sink|Sinks|Exporter|Handler|Logger|Logs|Producer|Reporter|Writer|Webhook|Page)$|^(?:capture|observed|logged|metered|traced|dashboard|prometheus|openMetrics|metrics|checkpoint|logEvents|webhook|grafana|replay|explain|inspect|alerts|serve)/
+export const sinkName = /(?:Sink|Sinks|Exporter|Handler|Logger|Logs|Producer|Reporter|Writer|Webhook|Page)$|^(?:capture|observed|spanned|logged|metered|traced|dashboard|prometheus|openMetrics|metrics|checkpoint|logEvents|webhook|grafana|replay|explain|inspect|alerts|serve)/
 
 /** Runs the traffic into a sink and gives everything that came out; `undefined` if the sink cannot be run here. */
 export type Leaked = () => Promise<string | undefined>
@@ -189,13 +191,26 @@ export const registry: Readonly<Record<string, Leaked>> = {
     })
     return texts.join('\n')
   },
+  'observe/spanned': async () => {
+    const spans = new InMemorySpanExporter()
+    const tracers = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] })
+    const tracer = tracers.getTracer('canaries')
+    const manager = new AsyncLocalStorageContextManager().enable()
+    context.setGlobalContextManager(manager)
+    const outer = observed({ tracer })
+    await canaryTraffic({ inside: spanned('canaries', { tracer }), outside: outer })
+    context.disable()
+    const told = spans.getFinishedSpans().filter(({ name }) => name === 'canaries').map(({ name, attributes, events, status, links }) => ({ name, attributes, events, status, links }))
+    await tracers.shutdown()
+    return shown(told)
+  },
   'observe/observed': async () => {
     const spans = new InMemorySpanExporter()
     const tracers = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] })
     const numbers = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
     const reader = new PeriodicExportingMetricReader({ exporter: numbers, exportIntervalMillis: 10 ** 9 })
     const meters = new MeterProvider({ readers: [reader] })
-    const layer = observed({ tracer: tracers.getTracer('canaries'), meter: meters.getMeter('canaries') })
+    const layer = observed({ tracer: tracers.getTracer('canaries'), meter: meters.getMeter('canaries'), openInference: 'LLM', genAi: { operation: 'chat', provider: 'canaries' } })
     await canaryTraffic({ inside: layer, outside: layer })
     await reader.forceFlush()
     const told = [...spans.getFinishedSpans().map(({ name, attributes, events, status, links, resource }) => ({ name, attributes, events, status, links, resource: resource.attributes })), ...numbers.getMetrics().map(({ scopeMetrics }) => scopeMetrics)]
@@ -208,6 +223,7 @@ export const registry: Readonly<Record<string, Leaked>> = {
 export const showsNothing: Readonly<Record<string, readonly [text: string, why: string]>> = {
   'observe/alerts': ['canaries', 'alerts are about rates'],
   'observe/webhook': ['canaries', 'alerts are about rates'],
+  'observe/spanned': ['canaries', 'a span has a name from code, and the name of an error'],
   'observe/observed': ['canaries', 'spans and metrics have bounded attributes, and no values of rows'],
 }
 

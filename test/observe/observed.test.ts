@@ -31,14 +31,14 @@ beforeEach(() => {
   meters = new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 })] })
 })
 
-const otel = () => ({ tracer, meter: meter() })
+const otel = () => ({ tracer, meter: meter(), stages: false })
 const told = () => spans.getFinishedSpans().map(({ attributes }) => [attributes['ml.outcome'], attributes['ml.source'] ?? attributes['error.type']])
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 afterEach(() => expect(open).toBe(0))
 
 describe('observed', () => {
   test('observed makes one span per call, with identity and outcome', async () => {
-    const predict = pipe(predictor((x: number) => x, { name: 'delay', version: '3' }), observed({ tracer, meter: meter() }))
+    const predict = pipe(predictor((x: number) => x, { name: 'delay', version: '3' }), observed(otel()))
     await predict(1)
     expect(spans.getFinishedSpans()).toMatchObject([
       { name: 'predict delay', status: { code: SpanStatusCode.UNSET }, attributes: { 'ml.model.name': 'delay', 'ml.model.version': '3', 'ml.outcome': 'ok', 'ml.source': 'model' } },
@@ -49,7 +49,7 @@ describe('observed', () => {
     const predict = pipe(async (x: number) => {
       tracer.startSpan('inside').end()
       return x
-    }, observed({ tracer, meter: meter() }))
+    }, observed(otel()))
     await tracer.startActiveSpan('request', async (request) => {
       await predict(1)
       request.end()
@@ -62,7 +62,7 @@ describe('observed', () => {
   test('observed marks failures with their code', async () => {
     const predict = pipe((_: number): number => {
       throw new TypeError('secret text')
-    }, observed({ tracer, meter: meter() }))
+    }, observed(otel()))
     await predict(1).catch(() => {})
     const [span] = spans.getFinishedSpans()
     expect(span).toMatchObject({ status: { code: SpanStatusCode.ERROR, message: 'TypeError' }, attributes: { 'ml.outcome': 'error', 'error.type': 'TypeError' } })
@@ -72,7 +72,7 @@ describe('observed', () => {
   test('observed: duration in seconds and requests are those of the records', async () => {
     const clock = fakeClock()
     const model = mockModel<number, number>({ clock }).delays(250, 1)
-    const predict = pipe(predictor(model, { clock, name: 'slow' }), cached(), fallback(() => 0), observed({ tracer, meter: meter() }))
+    const predict = pipe(predictor(model, { clock, name: 'slow' }), cached(), fallback(() => 0), observed(otel()))
     const answer = predict(1)
     await clock.advance(250)
     await answer
@@ -91,7 +91,7 @@ describe('observed', () => {
       { predictBatch: (rows: readonly number[]) => rows },
       cached(),
       fallback(() => 0),
-      observed({ tracer, meter: meter() }),
+      observed(otel()),
     )
     await predict.batch([1, 2])
     await predict.batch([1, 2, 3])
@@ -104,7 +104,7 @@ describe('observed', () => {
     const predict = pipe((x: number) => {
       if (x < 0) throw new RangeError('negative')
       return x
-    }, observed({ tracer, meter: meter() }))
+    }, observed(otel()))
     await predict.batch([1, -1, 2]).catch(() => {})
     expect((await points('ml.inference.requests')).map((point) => [point.attributes['ml.outcome'], point.attributes['error.type'], point.value])).toEqual([['ok', undefined, 2], ['error', 'RangeError', 1]])
     expect(spans.getFinishedSpans()).toHaveLength(1)
@@ -112,10 +112,10 @@ describe('observed', () => {
 
   test('observed says which variant and which rung answered', async () => {
     const router = split({ variants: { control: (_: number): number => 1, canary: (_: number): number => Number(null!) / Number('x') }, weights: { control: 0, canary: 1 } })
-    await pipe(router, observed({ tracer, meter: meter() }))(1, { key: 'u' })
+    await pipe(router, observed(otel()))(1, { key: 'u' })
     await pipe((_: number): number => {
       throw new Error('down')
-    }, fallback({ use: () => 0, name: 'zero' }), observed({ tracer, meter: meter() }))(1)
+    }, fallback({ use: () => 0, name: 'zero' }), observed(otel()))(1)
     expect(spans.getFinishedSpans().map((span) => [span.attributes['ml.route.variant'], span.attributes['ml.source'], span.attributes['ml.fallback.rung']])).toEqual([
       ['canary', 'model', undefined],
       [undefined, 'fallback', 'zero'],
@@ -124,7 +124,7 @@ describe('observed', () => {
 
   test('observed ends the span of an aborted call once, and leaves none open', async () => {
     const model = mockModel<number, number>()
-    const predict = pipe(model, observed({ tracer, meter: meter() }))
+    const predict = pipe(model, observed(otel()))
     const controller = new AbortController()
     const answer = predict(1, { signal: controller.signal }).catch(() => 'aborted')
     const arrival = await model.next()
@@ -137,7 +137,7 @@ describe('observed', () => {
 
   test('observed lets nothing of inputs, outputs, keys, ids and tags out', async () => {
     const canary = (what: string): string => `canary-${what}`
-    const predict = pipe((row: { readonly name: string }) => ({ answer: canary('output'), for: row.name }), observed({ tracer, meter: meter() }))
+    const predict = pipe((row: { readonly name: string }) => ({ answer: canary('output'), for: row.name }), observed(otel()))
     await predict({ name: canary('input') }, { key: canary('key'), id: canary('id'), tags: { tag: canary('tag') } })
     await predict.batch([{ name: canary('input') }], { keys: [canary('key')], ids: [canary('id')] })
     const out = JSON.stringify([spans.getFinishedSpans().map(({ name, attributes, events, status }) => ({ name, attributes, events, status })), (await collected()).map((metric) => metric.dataPoints.map((point) => point.attributes))])
@@ -257,7 +257,7 @@ describe('observed where it is not outermost', () => {
 
   test('observed twice, with layers between: each has a span and counts of its own, for calls and batches', async () => {
     const [inner, outer] = [meters.getMeter('inner'), meters.getMeter('outer')]
-    const predict = pipe((x: number) => x, observed({ tracer, meter: inner }), timeout({ ms: 10_000 }), observed({ tracer, meter: outer }))
+    const predict = pipe((x: number) => x, observed({ tracer, meter: inner, stages: false }), timeout({ ms: 10_000 }), observed({ tracer, meter: outer, stages: false }))
     await predict(1)
     await predict.batch([1, 2])
     expect(told()).toHaveLength(4)

@@ -12,7 +12,7 @@ import { cascade, ensemble, mapInput, mapOutput } from 'outrigger/compose'
 import { layer } from 'outrigger/core'
 import { checkpoint } from 'outrigger/debug'
 import { driftMonitor, referenceProfile } from 'outrigger/drift'
-import { metered, modelMetrics, observed } from 'outrigger/observe'
+import { metered, modelMetrics, observed, spanned } from 'outrigger/observe'
 import { extraWorkBudget } from 'outrigger/policy'
 import { adaptiveConcurrency, answerChecks, breakerControl, bulkhead, circuitBreaker, fallback, hedge, loadShedding, rateLimit, retry, slowCalls, timeout, timeWindow } from 'outrigger/resilience'
 import { check, outputChecked, schemaOf, validated } from 'outrigger/quality'
@@ -72,6 +72,7 @@ const layers: Readonly<Record<string, Readonly<Record<string, () => ConformanceC
     'around another one': () => layerConformance(() => (inner) => metered(modelMetrics())(metered(modelMetrics())(inner))),
   },
   'observe/observed': { 'without an SDK': () => layerConformance(() => observed()) },
+  'observe/spanned': { 'without an SDK': () => layerConformance(() => spanned('model')) },
   'quality/outputChecked': {
     'of each answer': () => layerConformance(() => outputChecked()),
     'of parts, and of answers together': () => layerConformance<Row, Row, { y: number }>(() => outputChecked({ of: ({ y }: { y: number }) => y, inputOf: ({ x }: Row) => x, range: [-1e9, 1e9], stuckAfter: 1000, collapsed: { spread: 0 } }), { answer: timesTen }),

@@ -13,6 +13,8 @@ export interface RemoteFetchOptions {
   readonly timeoutMs: number
   readonly maxResponseBytes: number
   readonly headers: () => Readonly<Record<string, string>> | PromiseLike<Readonly<Record<string, string>>>
+  /** Whether requests carry the trace context of their call. */
+  readonly propagates: () => boolean
 }
 
 /** What went wrong, whether it may pass, and when to come back. */
@@ -68,7 +70,7 @@ export const remoteFetch = async (url: URL, request: RemoteRequest | undefined, 
   const timer = clock.setTimeout(late, timeoutMs)
   signal?.addEventListener('abort', leave, { once: true })
   try {
-    const headers = { accept: 'application/json', ...(await options.headers()), ...request?.headers }
+    const headers = { accept: 'application/json', ...(options.propagates() ? call?.traceContext : undefined), ...(await options.headers()), ...request?.headers }
     controller.signal.throwIfAborted()
     // A redirect could lead to a host that nobody allowed.
     const response = await options.fetch(url, { method: request === undefined ? 'GET' : 'POST', headers, redirect: 'manual', signal: controller.signal, ...(request === undefined ? {} : { body: request.body }) })

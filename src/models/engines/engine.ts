@@ -23,7 +23,7 @@ export interface EngineDescription {
 }
 
 /** What a run may ask about the call it serves. Read only what you use: the signal is made when first read, for 2.5 µs. */
-export type TensorCall = Pick<ModelCall, 'signal' | 'remainingMs' | 'isIdempotent'>
+export type TensorCall = Pick<ModelCall, 'signal' | 'remainingMs' | 'isIdempotent' | 'traceContext'>
 
 /**
  * A loaded model that takes and gives tensors: the small adapter that an engine has to write. The first dimension of

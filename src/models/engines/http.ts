@@ -1,6 +1,7 @@
 /** Models behind a model server, by HTTP. */
+import { channel } from 'node:diagnostics_channel'
 import { systemClock, type Clock } from '../../core/clock.js'
-import { isOutriggerError } from '../../core/errors.js'
+import { InvalidOptionError, isOutriggerError } from '../../core/errors.js'
 import { functionOption, numberOption, optionsObject, stringOption } from '../../core/options.js'
 import type { Tensors } from '../../schema/tensor.js'
 import type { ModelSignature } from '../manifest/manifest.js'
@@ -21,8 +22,13 @@ export interface HttpEngineOptions<O = number[], V extends OutputValue = number>
   readonly origins?: readonly string[]
   /** The endpoint among the files of a version. @default 'endpoint.json' */
   readonly file?: string
-  /** What goes with every request: credentials, or `traceparent`. A function is asked anew each time. */
+  /** What goes with every request, such as credentials. A function is asked anew each time. */
   readonly headers?: Readonly<Record<string, string>> | (() => Readonly<Record<string, string>> | PromiseLike<Readonly<Record<string, string>>>)
+  /**
+   * Whether requests carry `traceparent` and `tracestate` of a call that has a span (`observed`).
+   * @default unless somebody instruments fetch (listens to undici's diagnostics channel): two of them would be none (open-telemetry/opentelemetry-js-contrib#3711)
+   */
+  readonly propagate?: boolean
   /** The longest time for a request, in milliseconds, whatever the call allows. @default 30_000 */
   readonly timeoutMs?: number
   /** @default 64 MiB */
@@ -33,7 +39,10 @@ export interface HttpEngineOptions<O = number[], V extends OutputValue = number>
   readonly clock?: Clock
 }
 
-const known = ['baseUrl', 'origins', 'file', 'headers', 'timeoutMs', 'maxResponseBytes', 'fetch', 'clock', 'output'] as const
+const known = ['baseUrl', 'origins', 'file', 'headers', 'propagate', 'timeoutMs', 'maxResponseBytes', 'fetch', 'clock', 'output'] as const
+
+/** Who instruments fetch listens here, and adds headers to each request. */
+const requests = channel('undici:request:create')
 
 class RemoteTensors implements TensorModel {
   readonly #base: URL
@@ -133,9 +142,10 @@ const isRefusal = (error: unknown): boolean => {
 export const http = <O = number[], V extends OutputValue = number>(options: HttpEngineOptions<O, V>): Engine<TensorRow, O> => {
   const owner = 'an HTTP engine'
   optionsObject(owner, options, known)
-  const { baseUrl, origins, file = 'endpoint.json', headers = {}, timeoutMs = 30_000, maxResponseBytes = 64 * 2 ** 20, clock = systemClock, output } = options
+  const { baseUrl, origins, file = 'endpoint.json', headers = {}, propagate, timeoutMs = 30_000, maxResponseBytes = 64 * 2 ** 20, clock = systemClock, output } = options
   const policy = endpointPolicy(baseUrl, origins)
   stringOption(owner, 'file', file)
+  if (propagate !== undefined && typeof propagate !== 'boolean') throw new InvalidOptionError(`Cannot create ${owner} as \`propagate\` must be a boolean: current value is ${String(propagate)}`)
   if (typeof headers !== 'function') optionsObject(`\`headers\` of ${owner}`, headers, Object.keys(Object(headers) as object))
   const remote: RemoteFetchOptions = {
     fetch: functionOption(owner, 'fetch', options.fetch) ?? fetch,
@@ -143,6 +153,7 @@ export const http = <O = number[], V extends OutputValue = number>(options: Http
     timeoutMs: numberOption(owner, 'timeoutMs', timeoutMs, { min: 1, max: 2 ** 31 - 1 }),
     maxResponseBytes: numberOption(owner, 'maxResponseBytes', maxResponseBytes, { min: 1 }),
     headers: typeof headers === 'function' ? headers : () => headers,
+    propagates: () => propagate ?? !requests.hasSubscribers,
   }
   const tensors: TensorEngine = {
     name: 'http',

@@ -1,7 +1,7 @@
 /** The side of the isolate: makes the engine, loads a model, runs it, and lets it go, as the messages say. */
 import { OutriggerError } from '../../core/errors.js'
 import { isRowFailure, type Row } from '../../core/rows.js'
-import type { Call } from '../../core/call.js'
+import type { Call, TraceContext } from '../../core/call.js'
 import { systemClock } from '../../core/clock.js'
 import type { Stage } from '../../core/stage.js'
 import type { Tensor, Tensors } from '../../schema/tensor.js'
@@ -29,12 +29,14 @@ type Hosted =
 /** The call of a run of tensors. Its signal is made when first read. */
 class HostCall implements TensorCall {
   readonly isIdempotent: boolean
+  readonly traceContext: TraceContext | undefined
   readonly #deadline: number
   #controller: AbortController | undefined
   #aborted = false
 
   constructor(facts: RunFacts) {
     this.isIdempotent = facts.isIdempotent
+    this.traceContext = facts.traceContext
     this.#deadline = facts.remainingMs === Infinity ? Infinity : systemClock.now() + facts.remainingMs
   }
 

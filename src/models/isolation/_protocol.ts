@@ -1,4 +1,5 @@
 /** What the two sides say to each other: here the pool, there the isolate that holds the model. */
+import type { TraceContext } from '../../core/call.js'
 import type { Tensors } from '../../schema/tensor.js'
 import type { EngineDescription, EngineOrigin } from '../engines/engine.js'
 import type { ModelVersion } from '../store/model-store.js'
@@ -15,6 +16,7 @@ export interface RunFacts {
   /** `Infinity` when nobody hurries. */
   readonly remainingMs: number
   readonly isIdempotent: boolean
+  readonly traceContext?: TraceContext
 }
 
 /** What the model of rows may know of one call. */

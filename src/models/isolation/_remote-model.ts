@@ -22,7 +22,10 @@ export interface RemoteModel {
   readonly onDisposed: () => void
 }
 
-const factsOf = (call: TensorCall): RunFacts => ({ remainingMs: call.remainingMs(), isIdempotent: call.isIdempotent })
+const factsOf = (call: TensorCall): RunFacts => {
+  const { traceContext, isIdempotent } = call
+  return { remainingMs: call.remainingMs(), isIdempotent, ...(traceContext === undefined ? {} : { traceContext }) }
+}
 
 /** The answer, unless it is that the run failed. */
 const answered = <T extends FromIsolate['type']>(message: FromIsolate, type: T): Extract<FromIsolate, { readonly type: T }> => {

@@ -27,6 +27,7 @@ export const rowCalls = ({ calls, facts, isShadow }: Pick<RowsMessage, 'calls' |
     const call = new Call(runtime, options, key, id)
     call.isShadow = isShadow
     call.deadline = deadline
+    if (facts.traceContext !== undefined) call.note().traceContext = facts.traceContext
     return call
   })
 }

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { getEventListeners, once } from 'node:events'
 import { pipe, retry } from 'outrigger'
 import { hasCode } from 'outrigger/core'
@@ -364,6 +365,28 @@ describe('http sends with every request', () => {
     await model.run({ x: float32([1, 2], [1, 2]) }, call())
     expect(server.seen.map(({ headers }) => headers.authorization)).toEqual([1, 2, 3, 4, 5].map((number) => `Bearer ${number}`))
     expect(server.seen.at(-1)?.headers).toMatchObject({ 'content-type': 'application/json', traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' })
+  })
+
+  it('the trace context of its call, unless somebody instruments fetch or code says otherwise', async () => {
+    const server = await started(openInferenceServer())
+    const traceContext = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: 'a=b' }
+    const sent = async (options: Partial<HttpEngineOptions>, with_: Partial<TensorCall> = { traceContext }): Promise<unknown> => {
+      await (await tensorsOf({ baseUrl: server.url, ...options }, sum)).run({ x: float32([1, 2], [1, 2]) }, { ...call(), ...with_ })
+      const { traceparent, tracestate } = server.seen.at(-1)!.headers
+      return { traceparent, tracestate }
+    }
+    expect(await sent({})).toEqual(traceContext)
+    expect(await sent({}, {})).toEqual({})
+    expect(await sent({ propagate: false })).toEqual({})
+    const instrumentation = (): void => {}
+    subscribe('undici:request:create', instrumentation)
+    try {
+      expect(await sent({})).toEqual({})
+      expect(await sent({ propagate: true })).toEqual(traceContext)
+    } finally {
+      unsubscribe('undici:request:create', instrumentation)
+    }
+    expect(() => http({ baseUrl: server.url, propagate: 'yes' as never })).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
   })
 
   it('by a fetch that is passed in', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import * as tf from '@tensorflow/tfjs'
-import { pipe, predictor, type NoticeEvent, type StateEvent } from 'outrigger'
+import { layer, pipe, predictor, retry, type NoticeEvent, type StateEvent } from 'outrigger'
 import { functionEngine, isolated, ModelFiles, modelLoader, modelStore, onnx, tfjs, tfjsFiles, type Engine, type IsolatedEngine, type IsolationOptions, type ModelVersion } from 'outrigger/models'
 import type { Tensor } from 'outrigger/schema'
 import { fakeClock, onnxAffine } from 'outrigger/testing'
@@ -57,7 +57,10 @@ for (const isolate of ['worker', 'process'] as const) {
       expect(pid === process.pid).toBe(isolate === 'worker')
       expect(isIdempotent).toBe(0)
       expect(remainingMs).toBeGreaterThan(10_000)
-      expect((await model.run(acts.facts))['y']?.data.slice(1)).toEqual(Float64Array.of(1, Infinity))
+      const { y: facts, trace } = await model.run(acts.facts)
+      expect([facts?.data.slice(1), trace?.data]).toEqual([Float64Array.of(1, Infinity), ['undefined', 'undefined']])
+      const traceContext = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: 'a=b' }
+      expect((await model.run(acts.facts, { traceContext }))['trace']?.data).toEqual(Object.values(traceContext))
     })
 
     test('an error keeps its class, code, fields, cause and stack', async () => {
@@ -176,7 +179,13 @@ for (const isolate of ['worker', 'process'] as const) {
     await expect(predict('throw')).rejects.toMatchObject({ message: 'no such row' })
     await expect(predict('function')).rejects.toMatchObject(code('ENGINE_FAILED'))
     await expect(predict(() => {})).rejects.toMatchObject(code('INVALID_INPUT'))
-    expect(await predict('call', { key: 'k', id: 'an id', idempotent: false, timeoutMs: 60_000 })).toMatchObject({ id: 'an id', key: 'k', isShadow: false, isIdempotent: false })
+    expect(await predict('call', { key: 'k', id: 'an id', idempotent: false, timeoutMs: 60_000 })).toMatchObject({ id: 'an id', key: 'k', isShadow: false, isIdempotent: false, traceContext: undefined })
+    const traceContext = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }
+    const traced = layer<unknown, unknown>('traced', { one: (next, input, call) => {
+      call.note().traceContext = traceContext
+      return next(input, call)
+    } })
+    expect(await pipe(predict, retry({ retries: 1 }), traced)('call')).toMatchObject({ traceContext })
     const results = await predict.detailedBatch([1, 'throw', 3])
     expect(results.map((result) => (result.ok ? result.output : (result.error as Error).message))).toEqual([3, 'no such row', 9])
     await expect(predict('exit', { idempotent: false })).rejects.toMatchObject(code('ENGINE_CRASHED'))

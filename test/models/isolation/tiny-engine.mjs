@@ -52,7 +52,7 @@ export const tiny = (options) => ({
         const act = actOf(x.data[0])
         if (act !== undefined) await acts[act](call)
         if (act === 'badOutput') return { y: { dtype: 'float32', shape: [1], data: () => {} } }
-        if (act === 'facts') return { y: { dtype: 'float64', shape: [1, 3], data: new Float64Array([process.pid, call.isIdempotent ? 1 : 0, call.remainingMs()]) } }
+        if (act === 'facts') return { y: { dtype: 'float64', shape: [1, 3], data: new Float64Array([process.pid, call.isIdempotent ? 1 : 0, call.remainingMs()]) }, trace: { dtype: 'string', shape: [2], data: [String(call.traceContext?.traceparent), String(call.traceContext?.tracestate)] } }
         return { y: { dtype: x.dtype, shape: x.shape, data: x.data.map((value) => value * factor) }, version: { dtype: 'string', shape: [1], data: [`${version.name}@${version.version}`] } }
       },
       dispose: () => {
@@ -75,7 +75,7 @@ export const rows = {
     const factor = files.json('factor.json')
     return {
       predict: async (row, call) => {
-        if (row === 'call') return { id: call.id, key: call.key, isShadow: call.isShadow, isIdempotent: call.isIdempotent, remainingMs: call.remainingMs() }
+        if (row === 'call') return { id: call.id, key: call.key, isShadow: call.isShadow, isIdempotent: call.isIdempotent, remainingMs: call.remainingMs(), traceContext: call.traceContext }
         if (row === 'function') return () => {}
         if (row === 'throw') throw new Error('no such row')
         if (row === 'exit') process.exit(0)

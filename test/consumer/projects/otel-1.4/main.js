@@ -19,9 +19,24 @@ metrics.setGlobalMeterProvider(meterProvider)
 
 const { pipe, predictor } = await import('outrigger')
 const { observed } = await import('outrigger/observe')
-const predict = pipe(predictor((x) => x * 2, { name: 'delays' }), observed())
-assert.equal(await predict(21), 42)
-assert.deepEqual(spans.getFinishedSpans().map((span) => span.name), ['predict delays'])
+let headers
+const predict = pipe(predictor((x, call) => ((headers = call.traceContext), x * 2), { name: 'delays' }), observed())
+const { output, record } = await predict.detailed(21)
+assert.equal(output, 42)
+const [stage, span] = spans.getFinishedSpans()
+assert.deepEqual([stage.name, span.name, stage.parentSpanId], ['model', 'predict delays', span.spanContext().spanId])
+const { traceId, spanId } = span.spanContext()
+assert.deepEqual([record.trace, headers], [{ traceId, spanId }, { traceparent: `00-${traceId}-${spanId}-01` }])
+
+// Shared work: a span of its own, with a link to each caller's.
+const { microBatched } = await import('outrigger/batch')
+spans.reset()
+const together = pipe({ predictBatch: async (rows) => rows }, observed({ stages: false }), microBatched({ maxSize: 4, maxDelayMs: 5 }), observed({ stages: false }))
+await Promise.all([together(1), together(2)])
+const run = spans.getFinishedSpans().find((one) => one.attributes['ml.batch.size'] === 2)
+const calls = spans.getFinishedSpans().filter((one) => one !== run)
+assert.equal(run.parentSpanId, undefined)
+assert.deepEqual(run.links.map((link) => link.context.spanId).sort(), calls.map((one) => one.spanContext().spanId).sort())
 
 await meterProvider.forceFlush()
 const names = points.getMetrics().flatMap((one) => one.scopeMetrics.flatMap((scope) => scope.metrics.map((metric) => metric.descriptor.name)))
