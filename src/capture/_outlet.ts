@@ -38,6 +38,9 @@ interface Batch {
   readonly size: number
 }
 
+/** A batch that takes longer holds up no other sink. */
+const stuckAfterMs = 1000
+
 export class Outlet {
   readonly #parts: OutletParts
   readonly #maxBytes: number
@@ -49,6 +52,8 @@ export class Outlet {
   #timer: Timer | undefined
   #isRunning = false
   #isGivenUp = false
+  #isRetrying = false
+  #toldAt = 0
   /** Ends the wait before another attempt. */
   #wake: (() => void) | undefined
   #waiters: { readonly until: number; readonly resolve: () => void }[] = []
@@ -67,6 +72,11 @@ export class Outlet {
 
   get isFull(): boolean {
     return this.#pending >= this.#parts.maxBytes
+  }
+
+  /** Whether it is in trouble: what is told to others does not wait for it. */
+  get isStuck(): boolean {
+    return this.#isRunning && (this.#isRetrying || this.#parts.clock.now() - this.#toldAt > stuckAfterMs)
   }
 
   get counts(): SinkCounts {
@@ -133,6 +143,8 @@ export class Outlet {
     const { sink, retries, backoff, random } = this.#parts
     let waitedMs = backoff.minDelayMs
     for (let attempt = 1; ; attempt += 1) {
+      this.#isRetrying = attempt > 1
+      this.#toldAt = this.#parts.clock.now()
       try {
         await sink.write(batch.lines)
         this.#written += batch.lines.length
@@ -141,6 +153,7 @@ export class Outlet {
       } catch (error) {
         if (attempt > retries || this.#isGivenUp) return this.#settle(batch, `A sink refused a batch ${attempt} times.`, error)
         this.#retried += 1
+        this.#isRetrying = true
         waitedMs = backoffDelay(backoff, attempt, random, waitedMs)
         await this.#wait(waitedMs)
       }

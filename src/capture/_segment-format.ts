@@ -66,8 +66,10 @@ const kinds: ReadonlySet<unknown> = new Set(['prediction', 'label', 'override', 
 /** A line of a segment; `undefined` if it is none that we wrote. */
 export const parseLine = (line: string): { readonly kind: string; readonly [field: string]: unknown } | undefined => {
   try {
-    const value: unknown = JSON.parse(line)
-    return typeof value === 'object' && value !== null && kinds.has((value as { kind?: unknown }).kind) ? (value as { kind: string }) : undefined
+    const value = JSON.parse(line) as { readonly kind: string; readonly id?: unknown; readonly at?: unknown } | null
+    if (typeof value !== 'object' || value === null || !kinds.has(value.kind)) return undefined
+    const isRecord = value.kind !== 'header' && value.kind !== 'footer'
+    return isRecord && (typeof value.id !== 'string' || typeof value.at !== 'number') ? undefined : value
   } catch {
     return undefined
   }

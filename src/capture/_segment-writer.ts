@@ -15,6 +15,33 @@ export interface SegmentPlace {
   readonly fileSystem: FileSystem
   readonly directory: string
   readonly sync: SegmentSync
+  readonly encoder: LineEncoder
+}
+
+/** Encodes a batch into memory that the next one uses again: buffers outside of the heap make the collector look through all of it. */
+export class LineEncoder {
+  #buffer: Buffer = Buffer.allocUnsafeSlow(1 << 16)
+
+  /** The bytes of these lines, until the next call. */
+  encode(header: string, lines: readonly CapturedLine[]): Buffer {
+    let length = this.#append(header, 0)
+    for (const { text } of lines) {
+      length = this.#append(text, length)
+      this.#buffer[length++] = 10
+    }
+    return this.#buffer.subarray(0, length)
+  }
+
+  #append(text: string, at: number): number {
+    // At most three bytes for each UTF-16 unit, and the end of the line.
+    const need = at + text.length * 3 + 1
+    if (need > this.#buffer.length) {
+      const larger = Buffer.allocUnsafeSlow(need * 2)
+      this.#buffer.copy(larger, 0, 0, at)
+      this.#buffer = larger
+    }
+    return at + this.#buffer.write(text, at)
+  }
 }
 
 export class SegmentWriter {
@@ -51,9 +78,7 @@ export class SegmentWriter {
 
   /** Appends lines; they count when it has resolved. After a failure the segment can only be cut off. */
   async append(lines: readonly CapturedLine[]): Promise<void> {
-    let text = this.#header
-    for (const line of lines) text += `${line.text}\n`
-    const bytes = Buffer.from(text)
+    const bytes = this.#place.encoder.encode(this.#header, lines)
     this.#hash.update(bytes)
     await writeAll(this.#handle, bytes, this.#bytes)
     if (this.#place.sync === 'batch') await this.#handle.sync()

@@ -11,7 +11,7 @@ import type { Backoff } from '../policy/backoff.js'
 import { uniqueName } from '../store/atomic-file.js'
 import { Outlet, type SinkCounts } from './_outlet.js'
 import { changeFields, hashesText, laterText, predictionText, valueMask } from './_serialise.js'
-import { capturedLine, type CapturedLine } from './captured-line.js'
+import { capturedLine, lineKey, type CapturedLine } from './captured-line.js'
 import type { RecordSink } from './record-sink.js'
 import { Sampler, type SamplingOptions } from './sampling.js'
 import { className } from './_segment-name.js'
@@ -147,6 +147,7 @@ class Writer implements Capture {
   readonly #instance = uniqueName()
   readonly #toldAt = new Map<string, number>()
   #isScheduled = false
+  #heldTimer: Timer | undefined
   #isClosed = false
   #closing: Promise<void> | undefined
   #lines = 0
@@ -244,6 +245,7 @@ class Writer implements Capture {
     // A sink that still hangs is not waited for.
     const closed = await Promise.race([Promise.allSettled(this.#sinks.map(async (sink) => await sink.close?.())), late])
     this.#clock.clearTimeout(timer as Timer)
+    if (this.#heldTimer !== undefined) this.#clock.clearTimeout(this.#heldTimer)
     if (closed === true) return
     const errors = closed.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []))
     if (errors.length > 0) throw errors.length === 1 ? errors[0] : new AggregateError(errors, 'Several sinks failed to close.')
@@ -282,13 +284,35 @@ class Writer implements Capture {
   readonly #drain = (): void => {
     this.#isScheduled = false
     const until = this.#clock.now() + this.#sliceMs
+    let isHeld = false
     do {
-      // Whoever has room calls again. With several sinks one that is full loses its lines, and holds up no other.
-      if (this.#outlets.every(({ isFull }) => isFull)) return
-      for (let index = 0; index < stride && this.#pending.size > 0; index += 1) this.#take(this.#pending.shift() as Entry)
-    } while (this.#pending.size > 0 && this.#clock.now() < until)
+      for (let index = 0; index < stride && this.#pending.size > 0; index += 1) {
+        isHeld = this.#isHeld()
+        if (isHeld) break
+        this.#take(this.#pending.shift() as Entry)
+      }
+    } while (!isHeld && this.#pending.size > 0 && this.#clock.now() < until)
     if (this.#waiters.length > 0) this.#wake()
-    this.#schedule()
+    if (!isHeld) this.#schedule()
+    // Whoever has room again calls; and one that hangs is stuck by and by.
+    else if (this.#heldTimer === undefined) {
+      this.#heldTimer = this.#clock.setTimeout(() => {
+        this.#heldTimer = undefined
+        this.#schedule()
+      }, 100)
+      this.#heldTimer.unref()
+    }
+  }
+
+  /** Whether the writer waits: for a sink that has no room and is well, or for all of them. One in trouble loses its lines, and holds up no other. */
+  #isHeld(): boolean {
+    let full = 0
+    for (const outlet of this.#outlets) {
+      if (!outlet.isFull) continue
+      full += 1
+      if (!outlet.isStuck) return true
+    }
+    return full === this.#outlets.length
   }
 
   #wake(): void {
@@ -317,7 +341,6 @@ class Writer implements Capture {
 
   #lineOf(entry: Entry): CapturedLine | undefined {
     this.#lines += 1
-    const key = `${this.#instance}-${this.#lines}`
     if (entry.type === 'prediction') {
       const { record } = entry
       const sample = this.#sampler.decide(record)
@@ -325,13 +348,13 @@ class Writer implements Capture {
       const name = this.#nameOf('prediction', record)
       const guarded = this.#secret === undefined ? undefined : guardedOf(record)
       const hashes = guarded === undefined ? '' : hashesText(this.#secret as string | Uint8Array, guarded)
-      return capturedLine({ key, kind: 'prediction', id: record.id, at: record.at, class: name, schema: record.schema, text: predictionText(record, name, sample, hashes) })
+      return capturedLine({ kind: 'prediction', id: record.id, at: record.at, class: name, schema: record.schema, text: predictionText(record, name, sample, hashes) }, this.#instance, this.#lines)
     }
     const kind = entry.type === 'state' ? 'change' : entry.type
-    const id = entry.type === 'state' ? key : entry.id
+    const id = entry.type === 'state' ? lineKey(this.#instance, this.#lines) : entry.id
     const name = this.#nameOf(kind, undefined)
     const text = laterText(kind, name, entry.type === 'state' ? changeFields(entry, id, this.#texts) : { id, at: entry.at, ...entry.fields })
-    return capturedLine({ key, kind, id, at: entry.at, class: name, schema: undefined, text })
+    return capturedLine({ kind, id, at: entry.at, class: name, schema: undefined, text }, this.#instance, this.#lines)
   }
 
   #nameOf(kind: StoredRecord['kind'], record: PredictionRecord | undefined): string {

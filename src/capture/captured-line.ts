@@ -20,5 +20,34 @@ export interface CapturedLine {
   readonly text: string
 }
 
+class Line {
+  readonly kind: CapturedLine['kind']
+  readonly id: string
+  readonly at: number
+  readonly class: string
+  readonly schema: CapturedLine['schema']
+  readonly text: string
+  readonly #writer: string
+  readonly #number: number
+
+  constructor(line: Omit<CapturedLine, typeof captured | 'key'>, writer: string, number: number) {
+    this.kind = line.kind
+    this.id = line.id
+    this.at = line.at
+    this.class = line.class
+    this.schema = line.schema
+    this.text = line.text
+    this.#writer = writer
+    this.#number = number
+  }
+
+  /** Most sinks never ask. */
+  get key(): string {
+    return lineKey(this.#writer, this.#number)
+  }
+}
+
+export const lineKey = (writer: string, number: number): string => `${writer}-${number}`
+
 /** For the writer alone. */
-export const capturedLine = (line: Omit<CapturedLine, typeof captured>): CapturedLine => line as CapturedLine
+export const capturedLine = (line: Omit<CapturedLine, typeof captured | 'key'>, writer: string, number: number): CapturedLine => new Line(line, writer, number) as unknown as CapturedLine

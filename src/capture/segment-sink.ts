@@ -6,7 +6,7 @@ import type { CapturedLine } from './captured-line.js'
 import { sinkBatch, type RecordSink, type SinkBatch, type SinkNotice } from './record-sink.js'
 import { byClass } from './_by-class.js'
 import { retentionOption } from './_retention.js'
-import { SegmentWriter, type SegmentPlace, type SegmentSync } from './_segment-writer.js'
+import { LineEncoder, SegmentWriter, type SegmentPlace, type SegmentSync } from './_segment-writer.js'
 import { sweepSegments } from './sweep-segments.js'
 
 /** Options of {@link segmentSink}. */
@@ -67,7 +67,7 @@ export const segmentSink = (options: SegmentSinkOptions): RecordSink => {
   const sweepMs = numberOption(owner, 'sweepMs', options.sweepMs ?? 600_000, { min: 1, max: 2 ** 31 - 1 })
   const retention = retentionOption(owner, options.retention)
   if (sync !== 'batch' && sync !== 'seal' && sync !== 'never') throw new InvalidOptionError(`Cannot create ${owner} as \`sync\` must be batch, seal or never: current value is ${String(sync)}`)
-  const place = { fileSystem, directory, sync }
+  const place = { fileSystem, directory, sync, encoder: new LineEncoder() }
   return new SegmentSink(place, { sealBytes, sealMs, sweepMs, retention, clock }, sinkBatch(owner, options))
 }
 
