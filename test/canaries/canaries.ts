@@ -110,8 +110,8 @@ export const canaryTraffic = async (ears: Ears): Promise<void> => {
     pipe(model, careless),
     ears.inside ?? none,
     timeout({ ms: 5000 }),
-    // A scope of a breaker is a text of the caller's, and one that opens tells of it.
-    circuitBreaker({ consecutiveFailures: 1, scope: (row: CanaryRow) => row.fails ?? 'all' }),
+    // A breaker's scopes are names that metrics and events show, as `tags` are.
+    circuitBreaker({ consecutiveFailures: 1, scope: (row: CanaryRow) => `${row.n % each}${row.fails === undefined ? '' : ' failing'}` }),
     ears.outside ?? none,
   )
   const predict = pipe(failing, cached({ max: 1000, key: (row: CanaryRow) => [row.n, row.mail, row.fails ?? null] }), fallback({ use: (row: CanaryRow): CanaryAnswer => ({ score: 0, person: row.mail, extra: { deep: row.token }, rest: row.user }), when: ['ERR_OUTRIGGER_CIRCUIT_OPEN'] }))

@@ -27,7 +27,7 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
 import { capture, functionSink, postgresRecordSink, s3RecordSink, segmentSink, type RecordSink } from 'outrigger/capture'
 import { checkpoint, explain, replay } from 'outrigger/debug'
-import { alerts, logEvents, objectives, observed, spanned, webhook, type AlertsOptions } from 'outrigger/observe'
+import { alerts, logEvents, metered, modelMetrics, objectives, observed, openMetricsText, prometheusText, spanned, webhook, type AlertsOptions } from 'outrigger/observe'
 import { dashboard, type Dashboard } from 'outrigger/serve'
 import { hasPostgres, startPostgres } from '../_servers/postgres.js'
 import { startS3 } from '../_servers/s3.js'
@@ -44,6 +44,12 @@ const through = async (sink: RecordSink): Promise<void> => {
   const captured = capture({ sink, secret: 'a secret of 32 bytes, as one has', values: { fields: { score: {} } } })
   await canaryTraffic({ observers: [captured.observer], label: captured.label.bind(captured), override: captured.override.bind(captured) })
   await captured.close()
+}
+
+const textOfMetrics = async (text: typeof prometheusText): Promise<string> => {
+  const metrics = modelMetrics()
+  await canaryTraffic({ inside: metered(metrics), outside: metered(metrics), observers: [metrics.observer] })
+  return text(metrics)
 }
 
 const withDirectory = async <T>(use: (directory: string) => Promise<T>): Promise<T> => {
@@ -204,6 +210,9 @@ export const registry: Readonly<Record<string, Leaked>> = {
     await tracers.shutdown()
     return shown(told)
   },
+  'observe/metered': async () => (await textOfMetrics(openMetricsText)) + (await textOfMetrics(prometheusText)),
+  'observe/openMetricsText': async () => await textOfMetrics(openMetricsText),
+  'observe/prometheusText': async () => await textOfMetrics(prometheusText),
   'observe/observed': async () => {
     const spans = new InMemorySpanExporter()
     const tracers = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] })
@@ -224,6 +233,9 @@ export const showsNothing: Readonly<Record<string, readonly [text: string, why: 
   'observe/alerts': ['canaries', 'alerts are about rates'],
   'observe/webhook': ['canaries', 'alerts are about rates'],
   'observe/spanned': ['canaries', 'a span has a name from code, and the name of an error'],
+  'observe/metered': ['canaries', 'series have bounded labels'],
+  'observe/openMetricsText': ['canaries', 'series have bounded labels'],
+  'observe/prometheusText': ['canaries', 'series have bounded labels'],
   'observe/observed': ['canaries', 'spans and metrics have bounded attributes, and no values of rows'],
 }
 
