@@ -165,7 +165,7 @@ const notLayers: Readonly<Record<string, string>> = {
   ...of('drift', 'stores of states; test/store/state-store.test.ts holds each to what they have in common', 'memoryStateStore', 'fileStateStore', 'redisStateStore'),
   ...of('quality', 'parts of a validation', 'check', 'fittedValues', 'schemaOf'),
   ...of('resilience', 'parts of a circuit breaker', 'answerChecks', 'breakerControl', 'goldenProbe', 'slowCalls', 'timeWindow'),
-  ...of('observe', 'numbers, and the texts of them', 'MetricRegistry', 'ModelMetrics', 'modelMetrics', 'bucketLabel', 'openMetricsText', 'prometheusText'),
+  ...of('observe', 'numbers, and the texts of them', 'MetricRegistry', 'ModelMetrics', 'modelMetrics', 'metricProducer', 'watchObjectives', 'bucketLabel', 'openMetricsText', 'prometheusText'),
   ...of('observe', 'objectives, and what is made of them', 'alerts', 'objectives', 'webhook', 'grafanaDashboard', 'prometheusRules', 'logEvents'),
   ...of('testing', 'for tests', 'cacheStoreConformance', 'engineConformance', 'fakeClock', 'journalConformance', 'layerConformance', 'mockModel', 'modelDepotConformance', 'modelSourceConformance', 'recordSinkConformance', 'seededRandom', 'stateStoreConformance'),
   ...of('testing', 'makes a model file', 'mlpLayers', 'mlpPredict', 'onnxAffine', 'onnxIdentity', 'onnxLarge', 'onnxMlp', 'onnxModel', 'onnxSlow'),
@@ -179,6 +179,7 @@ const notLayers: Readonly<Record<string, string>> = {
   'resilience/eventLoopMonitor': 'a measurement',
   'resilience/redisRateLimit': 'a store',
   'route/split': 'makes a predictor of several',
+  'serve/metricsHandler': 'answers requests',
 }
 
 function of(folder: string, reason: string, ...names: string[]): Record<string, string> {

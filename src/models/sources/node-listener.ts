@@ -7,7 +7,7 @@ import { systemClock } from '../../core/clock.js'
 import { EventHub } from '../../core/events.js'
 import { requiredFunction } from '../../core/options.js'
 import { errnoOf } from '../../store/file-system.js'
-import type { StoreHandler } from './store-handler.js'
+import type { HandlerRequest } from './store-handler.js'
 
 const events = new EventHub()
 
@@ -29,7 +29,7 @@ const events = new EventHub()
  * server.close()
  * ```
  */
-export const nodeListener = (handler: StoreHandler): ((request: IncomingMessage, response: ServerResponse) => void) => {
+export const nodeListener = (handler: (request: HandlerRequest) => Response | Promise<Response>): ((request: IncomingMessage, response: ServerResponse) => void) => {
   requiredFunction('nodeListener', 'handler', handler)
   return (request, response) => {
     answer(handler, request, response).catch((error: unknown) => {
@@ -41,7 +41,7 @@ export const nodeListener = (handler: StoreHandler): ((request: IncomingMessage,
   }
 }
 
-const answer = async (handler: StoreHandler, request: IncomingMessage, response: ServerResponse): Promise<void> => {
+const answer = async (handler: Parameters<typeof nodeListener>[0], request: IncomingMessage, response: ServerResponse): Promise<void> => {
   const url = `http://localhost${request.url ?? '/'}`
   if (!URL.canParse(url)) return void response.writeHead(400).end()
   const headers = new Headers()

@@ -1,8 +1,8 @@
 /** `/metrics`: the instruments as text, in Prometheus' format 0.0.4 or in OpenMetrics 1.0. */
-import { overflowAttribute, prometheusName } from './definition.js'
+import { overflowAttribute, prometheusName, type MetricDefinition } from './definition.js'
 import { Histogram } from './histogram.js'
 import type { Instrument, MetricRegistry } from './metric-registry.js'
-import { prometheusNames } from './_prometheus-names.js'
+import { prometheusNames, type MetricKind } from './_prometheus-names.js'
 import { overflowPlace } from './_series-table.js'
 import { TextWriter } from './_text-writer.js'
 
@@ -120,6 +120,12 @@ const writeHistogram = (writer: TextWriter, { table, cells, width, exemplars }: 
     }
     writer.write(`${text}${sums[place]}${numberText(cells[from + bounds.length] as number)}\n${counts[place]}${count}\n`, isPlain)
   }
+}
+
+/** What a metric is called in the texts: a histogram by its family, anything else by its sample. */
+export const sampleName = (kind: MetricKind, definition: Pick<MetricDefinition, 'name' | 'unit'>): string => {
+  const { family, suffix } = prometheusNames(kind, definition)
+  return family + suffix
 }
 
 /** A bucket's bound as its label `le` says it, in both formats: `1.0`, `0.25`, `+Inf`. For rules and dashboards. */

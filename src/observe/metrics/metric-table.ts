@@ -31,5 +31,7 @@ export const metricTable: Readonly<Record<keyof ModelMetricDefinitions, MetricAd
   rollout: { moves: 'When a rollout goes on, ends or is rolled back.', action: 'Alert on `rolled-back`. The event says by which evidence.' },
   rolloutShare: { moves: 'When a rollout goes a step.', action: 'If it stays, a person has to approve, or evidence is missing: `rollout.status` says which.' },
   weight: { moves: 'When the weights of a split are set.', action: 'Compare with the shares of `ml_route_variant` in the requests: a difference is a sample ratio mismatch.' },
+  sloEvents: { moves: 'When the metrics are read; needs `watchObjectives`.', action: 'Nothing by itself: [the rules](alerts.md#in-prometheus-and-grafana) are made of it.' },
+  sloBudget: { moves: 'When the metrics are read; needs `watchObjectives`.', action: 'Near 0, release nothing risky. See [thresholds](thresholds.md).' },
   series: { moves: 'When the metrics are read.', action: 'At 2 000 (`maxSeries`) there is an overflow: find the attribute that somebody else fills.' },
 }

@@ -43,6 +43,8 @@ export interface ModelMetricDefinitions {
   readonly rollout: ModelMetricDefinition<'gauge'>
   readonly rolloutShare: ModelMetricDefinition<'gauge'>
   readonly weight: ModelMetricDefinition<'gauge'>
+  readonly sloEvents: ModelMetricDefinition<'counter'>
+  readonly sloBudget: ModelMetricDefinition<'gauge'>
   readonly series: ModelMetricDefinition<'gauge'>
 }
 
@@ -63,13 +65,15 @@ export const modelMetricDefinitions: ModelMetricDefinitions = {
   limit: define('gauge', 'ml.concurrency.limit', '{call}', ['ml.model.name'], 'How many calls an adaptive limit lets run at once.'),
   drift: define('gauge', 'ml.drift.state', '', ['ml.drift.monitor', 'ml.state'], '1 for the state that a drift monitor is in, 0 for those that it was in.'),
   driftScore: define('gauge', 'ml.drift.score', '{score}', ['ml.drift.monitor', 'ml.feature'], 'How far a drifted feature has moved, as the Jensen-Shannon distance in [0, 1].'),
-  info: define('info', 'ml.model', '', [...model, 'ml.model.digest'], 'The versions that answer.'),
+  info: define('info', 'ml.model.info', '', [...model, 'ml.model.digest'], 'The versions that answer.'),
   swaps: define('counter', 'ml.model.swaps', '{swap}', model, 'Versions that went live.'),
   quarantined: define('counter', 'ml.model.quarantined', '{version}', [...model, 'ml.stage'], 'Versions that were refused, by the stage that refused them.'),
   load: define('histogram', 'ml.model.load.duration', 's', ['ml.model.name'], 'From the discovery of a version until it could go live.', [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300]),
   rollout: define('gauge', 'ml.rollout.state', '', ['ml.rollout', 'ml.state'], '1 for the stage that a rollout is in, 0 for those that it was in.'),
   rolloutShare: define('gauge', 'ml.rollout.share', '1', ['ml.rollout'], 'The share of the units that the candidate of a rollout has.'),
   weight: define('gauge', 'ml.split.weight', '1', ['ml.split', 'ml.route.variant'], 'The share of the exposed units that a variant has.'),
+  sloEvents: define('counter', 'ml.slo.events', '{event}', ['ml.slo', 'ml.slo.good'], 'Events of an objective, good and bad, as `alerts` counts them.'),
+  sloBudget: define('gauge', 'ml.slo.budget', '1', ['ml.slo'], 'What is left of the error budget of an objective; below 0 too much is spent.'),
   series: define('gauge', 'ml.metrics.series', '{series}', ['ml.metric'], 'Series of an instrument; at the cap, further ones are in its overflow.'),
 }
 
