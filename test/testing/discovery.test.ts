@@ -179,7 +179,6 @@ const notLayers: Readonly<Record<string, string>> = {
   'resilience/eventLoopMonitor': 'a measurement',
   'resilience/redisRateLimit': 'a store',
   'route/split': 'makes a predictor of several',
-  'serve/metricsHandler': 'answers requests',
 }
 
 function of(folder: string, reason: string, ...names: string[]): Record<string, string> {
