@@ -27,8 +27,8 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
 import { capture, functionSink, postgresRecordSink, s3RecordSink, segmentSink, type RecordSink } from 'outrigger/capture'
 import { checkpoint, explain, replay } from 'outrigger/debug'
-import { alerts, logEvents, metered, modelMetrics, objectives, observed, openMetricsText, prometheusText, spanned, webhook, type AlertsOptions } from 'outrigger/observe'
-import { dashboard, type Dashboard } from 'outrigger/serve'
+import { alerts, logEvents, metered, metricProducer, modelMetrics, objectives, observed, openMetricsText, prometheusText, spanned, webhook, type AlertsOptions, type ModelMetrics } from 'outrigger/observe'
+import { dashboard, metricsHandler, type Dashboard } from 'outrigger/serve'
 import { hasPostgres, startPostgres } from '../_servers/postgres.js'
 import { startS3 } from '../_servers/s3.js'
 import { canaries, canaryInput, canaryOutput, canaryTraffic, type CanaryRow, type Place } from './canaries.js'
@@ -46,10 +46,10 @@ const through = async (sink: RecordSink): Promise<void> => {
   await captured.close()
 }
 
-const textOfMetrics = async (text: typeof prometheusText): Promise<string> => {
+const textOfMetrics = async (text: (metrics: ModelMetrics) => string | Promise<string>): Promise<string> => {
   const metrics = modelMetrics()
   await canaryTraffic({ inside: metered(metrics), outside: metered(metrics), observers: [metrics.observer] })
-  return text(metrics)
+  return await text(metrics)
 }
 
 const withDirectory = async <T>(use: (directory: string) => Promise<T>): Promise<T> => {
@@ -213,6 +213,8 @@ export const registry: Readonly<Record<string, Leaked>> = {
   'observe/metered': async () => (await textOfMetrics(openMetricsText)) + (await textOfMetrics(prometheusText)),
   'observe/openMetricsText': async () => await textOfMetrics(openMetricsText),
   'observe/prometheusText': async () => await textOfMetrics(prometheusText),
+  'observe/metricProducer': async () => await textOfMetrics(async (metrics) => inspect(await metricProducer(metrics).collect(), { depth: 20, maxArrayLength: null, maxStringLength: null })),
+  'serve/metricsHandler': async () => await textOfMetrics(async (metrics) => await metricsHandler(metrics)(new Request('http://localhost/', { headers: { accept: 'application/openmetrics-text' } })).text()),
   'observe/observed': async () => {
     const spans = new InMemorySpanExporter()
     const tracers = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] })
@@ -236,6 +238,8 @@ export const showsNothing: Readonly<Record<string, readonly [text: string, why: 
   'observe/metered': ['canaries', 'series have bounded labels'],
   'observe/openMetricsText': ['canaries', 'series have bounded labels'],
   'observe/prometheusText': ['canaries', 'series have bounded labels'],
+  'observe/metricProducer': ['canaries', 'series have bounded labels'],
+  'serve/metricsHandler': ['canaries', 'series have bounded labels'],
   'observe/observed': ['canaries', 'spans and metrics have bounded attributes, and no values of rows'],
 }
 
