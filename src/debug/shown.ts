@@ -29,7 +29,7 @@ export const shownDifference = ({ path, recorded, now, by }: Difference): string
 export const shownTime = (at: number): string => (Math.abs(at) <= 8.64e15 ? new Date(at).toISOString().replace('T', ' ') : String(at))
 
 /** Rows as columns, each as wide as its widest cell; numbers to the right. */
-export const columns = (rows: readonly (readonly string[])[], indent = '  '): string => {
+export const columns = (rows: readonly (readonly string[])[], indent: string = '  '): string => {
   const widths: number[] = []
   for (const row of rows) row.forEach((cell, at) => (widths[at] = Math.max(widths[at] ?? 0, cell.length)))
   const isNumeric = widths.map((_, at) => rows.slice(1).every((row) => /^-?[\d.]*(?:e[+-]\d+)?(?: ?%)?$/.test(row[at] ?? '')))
