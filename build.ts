@@ -43,8 +43,8 @@ const subpaths = ['index', ...readdirSync(source, { withFileTypes: true })
 const entriesIn = (folder: string, suffix: string): Record<string, string> =>
   Object.fromEntries(subpaths.map((name) => [name, join(folder, `${name}${suffix}`)]))
 
-/** Files that are started, not imported: the program of isolated engines. */
-const programs = ['models/isolation/entry']
+/** Files that are started, not imported: the program of isolated engines, and the command line. */
+const programs = ['models/isolation/entry', 'cli/entry']
 
 const isOurs = (id: string): boolean => id.startsWith('.') || id.startsWith('/')
 const fail = ({ message }: RollupLog): never => {
@@ -196,7 +196,8 @@ const buildCode = async (): Promise<void> => {
     externalLiveBindings: false,
     generatedCode: { preset: 'es2015', symbols: false },
   })
-  for (const chunk of output.filter((file): file is OutputChunk => file.type === 'chunk')) {
+  // Nobody requires the command line: it is an ES module only.
+  for (const chunk of output.filter((file): file is OutputChunk => file.type === 'chunk' && !file.fileName.startsWith('cli'))) {
     const path = join(dist, 'cjs', chunk.fileName)
     mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, commonJs(chunk))

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { OutriggerError, fallback, isOutriggerError, pipe, predictor, retry, timeout } from 'outrigger'
@@ -64,3 +66,18 @@ for (const { isolated, ModelFiles } of [await import('outrigger/models'), requir
 
 // An import() beside a require() of it, as plugin loaders do.
 await Promise.all([import('outrigger/testing'), import('./plugin.cjs')])
+
+// The command line, as npm has linked it.
+const outrigger = (...args) => spawnSync('npx', ['--no-install', 'outrigger', ...args], { encoding: 'utf8' })
+assert.match(outrigger('--help').stdout, /^outrigger <command>/)
+const kept = []
+const served = predictor((km) => km * 2, { input: { fields: { km: {} } }, output: { fields: { double: {} } } })
+for (const km of [1, 2]) kept.push((await served.detailed(km)).record)
+writeFileSync('kept.jsonl', kept.map((record) => `${JSON.stringify(record)}\n`).join(''))
+writeFileSync('triple.mjs', 'export default () => ({ predict: (km) => km * (km > 1 ? 3 : 2) })\nexport const options = { input: { fields: { km: {} } }, output: { fields: { double: {} } }, as: "value" }\n')
+assert.match(outrigger('inspect', 'kept.jsonl').stdout, /2 predictions\n$/)
+const replayed = outrigger('replay', 'kept.jsonl', '--predictor', './triple.mjs')
+assert.deepEqual([replayed.status, replayed.stdout.split('\n')[0]], [1, '1 of 2 answers differ, bit for bit.'])
+const sql = outrigger('inspect', 'kept.jsonl', '--sql', 'select 1')
+assert.equal(sql.status, 2)
+assert.match(sql.stderr, /--sql needs DuckDB: npm install @duckdb\/node-api/)

@@ -1,0 +1,2 @@
+/** A command that was told what it cannot do. The message is for whoever typed it. */
+export class Misuse extends Error {}
