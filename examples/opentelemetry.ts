@@ -17,7 +17,7 @@ const model = predictor(
   },
   { name: 'duration', version: '4' },
 )
-const predict = pipe(model, fallback(() => 1), observed({ tracer: tracers.getTracer('host'), meter: meters.getMeter('host') }))
+const predict = pipe(model, fallback(() => 1), observed({ tracer: tracers.getTracer('host'), meter: meters.getMeter('host'), stages: false }))
 await predict(30)
 await predict(-1)
 await meters.forceFlush()

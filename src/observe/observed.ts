@@ -99,18 +99,20 @@ export const observed = (options: ObservedOptions = {}): NeutralLayer => {
           for (const call of calls) note(call)
           const { attributes, more } = isBatch ? countRows(calls, rows) : countOne(calls[0] as Call, rows[0])
           duration.record((clock.now() - startedAt) / 1000, attributes)
-          if (span.isRecording()) tellSpan(span, inside, calls, isBatch, { attributes, more })
+          if (span.isRecording()) {
+            tellSpan(span, calls, isBatch, { attributes, more })
+            if (stages) tellStages(tracer, span, inside, calls, startedAt, clock)
+          }
           span.end()
         }
         return { inside, end }
       }
 
-      const tellSpan = (span: Span, inside: Context, calls: readonly Call[], isBatch: boolean, { attributes, more }: Seen): void => {
+      const tellSpan = (span: Span, calls: readonly Call[], isBatch: boolean, { attributes, more }: Seen): void => {
         span.setAttributes(attributes).setAttributes(more)
         if (options.genAi !== undefined && attributes['ml.model.name'] !== undefined) span.setAttribute('gen_ai.response.model', attributes['ml.model.name'])
         if (attributes['ml.outcome'] !== 'ok') span.setStatus({ code: SpanStatusCode.ERROR, message: String(attributes['error.type']) })
         tellChoices(span, calls, isBatch)
-        if (stages) tellStages(tracer, inside, calls, clock)
       }
 
       const countOne = (call: Call, row: Row<unknown>): Seen => {

@@ -108,6 +108,13 @@ export const grafanaDashboard = (list: readonly Objective[], options: Prometheus
   sheet.lines('Latency of answers', [0.5, 0.95, 0.99].map((q): Query => [`p${100 * q}`, `histogram_quantile(${q}, sum by (le) (rate(${by('ml_inference_duration_seconds_bucket', 'ml_outcome="ok"')}[$__rate_interval])))`]), 's', 'Estimated within the buckets of the histogram.')
   sheet.lines('Calls by version', [['{{ml_model_name}} {{ml_model_version}}', `sum by (ml_model_name, ml_model_version) (rate(${by('ml_inference_requests_total')}[$__rate_interval]))`]], 'reqps', 'Which model answered.')
   sheet.lines('Errors', [['{{error_type}}', `sum by (error_type) (rate(${by('ml_inference_requests_total', 'error_type!=""')}[$__rate_interval]))`]], 'reqps', 'By the code that docs/errors.md explains.')
+  sheet.row('Layers')
+  sheet.lines('Waiting, 95th percentile', [['{{ml_model_name}}', `histogram_quantile(0.95, sum by (le, ml_model_name) (rate(${by('ml_queue_duration_seconds_bucket')}[$__rate_interval])))`]], 's', 'For a permit, for tokens or for a run to begin: the first sign of too little room.')
+  sheet.lines('What the cache did', [['{{ml_cache_result}}', `sum by (ml_cache_result) (rate(${by('ml_cache_lookups_total')}[$__rate_interval]))`]], 'reqps', 'Fewer hits are more work for the model.')
+  sheet.lines('Breakers that are not closed', [['{{ml_model_name}} {{ml_breaker_scope}} {{ml_state}}', `max by (ml_model_name, ml_breaker_scope, ml_state) (${by('ml_breaker_state', 'ml_state!="closed"')})`]], 'none', '1 while a breaker is in that state.')
+  sheet.lines('Drift by feature', [['{{ml_drift_monitor}} {{ml_feature}}', `max by (ml_drift_monitor, ml_feature) (${by('ml_drift_score')})`]], 'none', 'How far a drifted feature has moved: Jensen-Shannon distance, 0 to 1.')
+  sheet.lines('Changes of state', [['{{ml_layer}} {{ml_state}}', `sum by (ml_layer, ml_state) (increase(${by('ml_state_changes_total')}[$__rate_interval]))`]], 'none', 'A breaker that opened, a version that went live, a drift that was raised.')
+  sheet.lines('Notices', [['{{ml_layer}}', `sum by (ml_layer) (increase(${by('ml_notices_total')}[$__rate_interval]))`]], 'none', 'Something failed that no caller was told.')
   return {
     title: `${source}: objectives and predictions`,
     uid: `outrigger-${source.toLowerCase().replaceAll(/[^a-z0-9-]+/g, '-')}`.slice(0, 40),

@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { fallback, pipe, predictor } from 'outrigger'
-import type { NoticeEvent, StateEvent } from 'outrigger/core'
+import type { NoticeEvent, PredictionRecord, StateEvent } from 'outrigger/core'
 import { alerts, objectives, type AlertMessage, type AlertsOptions, type AlertsState, type ObjectiveOptions } from 'outrigger/observe'
 import { fakeClock, type FakeClock } from 'outrigger/testing'
 import { BurnAlert } from '../../../src/observe/slo/_burn-alert.js'
@@ -108,6 +108,25 @@ describe('alerts', () => {
     await watch.close()
   })
 
+  test('alerts take each record for good, bad or none', async () => {
+    const clock = fakeClock()
+    const watch = alerts({ clock, objectives: objectives([availability, { ...availability, name: 'by-model', answersBy: 'model' }]) })
+    const { record } = await predictor((x: number) => x, { clock }).detailed(1)
+    /** Counted and bad, of both. */
+    const counted = (more: Partial<PredictionRecord>): readonly number[] => {
+      const before = watch.status.map((status) => status.counted)
+      watch.observer({ type: 'prediction', record: { ...record, ...more } })
+      return watch.status.flatMap((status, index) => [status.counted.events - before[index]!.events, status.counted.bad - before[index]!.bad])
+    }
+    expect(counted({})).toEqual([1, 0, 1, 0])
+    for (const source of ['cache', 'coalesced'] as const) expect(counted({ source })).toEqual([1, 0, 1, 0])
+    for (const source of ['stale', 'fallback'] as const) expect(counted({ source })).toEqual([1, 0, 1, 1])
+    for (const outcome of ['error', 'timeout', 'rejected'] as const) expect(counted({ outcome, source: undefined })).toEqual([1, 1, 1, 1])
+    expect(counted({ outcome: 'aborted', source: undefined })).toEqual([0, 0, 0, 0])
+    expect(counted({ outcome: 'error', isShadow: true })).toEqual([0, 0, 0, 0])
+    await watch.close()
+  })
+
   test('alerts judge latency by the time of answers, and only of answers', async () => {
     const clock = fakeClock()
     const watch = alerts({ objectives: objectives([{ kind: 'latency', objective: 0.9, thresholdMs: 100 }]), clock })
@@ -176,7 +195,9 @@ describe('alerts', () => {
     watch.check()
     Object.assign(totals, { events: 4, bad: 1 })
     watch.check()
-    expect(watch.status.map(({ counted }) => counted)).toEqual([{ events: 2, bad: 1 }, { events: 14, bad: 2 }])
+    Object.assign(totals, { events: 3, bad: 1 })
+    watch.check()
+    expect(watch.status.map(({ counted }) => counted)).toEqual([{ events: 2, bad: 1 }, { events: 17, bad: 3 }])
     await watch.close()
   })
 

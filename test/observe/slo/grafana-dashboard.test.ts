@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { grafanaDashboard, objectives, prometheusRules, type GrafanaDashboard } from 'outrigger/observe'
+import { grafanaDashboard, objectives, prometheusRules, secondsBuckets, type GrafanaDashboard } from 'outrigger/observe'
+import { slo as ready } from '../../../docs/observability/objectives.js'
+import { prometheusNames, type MetricKind } from '../../../src/observe/metrics/_prometheus-names.js'
+import { prometheusName } from '../../../src/observe/metrics/definition.js'
+import { modelMetricDefinitions, type ModelMetricDefinition } from '../../../src/observe/metrics/model-metrics-definitions.js'
 import { hasPromtool, promtool } from '../../_servers/promtool.js'
 
 const slo = objectives([
@@ -61,13 +65,32 @@ describe('grafanaDashboard', () => {
     expect(problems({ ...dashboard, uid: 'a b', panels: [] })).toEqual(['uid'])
   })
 
-  test('grafanaDashboard reads only what the rules record, or the metrics of the service', () => {
+  /** What an expression reads: names, and the labels that it tells series apart by. */
+  const readBy = (expr: string): [name: string, label: string][] =>
+    [...expr.replaceAll(/by \([^)]*\)/g, '').matchAll(/\b(ml_\w+(?::\w+)*)(?:\{([^}]*)\})?(?=[ [)]|$)/g)].flatMap(([, name, matchers = '']) => ['', ...[...matchers.matchAll(/(\w+)(?:=|!)/g)].map(([, label]) => label!)].map((label): [string, string] => [name!, label]))
+
+  test('grafanaDashboard and the rules read only what the rules record, or a metric of the table, by labels that it has', () => {
     const rules = prometheusRules(slo, options)
-    const known = new Set(['ml_inference_requests_total', 'ml_inference_duration_seconds_bucket', ...[...rules.matchAll(/- record: (\S+)/g)].map(([, name]) => name!)])
-    const read = expressions(dashboard).flatMap((expr) => expr.match(/\bml_\w+(:\w+)*(?=[{[])/g) ?? [])
-    expect(read.length).toBeGreaterThan(20)
-    expect(read.filter((name) => !known.has(name))).toEqual([])
+    const known = new Map<string, readonly string[]>([...rules.matchAll(/- record: (\S+)/g)].map(([, name]) => [name!, ['ml_slo', 'service']]))
+    for (const { kind, attributes = [], ...definition } of Object.values(modelMetricDefinitions) as ModelMetricDefinition<MetricKind>[]) {
+      for (const name of prometheusNames(kind, definition).samples) known.set(name, [...attributes.map(prometheusName), 'le'])
+    }
+    // Until the table has it.
+    if (!known.has('ml_slo_events_total')) known.set('ml_slo_events_total', ['ml_slo', 'ml_slo_good'])
+    const read = [...expressions(dashboard), ...[...rules.matchAll(/expr: \|-\n((?: {10}.*\n)+)/g)].map(([, expr]) => expr!)].flatMap(readBy)
+    expect(read.length).toBeGreaterThan(200)
+    expect(read.filter(([name, label]) => !known.has(name) || (label !== '' && label !== 'job' && !known.get(name)!.includes(label)))).toEqual([])
     for (const expr of expressions(dashboard)) expect(expr).toMatch(/service="Flüge & Co\."|job="flights"/)
+    for (const { labels, expr } of expressions(dashboard).map((expr) => ({ expr, labels: [...(/by \(([^)]*)\)/.exec(expr)?.[1] ?? '').split(', ')].filter(Boolean) }))) {
+      const names = readBy(expr).map(([name]) => name)
+      for (const label of labels) expect(names.every((name) => known.get(name)!.includes(label)), `${label} of ${names.join()}`).toBe(true)
+    }
+  })
+
+  test('the thresholds of the ready files are bounds of the buckets', () => {
+    const bounds = slo.concat(ready).flatMap(({ query }) => [...query('5m', []).good.matchAll(/le="([\d.]+)"/g)].map(([, bound]) => Number(bound)))
+    expect(bounds.length).toBe(2)
+    for (const bound of bounds) expect(secondsBuckets).toContain(bound)
   })
 
   test.runIf(hasPromtool())('grafanaDashboard: promtool parses every expression', () => {
