@@ -90,6 +90,7 @@ class SegmentSink implements RecordSink {
   /** The classes of a batch that is told again which are kept already. */
   #partly: { readonly lines: readonly CapturedLine[]; readonly done: Set<string> } | undefined
   #sealTimer: Timer | undefined
+  #lastFrom = -Infinity
   #sweptAt = -Infinity
   #sweep: Promise<void> = Promise.resolve()
   #turn: Promise<unknown> = Promise.resolve()
@@ -135,7 +136,9 @@ class SegmentSink implements RecordSink {
     const { clock, sealBytes, sealMs } = this.#settings
     let writer = this.#open.get(name)
     if (writer === undefined) {
-      const from = clock.wall()
+      // Later than the one before, as segments are read in this order.
+      const from = Math.max(Math.floor(clock.wall()), this.#lastFrom + 1)
+      this.#lastFrom = from
       writer = await SegmentWriter.begin(this.#place, name, from, from + sealMs)
       this.#open.set(name, writer)
       this.#sealLater()

@@ -1,15 +1,19 @@
-import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { optionsObject, stringOption } from '../core/options.js'
+import { membersOption, optionsObject, stringOption } from '../core/options.js'
+import type { DuckDb } from '../store/duckdb.js'
 import { nodeFileSystem, type FileSystem } from '../store/file-system.js'
+import { compactedLines, compactionsOf, isIntact, type Compaction } from './_compaction.js'
 import { matches, storedRecord } from './_read-record.js'
-import type { RecordFilter, RecordSource, StoredRecord } from './stored-record.js'
-import { parseLine, type SegmentFooter } from './_segment-format.js'
+import { parseLine } from './_segment-format.js'
 import { linePages, linesOf } from './_segment-lines.js'
 import { segmentsAmong, type SegmentName } from './_segment-name.js'
+import { verifySegment } from './_verify-segment.js'
+import type { RecordFilter, RecordSource, StoredRecord } from './stored-record.js'
 
 /** Options of {@link segmentSource}. */
 export interface SegmentSourceOptions {
+  /** `@duckdb/node-api`, for what was compacted. @default the installed one, loaded at first use */
+  readonly duckdb?: DuckDb
   /** @default nodeFileSystem */
   readonly fileSystem?: FileSystem
 }
@@ -19,10 +23,12 @@ export interface SegmentsVerdict {
   readonly sealed: number
   /** Those that are not sealed: of writers at work, and of dead ones until somebody sweeps. */
   readonly open: number
+  /** Those that a Parquet file stands for. */
+  readonly compacted: number
   readonly records: number
   /** Lines that are none of ours: cut off by a kill, or damaged. */
   readonly torn: number
-  /** Sealed segments that are not what was sealed, and why. */
+  /** Files that are not what was sealed or compacted, and why. */
   readonly damaged: readonly { readonly file: string; readonly reason: string }[]
 }
 
@@ -35,19 +41,26 @@ export interface SegmentSource extends RecordSource {
 }
 
 /**
- * Reads a directory of segments, whatever state they are in: open, left by a writer that was killed, sealed. A line that is not whole is
- * left out and counted; no reader fails of one. Segments come in the order in which they were begun; each record once, also while
- * writers and sweeps are at work.
+ * Reads a directory of segments, whatever state they are in: open, left by a writer that was killed, sealed, compacted. A line that is not whole is
+ * left out and counted; no reader fails of one. Segments come in the order in which they were begun, compacted ones first; each record once, also while
+ * writers, sweeps and compactions are at work.
  *
- * It streams: memory is one page of a file.
+ * It streams: memory is one page of a file. Only what was compacted needs DuckDB.
  *
- * @throws `ERR_OUTRIGGER_INVALID_OPTION`; when read, errors of the file system
+ * @throws `ERR_OUTRIGGER_INVALID_OPTION`; when read, errors of the file system, and `ERR_OUTRIGGER_PEER_MISSING` where something was compacted and DuckDB is not there
  */
 export const segmentSource = (directory: string, options: SegmentSourceOptions = {}): SegmentSource => {
   const owner = 'a segment source'
   stringOption(owner, 'directory', directory)
-  optionsObject(owner, options, ['fileSystem'])
-  return new Segments(directory, options.fileSystem ?? nodeFileSystem)
+  optionsObject(owner, options, ['duckdb', 'fileSystem'])
+  const { duckdb, fileSystem = nodeFileSystem } = options
+  if (duckdb !== undefined) membersOption(owner, 'duckdb.DuckDBInstance', duckdb.DuckDBInstance, ['create'])
+  return new Segments(directory, fileSystem, duckdb)
+}
+
+interface Files {
+  readonly segments: readonly SegmentName[]
+  readonly compactions: readonly Compaction[]
 }
 
 /** How far the clocks of two processes may be apart. */
@@ -56,11 +69,13 @@ const marginMs = 60_000
 class Segments implements SegmentSource {
   readonly #directory: string
   readonly #fileSystem: FileSystem
+  readonly #duckdb: DuckDb | undefined
   #torn = 0
 
-  constructor(directory: string, fileSystem: FileSystem) {
+  constructor(directory: string, fileSystem: FileSystem, duckdb: DuckDb | undefined) {
     this.#directory = directory
     this.#fileSystem = fileSystem
+    this.#duckdb = duckdb
   }
 
   get torn(): number {
@@ -71,58 +86,55 @@ class Segments implements SegmentSource {
     const isWanted = matches(filter)
     // What a label says of its time is the caller's word; the others are older than the segment that they are in.
     const isTimed = filter.from !== undefined && filter.kinds !== undefined && filter.kinds.every((kind) => kind === 'prediction' || kind === 'change')
-    for (const segment of await this.#segments()) {
-      if (isTimed && segment.until + marginMs < (filter.from as number)) continue
-      for await (const values of this.#pages(segment)) {
-        for (const value of values) {
-          const record = storedRecord(value)
-          if (record !== undefined && isWanted(record)) yield record
-        }
-      }
+    const isTooOld = ({ until }: { readonly until: number }): boolean => isTimed && until + marginMs < (filter.from as number)
+    const { segments, compactions } = await this.#files()
+    for (const compaction of compactions) {
+      if (!isTooOld(compaction)) for await (const record of this.#compacted(compaction)) if (isWanted(record)) yield record
+    }
+    for (const segment of segments) {
+      if (isTooOld(segment)) continue
+      for await (const records of this.#pages(segment)) for (const record of records) if (isWanted(record)) yield record
     }
   }
 
   async verify(): Promise<SegmentsVerdict> {
-    const verdict = { sealed: 0, open: 0, records: 0, torn: 0, damaged: [] as { file: string; reason: string }[] }
-    const before = this.#torn
-    for (const segment of await this.#segments()) {
-      if (segment.state === 'sealed') verdict.sealed += 1
-      else verdict.open += 1
-      const hash = createHash('sha256')
-      let count = 0
-      let footer: SegmentFooter | undefined
-      let sha256 = ''
-      let isAfterFooter = false
-      for await (const values of this.#pages(segment, (line, value) => {
-        if (footer !== undefined) isAfterFooter = true
-        if (value?.kind === 'footer') {
-          footer = value as unknown as SegmentFooter
-          sha256 = hash.digest('hex')
-        } else if (footer === undefined) hash.update(line)
-      })) {
-        count += values.filter((value) => storedRecord(value) !== undefined).length
+    const verdict = { sealed: 0, open: 0, compacted: 0, records: 0, torn: 0, damaged: [] as { file: string; reason: string }[] }
+    const { segments, compactions } = await this.#files()
+    for (const compaction of compactions) {
+      verdict.compacted += compaction.segments.length
+      if (!(await isIntact(this.#fileSystem, this.#directory, compaction))) {
+        verdict.damaged.push({ file: compaction.file, reason: 'the SHA-256 is another one' })
+        continue
       }
-      verdict.records += count
-      if (segment.state !== 'sealed') continue
-      const reason = footer === undefined ? 'there is no footer' : sha256 !== footer.sha256 ? 'the SHA-256 is another one' : count !== footer.count ? `there are ${count} records and not ${footer.count}` : isAfterFooter ? 'something follows the footer' : undefined
-      if (reason !== undefined) verdict.damaged.push({ file: segment.file, reason })
+      for await (const _ of this.#compacted(compaction)) verdict.records += 1
     }
-    verdict.torn = this.#torn - before
+    for (const segment of segments) {
+      const found = await verifySegment(this.#fileSystem, this.#directory, segment)
+      if (found === undefined) continue
+      verdict[segment.state === 'sealed' ? 'sealed' : 'open'] += 1
+      verdict.records += found.records
+      verdict.torn += found.torn
+      if (found.reason !== undefined) verdict.damaged.push({ file: segment.file, reason: found.reason })
+    }
     return verdict
   }
 
-  async #segments(): Promise<SegmentName[]> {
-    return segmentsAmong(await this.#fileSystem.readdir(this.#directory))
+  /** What is there, each record in one place. */
+  async #files(): Promise<Files> {
+    const segments = segmentsAmong(await this.#fileSystem.readdir(this.#directory))
+    const compactions = await compactionsOf(this.#fileSystem, this.#directory)
+    const held = new Set(compactions.flatMap(({ segments: stems }) => stems))
+    return { segments: segments.filter(({ stem }) => !held.has(stem)), compactions }
   }
 
-  /** The parsed lines of a segment, by pages, also if it is given another name meanwhile. `each` hears the bytes of every line. */
-  async *#pages(segment: SegmentName, each?: Each): AsyncGenerator<Line[]> {
+  /** The records of a segment, by pages, also if it is given another name meanwhile. */
+  async *#pages(segment: SegmentName): AsyncGenerator<StoredRecord[]> {
     for (let now: SegmentName | undefined = segment; now !== undefined;) {
       const pages = linePages(this.#fileSystem, join(this.#directory, now.file), now.bytes)
       let rest: number | undefined
       try {
         let page = await pages.next()
-        for (; page.done !== true; page = await pages.next()) yield this.#parsed(page.value.bytes, each)
+        for (; page.done !== true; page = await pages.next()) yield this.#records(linesOf(page.value.bytes))
         rest = page.value
       } finally {
         await pages.return(undefined)
@@ -131,27 +143,27 @@ class Segments implements SegmentSource {
         if (rest > 0) this.#torn += 1
         return
       }
-      // It was sealed or cut since the directory was listed; or it is gone, as its time was over.
+      // It was sealed, cut or compacted since the directory was listed; or it is gone, as its time was over.
       const { stem, file }: SegmentName = now
-      now = (await this.#segments()).find((other) => other.stem === stem && other.file !== file)
+      const { segments, compactions }: Files = await this.#files()
+      const compaction: Compaction | undefined = compactions.find(({ segments: stems }) => stems.includes(stem))
+      if (compaction !== undefined) for await (const record of this.#compacted(compaction, stem)) yield [record]
+      now = compaction === undefined ? segments.find((other) => other.stem === stem && other.file !== file) : undefined
     }
   }
 
-  #parsed(bytes: Buffer, each: Each | undefined): Line[] {
-    const values: Line[] = []
-    let from = 0
-    for (const text of linesOf(bytes)) {
-      const value = parseLine(text)
+  async *#compacted(compaction: Compaction, stem?: string): AsyncGenerator<StoredRecord> {
+    for await (const line of compactedLines(this.#duckdb, this.#directory, compaction, stem)) yield* this.#records([line])
+  }
+
+  #records(lines: readonly string[]): StoredRecord[] {
+    const records: StoredRecord[] = []
+    for (const line of lines) {
+      const value = parseLine(line)
+      const record = storedRecord(value)
       if (value === undefined) this.#torn += 1
-      else values.push(value)
-      if (each === undefined) continue
-      const end = bytes.indexOf(10, from) + 1
-      each(bytes.subarray(from, end), value)
-      from = end
+      else if (record !== undefined) records.push(record)
     }
-    return values
+    return records
   }
 }
-
-type Line = NonNullable<ReturnType<typeof parseLine>>
-type Each = (bytes: Uint8Array, value: Line | undefined) => void

@@ -4,6 +4,7 @@ import { systemClock, type Clock } from '../core/clock.js'
 import { optionsObject, stringOption } from '../core/options.js'
 import { temporaryPrefix, withTemporaryWriter } from '../store/atomic-file.js'
 import { errnoOf, nodeFileSystem, type FileSystem } from '../store/file-system.js'
+import { compactionsOf, isParquetFile } from './_compaction.js'
 import { parseLine, SegmentSummary } from './_segment-format.js'
 import { linePages } from './_segment-lines.js'
 import { parseSegmentName, sealedFile, segmentsAmong, type SegmentName } from './_segment-name.js'
@@ -58,7 +59,14 @@ export const sweepSegments = async (directory: string, options: SweepSegmentsOpt
       throw error
     }
   }
+  const compactions = await compactionsOf(fileSystem, directory)
+  const held = new Set(compactions.flatMap(({ segments }) => segments))
   for (const segment of segmentsAmong(files)) {
+    // Who compacted it was killed before it had removed it.
+    if (held.has(segment.stem)) {
+      await unlink(segment.file)
+      continue
+    }
     const days = retention[segment.class]
     // A segment's records are not younger than its end; a name tells of it before any byte is read.
     if (days !== undefined && segment.until + days * dayMs < now && segment.until + marginMs < now) {
@@ -71,12 +79,20 @@ export const sweepSegments = async (directory: string, options: SweepSegmentsOpt
     if (isThere) sealed.push(sealedFile(segment.stem))
     if (await unlink(segment.file) && !isThere) removed.push(segment.file)
   }
+  for (const { name, file, class: of, until } of compactions) {
+    const days = retention[of]
+    if (days === undefined || until + days * dayMs >= now) continue
+    // From now on it does not count; its segments are gone.
+    if (await unlink(name)) removed.push(file)
+    await unlink(file)
+  }
   // The first name of a segment that has its second one already, as who sealed it was killed in between.
   const stems = new Set(files.map(parseSegmentName).filter((name) => name?.state === 'sealed').map((name) => name?.stem))
   for (const file of files) {
     const name = parseSegmentName(file)
     if (name !== undefined && name.state !== 'sealed' && stems.has(name.stem) && now >= name.until + marginMs) await unlink(file)
-    if (file.startsWith(temporaryPrefix)) {
+    const isForsaken = isParquetFile(file) && !compactions.some((compaction) => compaction.file === file)
+    if (file.startsWith(temporaryPrefix) || isForsaken) {
       const stat = await fileSystem.lstat(join(directory, file)).catch(() => undefined)
       if (stat !== undefined && stat.isFile() && stat.mtimeMs + abandonedMs < now) await unlink(file)
     }

@@ -25,7 +25,7 @@ import { InMemorySpanExporter, BasicTracerProvider, SimpleSpanProcessor } from '
 import { context } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
-import { capture, functionSink, postgresRecordSink, s3RecordSink, segmentSink, type RecordSink } from 'outrigger/capture'
+import { capture, compactSegments, functionSink, postgresRecordSink, queryRecords, s3RecordSink, segmentSink, type RecordSink } from 'outrigger/capture'
 import { checkpoint, explain, replay } from 'outrigger/debug'
 import { alerts, logEvents, metered, metricProducer, modelMetrics, objectives, observed, openMetricsText, prometheusText, spanned, webhook, type AlertsOptions, type ModelMetrics } from 'outrigger/observe'
 import { dashboard, metricsHandler, type Dashboard } from 'outrigger/serve'
@@ -115,6 +115,13 @@ export const registry: Readonly<Record<string, Leaked>> = {
   'capture/segmentSink': async () => await withDirectory(async (directory) => {
     await through(segmentSink({ directory }))
     return filesOf(directory)
+  }),
+  'capture/compactSegments': async () => await withDirectory(async (directory) => {
+    await through(segmentSink({ directory }))
+    await compactSegments(directory)
+    const rows: unknown[] = []
+    for await (const row of queryRecords(directory, 'SELECT * FROM records')) rows.push(row)
+    return `${filesOf(directory)}\n${JSON.stringify(rows)}`
   }),
   'capture/s3RecordSink': async () => {
     const server = await startS3()

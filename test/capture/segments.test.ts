@@ -58,7 +58,7 @@ describe('segmentSink', () => {
     expect(endings(path)).toEqual(['.jsonl', '.open'])
     await clock.advance(59_999)
     expect(endings(path)).toEqual(['.jsonl', '.open'])
-    await clock.advance(1)
+    await clock.advance(2) // the second one was begun a millisecond later
     await one.write([])
     expect(endings(path)).toEqual(['.jsonl', '.jsonl'])
     expect(clock.holding).toBe(0)
@@ -358,7 +358,7 @@ describe('sweepSegments', () => {
     expect(one.sealed.length + two.sealed.length).toBeGreaterThanOrEqual(1)
     expect(readdirSync(path).map((name) => name.replace(/^.*\./, ''))).toEqual(['jsonl'])
     expect(await idsOf(path)).toEqual(['a', 'b'])
-    expect(await segmentSource(path).verify()).toEqual({ sealed: 1, open: 0, records: 2, torn: 0, damaged: [] })
+    expect(await segmentSource(path).verify()).toEqual({ sealed: 1, open: 0, compacted: 0, records: 2, torn: 0, damaged: [] })
     expect(JSON.parse(readFileSync(join(path, readdirSync(path)[0] as string), 'utf8').trimEnd().split('\n').at(-1) as string)).toMatchObject({ count: 2, torn: expect.any(Number) as number })
   })
 

@@ -47,5 +47,5 @@ it('a process that closes its capture at SIGTERM loses no record', async () => {
   expect(await new Promise((resolve) => child.once('close', (code, signal) => resolve(signal ?? code)))).toBe(0)
   const answered = Number(said.replace('ready ', ''))
   expect(answered).toBeGreaterThanOrEqual(3000)
-  expect(await segmentSource(path).verify()).toEqual({ sealed: 1, open: 0, records: answered, torn: 0, damaged: [] })
+  expect(await segmentSource(path).verify()).toEqual({ sealed: 1, open: 0, compacted: 0, records: answered, torn: 0, damaged: [] })
 }, 30_000)

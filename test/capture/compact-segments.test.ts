@@ -1,0 +1,192 @@
+import { copyFileSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { pipe, predictor } from 'outrigger'
+import { capture, compactSegments, queryRecords, scanRecords, segmentSink, segmentSource, sweepSegments, type StoredRecord } from 'outrigger/capture'
+import { defineSchema } from 'outrigger/schema'
+import { fakeClock } from 'outrigger/testing'
+import { nodeFileSystem, type FileSystem } from '../../src/store/file-system.js'
+import { directories } from './_temporary.js'
+
+const directory = directories()
+const code = (name: string): unknown => expect.objectContaining({ code: `ERR_OUTRIGGER_${name}` })
+const dayMs = 86_400_000
+
+const predict = pipe(predictor((row: { km: number; note: string }) => {
+  if (row.km < 0) throw new Error('no')
+  return row.km / 2
+}, { name: 'half', version: '7', input: defineSchema({ km: { type: 'number' }, note: { type: 'string' } }), output: defineSchema({ y: { type: 'number' } }) }))
+
+/** Several sealed segments of two classes, with labels and an override, by a writer that stands at `clock`; `open` leaves the last one as it is. */
+const filled = async (clock = fakeClock(), rows = 40, open = false): Promise<string> => {
+  const path = directory()
+  const inner = segmentSink({ directory: path, sealBytes: 4000, maxBytes: 1000, maxMs: 0, clock, sweepMs: 2 ** 31 - 1 })
+  const captured = capture({ sink: open ? { ...inner, name: inner.name, write: inner.write.bind(inner), close: () => {} } : inner, sampling: { rate: 1 }, classOf: (kind, record) => (kind === 'prediction' && record?.outcome === 'error' ? 'failed' : 'standard') })
+  const stop = predict.observe(captured.observer)
+  for (let n = 0; n < rows; n += 1) await predict({ km: n % 10 === 9 ? -1 : n + 0.1, note: `"${n}" 'é' 😀\n` }, { id: `p${n}` }).catch(() => {})
+  stop()
+  for (let n = 0; n < rows; n += 4) captured.label(`p${n}`, n > 20, n)
+  captured.override({ id: 'p4', actor: 'ann', reason: 'by eye', before: 1, after: 2, at: 1 })
+  await captured.close()
+  return path
+}
+const all = async (path: string): Promise<StoredRecord[]> => {
+  const records: StoredRecord[] = []
+  for await (const record of segmentSource(path).read()) records.push(record)
+  return records.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+}
+const rowsOf = async (path: string, sql: string): Promise<Record<string, unknown>[]> => {
+  const rows: Record<string, unknown>[] = []
+  for await (const row of queryRecords(path, sql)) rows.push(row)
+  return rows
+}
+const endings = (path: string): string[] => [...new Set(readdirSync(path).map((file) => file.slice(file.lastIndexOf('.'))))].sort()
+
+describe('compactSegments', () => {
+  it('puts sealed segments of a class into one Parquet file, which reads as they did', async () => {
+    const path = await filled()
+    const before = await all(path)
+    const segments = readdirSync(path).length
+    expect(segments).toBeGreaterThan(3)
+    const { files, damaged } = await compactSegments(path)
+    expect(files.map(({ file, records }) => [file.split('.')[0], records])).toEqual([['failed', 4], ['standard', 47]])
+    expect(damaged).toEqual([])
+    expect(files.reduce((sum, file) => sum + file.segments, 0)).toBe(segments)
+    expect(endings(path)).toEqual(['.json', '.parquet'])
+    expect(await all(path)).toEqual(before)
+    expect(await segmentSource(path).verify()).toEqual({ sealed: 0, open: 0, compacted: segments, records: 51, torn: 0, damaged: [] })
+    let labelled = 0
+    for await (const { label, prediction } of scanRecords(segmentSource(path), { where: ({ outcome }) => outcome === 'ok' })) labelled += Number(label !== undefined && prediction.kind === 'prediction')
+    expect(labelled).toBe(10)
+    expect((await compactSegments(path)).files).toEqual([])
+    const parquet = join(path, files[1]?.file as string)
+    const bytes = readFileSync(parquet)
+    bytes[100] = (bytes[100] as number) ^ 1
+    writeFileSync(parquet, bytes)
+    expect((await segmentSource(path).verify()).damaged).toEqual([{ file: files[1]?.file, reason: 'the SHA-256 is another one' }])
+  })
+
+  it('makes several files where one would be too large, and leaves alone what is open, young or damaged', async () => {
+    const clock = fakeClock()
+    const path = await filled(fakeClock(), 40, true) // whose time stands still
+    const open = readdirSync(path).filter((file) => file.endsWith('.open'))
+    expect(open).toHaveLength(2)
+    expect((await compactSegments(path, { clock, olderThanMs: 1000 })).files).toEqual([])
+    const sealed = readdirSync(path).filter((file) => file.endsWith('.jsonl')).sort()
+    const bad = sealed[1] as string
+    writeFileSync(join(path, bad), readFileSync(join(path, bad), 'utf8').replace('"km":', '"kn":'))
+    await clock.advance(2 * dayMs)
+    const { files, damaged } = await compactSegments(path, { clock, olderThanMs: 1000, maxBytes: 5000 })
+    expect(files.length).toBeGreaterThan(1)
+    expect(damaged).toEqual([{ file: bad, reason: 'the SHA-256 is another one' }])
+    expect(readdirSync(path).filter((file) => !/\.parquet(\.json)?$/.test(file)).sort()).toEqual([...open, bad].sort())
+  })
+
+  it('counts once what was killed before it had removed its segments, and what ran twice at once', async () => {
+    const path = await filled()
+    const before = await all(path)
+    const dying: FileSystem = { ...nodeFileSystem, unlink: async (file) => {
+      if (file.endsWith('.jsonl')) throw new Error('killed')
+      await nodeFileSystem.unlink(file)
+    } }
+    await expect(compactSegments(path, { fileSystem: dying })).rejects.toThrow('killed')
+    expect(endings(path)).toEqual(['.json', '.jsonl', '.parquet'])
+    expect(await all(path)).toEqual(before)
+    const both = await Promise.all([compactSegments(path), compactSegments(path)])
+    expect(both.flatMap(({ files }) => files)).toHaveLength(1)
+    expect(await all(path)).toEqual(before)
+    expect(await rowsOf(path, 'SELECT count(*) AS n FROM records')).toEqual([{ n: before.length }])
+    await sweepSegments(path)
+    expect(endings(path)).toEqual(['.json', '.parquet'])
+    expect(await all(path)).toEqual(before)
+  })
+
+  it('is followed by a reader that had listed the directory before', async () => {
+    const path = await filled()
+    const before = await all(path)
+    let lists = 0
+    const late: FileSystem = { ...nodeFileSystem, readdir: async (given) => {
+      const files = await nodeFileSystem.readdir(given)
+      // After what it lists first, and after the list of what stands for segments.
+      if ((lists += 1) === 2) await compactSegments(path)
+      return files
+    } }
+    const records: StoredRecord[] = []
+    for await (const record of segmentSource(path, { fileSystem: late }).read()) records.push(record)
+    expect(records.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))).toEqual(before)
+  })
+
+  it('goes when its retention is over, and what was never made to count goes after a day', async () => {
+    const clock = fakeClock({ wallMs: Date.now() })
+    const path = await filled(clock)
+    await compactSegments(path)
+    const parquet = readdirSync(path).find((file) => file.endsWith('.parquet')) as string
+    const forsaken = parquet.replace(/[0-9a-f]{8}-/, '00000000-')
+    copyFileSync(join(path, parquet), join(path, forsaken))
+    expect(await segmentSource(path).verify()).toMatchObject({ records: 51 })
+    await sweepSegments(path, { clock })
+    expect(readdirSync(path)).toContain(forsaken)
+    utimesSync(join(path, forsaken), clock.wall() / 1000 - 90_000, clock.wall() / 1000 - 90_000)
+    await sweepSegments(path, { clock })
+    expect(readdirSync(path)).not.toContain(forsaken)
+    await clock.advance(dayMs + 3_600_001)
+    await sweepSegments(path, { clock, retention: { standard: 1 } })
+    expect((await all(path)).map((record) => record.class)).toEqual(['failed', 'failed', 'failed', 'failed'])
+  })
+
+  it('says what is missing where DuckDB is not there, and refuses with codes', async () => {
+    const path = await filled()
+    const broken = { DuckDBInstance: { create: async () => { throw Object.assign(new Error('x'), { code: 'ERR_OUTRIGGER_PEER_MISSING' }) } } }
+    await expect(compactSegments(path, { duckdb: broken })).rejects.toThrow(code('PEER_MISSING'))
+    // What is not compacted is read without it.
+    let read = 0
+    for await (const _ of segmentSource(path, { duckdb: broken }).read()) read += 1
+    expect(read).toBe(51)
+    for (const bad of [{ typo: 1 }, { maxBytes: 0 }, { olderThanMs: -1 }, { duckdb: {} }]) await expect(compactSegments(path, bad as never)).rejects.toThrow(code('INVALID_OPTION'))
+    await expect(rowsOf('', 'SELECT 1')).rejects.toThrow(code('INVALID_OPTION'))
+    await expect(rowsOf(path, '')).rejects.toThrow(code('INVALID_OPTION'))
+  })
+})
+
+describe('queryRecords', () => {
+  const questions = [
+    'SELECT kind, count(*) AS n FROM records GROUP BY kind ORDER BY kind',
+    `SELECT model, version, outcome, count(*) AS n, sum(weight) AS w, avg(CAST(input ->> 'km' AS DOUBLE)) AS km FROM predictions GROUP BY ALL ORDER BY outcome`,
+    `SELECT id, label, overrides, output FROM predictions WHERE label IS NOT NULL OR overrides > 0 ORDER BY id`,
+    `SELECT id, actor, reason, before, after, year(time) AS y FROM records WHERE kind = 'override'`,
+    `SELECT input ->> 'note' AS note FROM records WHERE id = 'p7' AND kind = 'prediction'`,
+  ]
+
+  it('answers the same of segments, of Parquet, and of both', async () => {
+    const path = await filled()
+    const of = async (): Promise<unknown[]> => await Promise.all(questions.map(async (sql) => await rowsOf(path, sql)))
+    const segments = await of()
+    expect(segments[0]).toEqual([{ kind: 'label', n: 10 }, { kind: 'override', n: 1 }, { kind: 'prediction', n: 40 }])
+    expect(segments[1]).toMatchObject([{ model: 'half', version: '7', outcome: 'error', n: 4, w: 4 }, { outcome: 'ok', n: 36, w: 36 }])
+    expect((segments[2] as unknown[])[1]).toEqual({ id: 'p12', label: 'false', overrides: 0, output: '{"y":6.05}' })
+    expect(segments[3]).toEqual([{ id: 'p4', actor: 'ann', reason: 'by eye', before: '1', after: '2', y: 1970 }])
+    expect(segments[4]).toEqual([{ note: `"7" 'é' 😀\n` }])
+    await compactSegments(path)
+    expect(await of()).toEqual(segments)
+    const later = segmentSink({ directory: path, sweepMs: 2 ** 31 - 1 })
+    const captured = capture({ sink: later })
+    captured.label('p1', true, 99)
+    await captured.close()
+    expect(await rowsOf(path, `SELECT count(*) AS n FROM records WHERE kind = 'label'`)).toEqual([{ n: 11 }])
+  })
+
+  it('reads what is open, torn or cut off as the source does, and an empty directory', async () => {
+    const path = await filled(fakeClock(), 40, true)
+    const open = readdirSync(path).filter((file) => file.endsWith('.open'))
+    const [first, second] = open.map((file) => join(path, file)) as [string, string]
+    const bytes = readFileSync(first)
+    writeFileSync(first, bytes.subarray(0, bytes.length - 5))
+    const text = readFileSync(second, 'utf8')
+    const half = text.indexOf('\n', text.indexOf('\n') + 1) + 1
+    writeFileSync(second.replace('.open', `.${half}.cut`), text)
+    const records = await all(path)
+    expect(await rowsOf(path, 'SELECT id, kind FROM records ORDER BY id, kind')).toEqual(records.map(({ id, kind }) => ({ id, kind })).sort((a, b) => (a.id < b.id || (a.id === b.id && a.kind < b.kind) ? -1 : 1)))
+    expect(await rowsOf(directory(), 'SELECT count(*) AS n FROM predictions')).toEqual([{ n: 0 }])
+    await expect(rowsOf(path, 'SELECT nothing FROM records')).rejects.toThrow(/nothing/)
+  })
+})
