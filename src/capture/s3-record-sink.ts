@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { systemClock, type Clock } from '../core/clock.js'
 import { InvalidOptionError } from '../core/errors.js'
 import { membersOption, optionsObject, stringOption } from '../core/options.js'
 import type { S3Client } from '../models/store/s3-depot.js'
@@ -20,7 +21,10 @@ export interface S3RecordSourceOptions {
 }
 
 /** Options of {@link s3RecordSink}. */
-export interface S3RecordSinkOptions extends S3RecordSourceOptions, SinkBatch {}
+export interface S3RecordSinkOptions extends S3RecordSourceOptions, SinkBatch {
+  /** For the order of batches. @default the machine's */
+  readonly clock?: Clock
+}
 
 interface Place {
   readonly client: S3RecordSourceOptions['client']
@@ -46,11 +50,15 @@ const place = (owner: string, { client, bucket, prefix = '' }: S3RecordSourceOpt
  */
 export const s3RecordSink = (options: S3RecordSinkOptions): RecordSink => {
   const owner = 'an S3 record sink'
-  optionsObject(owner, options, ['client', 'bucket', 'prefix', 'maxBytes', 'maxMs'])
+  optionsObject(owner, options, ['client', 'bucket', 'prefix', 'maxBytes', 'maxMs', 'clock'])
   const { client, bucket, prefix } = place(owner, options)
-  const put = async (name: string, lines: readonly CapturedLine[]): Promise<void> => {
+  const { clock = systemClock } = options
+  /** When a batch was told first: the same when it is told again, and later than that of the one before, as objects are read in this order. */
+  const toldAt = new WeakMap<readonly CapturedLine[], number>()
+  let last = -Infinity
+  const put = async (name: string, lines: readonly CapturedLine[], from: number): Promise<void> => {
     const first = lines[0] as CapturedLine
-    const header: SegmentHeader = { kind: 'header', v: 1, class: name, from: first.at }
+    const header: SegmentHeader = { kind: 'header', v: 1, class: name, from }
     const summary = new SegmentSummary()
     let text = `${JSON.stringify(header)}\n`
     for (const line of lines) {
@@ -60,7 +68,7 @@ export const s3RecordSink = (options: S3RecordSinkOptions): RecordSink => {
     const body = Buffer.from(`${text}${JSON.stringify(summary.footer(name, createHash('sha256').update(text).digest('hex')))}\n`)
     await client.putObject({
       Bucket: bucket,
-      Key: `${prefix}${name}/${String(Math.floor(first.at)).padStart(13, '0')}.${first.key}.jsonl`,
+      Key: `${prefix}${name}/${from}.${first.key}.jsonl`,
       Body: body,
       ContentLength: body.length,
       Metadata: {},
@@ -72,7 +80,10 @@ export const s3RecordSink = (options: S3RecordSinkOptions): RecordSink => {
     name: 's3',
     batch: sinkBatch(owner, { maxBytes: options.maxBytes ?? 8 << 20, maxMs: options.maxMs ?? 60_000 }),
     write: async (lines) => {
-      for (const [name, own] of byClass(lines)) await put(name, own)
+      const from = toldAt.get(lines) ?? Math.max(Math.floor(clock.wall()), last + 1)
+      last = Math.max(last, from)
+      toldAt.set(lines, from)
+      for (const [name, own] of byClass(lines)) await put(name, own, from)
     },
   }
 }
@@ -81,7 +92,7 @@ export const s3RecordSink = (options: S3RecordSinkOptions): RecordSink => {
 const attempts = 3
 
 /**
- * Reads what an {@link s3RecordSink} keeps: class by class, by time of each batch's first record. An object is held in memory while it is read.
+ * Reads what an {@link s3RecordSink} keeps: class by class, in the order in which batches were told. An object is held in memory while it is read.
  *
  * @throws `ERR_OUTRIGGER_INVALID_OPTION`
  */

@@ -31,7 +31,7 @@ export const postgresTable = (owner: string, options: PostgresStoreOptions, colu
     query: async (text, values) => {
       // Two processes that make it at once: one of them is told so, by one of these codes, and the table is there.
       made ??= client.query(`create table if not exists ${quoted} (${columns})`).catch((error: unknown) => {
-        if (['42P07', '23505'].includes((error as { code?: string }).code ?? '')) return
+        if (['42P07', '42710', '23505'].includes((error as { code?: string }).code ?? '')) return
         made = undefined
         throw error
       })
