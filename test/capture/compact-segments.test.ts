@@ -129,7 +129,7 @@ describe('compactSegments', () => {
     utimesSync(join(path, forsaken), clock.wall() / 1000 - 90_000, clock.wall() / 1000 - 90_000)
     await sweepSegments(path, { clock })
     expect(readdirSync(path)).not.toContain(forsaken)
-    await clock.advance(dayMs + 3_600_001)
+    await clock.advance(dayMs + 3_601_000)
     await sweepSegments(path, { clock, retention: { standard: 1 } })
     expect((await all(path)).map((record) => record.class)).toEqual(['failed', 'failed', 'failed', 'failed'])
   })
