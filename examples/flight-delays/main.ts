@@ -2,7 +2,7 @@
  * The flight-delay service: five months of real traffic through every wrapper of outrigger.
  *
  * `npm start` serves all flights of February to June 2001; `npm start -- --quick` a sample. The exit status is 0 only
- * if every claim of the report holds.
+ * if every claim of the report holds. With `--serve` its dashboard is open from the start, and stays open: `--port 8080`.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -24,6 +24,7 @@ import { flightClock } from './clock.js'
 import { isLate, loadFlights } from './data.js'
 import { clampedLogLoss, Evaluation, qualityOf } from './evaluation.js'
 import { FlightHistory } from './features.js'
+import { seeInside } from './inside.js'
 import { METRIC, releasePlan } from './release-plan.js'
 import { MODEL_NAME, publish, publishDamaged, readyTf, type Damaged } from './releases.js'
 import { claimLines, count, fixed, heading, percent, progressLine, quantile, shortened, table, type Claim } from './report.js'
@@ -33,7 +34,7 @@ import { Tally } from './tally.js'
 import { trainModel, type TrainedModel } from './train.js'
 import { firstFrom } from './training-rows.js'
 
-const { values: flags } = parseArgs({ options: { quick: { type: 'boolean', default: false }, seed: { type: 'string', default: 'flight-delays' } } })
+const { values: flags } = parseArgs({ options: { quick: { type: 'boolean', default: false }, seed: { type: 'string', default: 'flight-delays' }, serve: { type: 'boolean', default: false }, port: { type: 'string', default: '8080' } } })
 const quick = flags.quick
 const startedAt = performance.now()
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
@@ -72,9 +73,12 @@ const labels = labelJoin<boolean>({ max: 100_000, ttlMs: 7 * MINUTES_PER_DAY * 6
 predict.observe(tally.observer)
 predict.observe(labels.observer)
 labels.onJoined(tally.onJoined)
+const inside = await seeInside({ service, clock, path })
+for (const observer of inside.observers) predict.observe(observer)
 const evaluation = new Evaluation(flights, baseline)
 evaluation.add('version 1', version1)
 say(`\n${predict.describe()}\n`)
+if (flags.serve) say(`The dashboard: ${await inside.open(Number(flags.port))}\n`)
 
 // ---- what happens on the way
 
@@ -218,6 +222,7 @@ const happenings: Happening[] = [
   },
 ].sort((a, b) => a.minute - b.minute)
 
+const epochMs = (minute: number): number => (minute + epochMinute) * 60_000
 const lossOf = (chance: number, late: boolean): number => -Math.log(Math.min(1 - 1e-7, Math.max(1e-7, late ? chance : 1 - chance)))
 
 // ---- five months
@@ -233,6 +238,7 @@ const served = await serve({
   history,
   service,
   join: labels,
+  inside,
   evaluation,
   clock,
   happenings,
@@ -245,6 +251,9 @@ progress.done()
 closeMonth(6)
 await rehearsal.idle()
 await meters.forceFlush()
+await inside.kept.flush()
+const weighed = await inside.weighed()
+const replayed = await inside.replay('2', epochMs(at(6, 20)), epochMs(at(6, 27)))
 
 // ---- the report
 
@@ -305,6 +314,7 @@ say(
   ),
 )
 
+for (const line of inside.told) diary.push(line.replace('  ', '  Alert: '))
 say(heading('What happened'))
 for (const change of tally.changes) {
   if (change.layer === 'circuit-breaker') note(change.at / 60_000 - Date.UTC(2001, 0, 1) / 60_000, `circuit breaker ${change.from} → ${change.to}: ${change.reason}`)
@@ -372,12 +382,20 @@ const atlanta = behindJune.findIndex(({ code }) => code === 'ATL')
 claim(`June drifted, and Atlanta is ${quick ? 'among' : 'first of'} the airports behind it`, verdicts.get(6)?.state === 'drifted' && (quick ? atlanta >= 0 : atlanta === 0), `June is ${verdicts.get(6)?.state ?? 'not judged'}; ${behindJune.slice(0, 3).map(({ code, extraLate }) => `${code} had ${count(Math.round(extraLate))} more late flights than at January's rate`).join(', ')}`)
 const labelsDue = rows
 claim('every prediction met its label', labels.counts.joined === labelsDue && labels.counts.unmatched <= 5000, `${count(labels.counts.joined)} of ${count(labelsDue)}`)
+const { counts: captured } = inside.kept
+const fallbacks = source(undefined, 'fallback')
+const ofModel = weighed.get('model') ?? 0
+claim('each answer of the fallback is on disk, and one of a hundred others; weighed, they are as many as there were', captured.dropped === 0 && weighed.get('fallback') === fallbacks && Math.abs(ofModel / source(undefined, 'model') - 1) < (quick ? 0.1 : 0.03), `${count(captured.kept)} kept, ${captured.dropped} dropped; ${count(weighed.get('fallback') ?? 0)} of ${count(fallbacks)} fallbacks, model ${count(Math.round(ofModel))} for ${count(source(undefined, 'model'))}`)
+claim('kept answers of version 2 come out the same when they are asked again', replayed.answer === 'same' && replayed.counts.same >= (quick ? 10 : 200), `${count(replayed.counts.same)} of ${count(replayed.counts.asked)}`)
+const burning = inside.told.filter((line) => line.includes('model-answers firing'))
+claim('an alert told that the model did not answer, in the outage, and that it was over', burning.length === 1 && (burning[0] as string).startsWith('2001-02-15') && inside.told.some((line) => line.includes('model-answers resolved')), inside.told.join('; '))
 claim('enough single calls for the latencies', latencies.length >= (quick ? 500 : 20_000), count(latencies.length))
 claim('memory stayed below 1.5 GB', peakBytes < 1.5e9, `${(peakBytes / 1e9).toFixed(2)} GB at the most`)
 
-await predict.close()
+if (!flags.serve) await predict.close()
+await inside.close()
 await meters.shutdown()
-await rm(path, { recursive: true })
+if (!flags.serve) await rm(path, { recursive: true })
 const totalMs = performance.now() - startedAt
 claim(`it took less than ${quick ? 'twenty seconds' : 'three minutes'}`, totalMs < (quick ? 20_000 : 180_000), `${(totalMs / 1000).toFixed(0)} s, of which ${(retrainMs / 1000).toFixed(0)} s training version 2`)
 
@@ -386,6 +404,12 @@ say(claimLines(claims))
 const broken = claims.filter((one) => !one.holds).length
 say(`\n${broken === 0 ? `All ${claims.length} claims hold.` : `${broken} of ${claims.length} claims do not hold.`}`)
 process.exitCode = broken === 0 ? 0 : 1
+if (flags.serve) {
+  say('The dashboard stays open until Ctrl+C.')
+  process.once('SIGINT', () => {
+    void predict.close().then(() => rm(path, { recursive: true })).finally(() => process.exit())
+  })
+}
 
 /** When a rollout ended, in milliseconds since 1970. */
 function endOf(one: Decided | undefined): number {

@@ -6,6 +6,7 @@ import type { FlightClock } from './clock.js'
 import { isLate, type Flights } from './data.js'
 import type { Evaluation } from './evaluation.js'
 import type { FlightHistory } from './features.js'
+import type { Inside } from './inside.js'
 import { unitOf } from './release-plan.js'
 import type { Departure, FlightService } from './service.js'
 import { firstFrom } from './training-rows.js'
@@ -29,6 +30,7 @@ export interface ServeOptions {
   readonly history: FlightHistory
   readonly service: FlightService
   readonly join: LabelJoin<boolean>
+  readonly inside: Inside
   readonly evaluation: Evaluation
   readonly clock: FlightClock
   /** In order of their minutes. */
@@ -52,7 +54,7 @@ export interface Served {
 
 /** Lets February to June pass: labels arrive, things happen, flights leave and are predicted. */
 export const serve = async (options: ServeOptions): Promise<Served> => {
-  const { flights, history, service, join, evaluation, clock, isSingleDay, batchMinutes, onDay } = options
+  const { flights, history, service, join, inside, evaluation, clock, isSingleDay, batchMinutes, onDay } = options
   const { predict, release } = service
   const happenings = [...options.happenings]
   const answers = new Float32Array(flights.count).fill(Number.NaN)
@@ -66,6 +68,7 @@ export const serve = async (options: ServeOptions): Promise<Served> => {
   const land = (flight: number, minute: number): void => {
     const at = (minute + epochMinute) * 60_000
     join.label(String(flight), isLate(flights, flight), at)
+    inside.label(String(flight), isLate(flights, flight), at)
     if (isReleasing) release.label(String(flight), isLate(flights, flight), at)
   }
 
@@ -79,6 +82,7 @@ export const serve = async (options: ServeOptions): Promise<Served> => {
     history.advanceTo(minute, land)
     if (minute >= nextLook) {
       seeRelease(await release.tick())
+      inside.watch.check()
       nextLook = minute + LOOK_MINUTES
     }
     let during: Happening['during']

@@ -8,7 +8,7 @@ import { driftMonitor, parseReferenceProfile } from 'outrigger/drift'
 import { isolated, modelLoader, tfjs, type ModelLoader, type ModelStore } from 'outrigger/models'
 import { observed } from 'outrigger/observe'
 import { aliasRelease, rollout, shadow, type RolloutPlan } from 'outrigger/route'
-import { defineSchema } from 'outrigger/schema'
+import { declared, defineSchema } from 'outrigger/schema'
 import { faults } from 'outrigger/testing'
 import { baselineRate, type Baseline } from './baseline.js'
 import { featureNames } from './features.js'
@@ -39,7 +39,10 @@ export interface ServiceOptions {
 
 const blank: Float32Array = new Float32Array(featureNames.length)
 
-const output = defineSchema({ late: { type: 'number', min: 0, max: 1 } })
+/** What records have of an answer. */
+export const output = defineSchema({ late: { type: 'number', min: 0, max: 1 } })
+/** What records have of a departure. */
+export const input = defineSchema({ origin: { type: 'integer' }, hour: { type: 'integer' }, features: { type: 'number', shape: [featureNames.length] } })
 
 /** The service: one predictor, and the handles of its layers. */
 export const flightService = async (options: ServiceOptions) => {
@@ -100,6 +103,7 @@ export const flightService = async (options: ServiceOptions) => {
     rehearsal,
     mapInput((departure: Departure) => departure.features),
     fallback({ use: ({ origin, hour }) => baselineRate(baseline, origin, hour), name: 'historical rates' }),
+    declared({ input, output }),
     observed({ meter }),
   )
   return { predict, engine, champion, candidate, release, outage, breaker, cache, drift, rehearsal }
