@@ -37,8 +37,8 @@ export const seeInside = async ({ service, clock, path }: InsideOptions) => {
     objectives: objectives([
       { kind: 'availability', objective: 0.999 },
       { kind: 'availability', name: 'model-answers', answersBy: 'model', objective: 0.99 },
-      // Two of three flights are on time, and more than that should be known.
-      { kind: 'quality', objective: 0.7, good: isRight as never },
+      // Three of four are told right; some evenings are worse than others.
+      { kind: 'quality', objective: 0.6, good: isRight as never },
     ]),
     sinks: [({ state, isRepeat, objective, at }) => void (isRepeat || told.push(`${new Date(at).toISOString().slice(0, 16).replace('T', ' ')}  ${objective.name} ${state}`))],
     labels: { max: 100_000 },

@@ -24,7 +24,7 @@ export interface SegmentName {
   readonly file: string
 }
 
-const pattern = /^(([a-z0-9_-]{1,40})\.(\d{13,15})\.(\d{13,15})\.[0-9a-f-]{36})(\.open|\.(\d{1,15})\.cut|\.jsonl)$/
+const pattern = /^(([a-z0-9_-]{1,40})\.(\d{1,15})\.(\d{1,15})\.[0-9a-f-]{36})(\.open|\.(\d{1,15})\.cut|\.jsonl)$/
 
 /** What a file name says; `undefined` if it is none of ours. */
 export const parseSegmentName = (file: string): SegmentName | undefined => {

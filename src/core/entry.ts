@@ -1,5 +1,6 @@
 /** The way in to a stack. */
 import { BatchCall, Call, type BatchOptions, type CallOptions, type SharedCallOptions } from './call.js'
+import { closeAll } from './close-all.js'
 import { InvalidOptionError, isError, OutriggerError } from './errors.js'
 import { fuse, type Guard } from './fuse.js'
 import { abortErrorOf, toError } from './model.js'
@@ -400,17 +401,8 @@ export class Entry<I, O> {
       })
       this.#drained = undefined
     }
-    const errors: unknown[] = []
-    for (const closer of this.#closers) {
-      try {
-        // What is owned has what is left of the deadline.
-        await closer({ deadlineMs: Math.max(0, end - clock.now()) })
-      } catch (error) {
-        errors.push(error)
-      }
-    }
-    if (errors.length === 1) throw errors[0]
-    if (errors.length > 1) throw new AggregateError(errors, 'Several parts of the predictor failed to close.')
+    // What is owned has what is left of the deadline.
+    await closeAll(this.#closers, end, clock)
     if (late > 0) throw new OutriggerError('ERR_OUTRIGGER_CLOSE_TIMEOUT', `Cannot wait for calls in flight any longer as the deadline of close has passed: current value is ${late} in flight after ${deadlineMs} ms`, { inFlight: late, deadlineMs })
   }
 }

@@ -98,9 +98,12 @@ export class EventHub {
     if (target.hasSubscribers) target.publish(event)
   }
 
-  #travel(event: StateEvent | NoticeEvent): void {
+  /** Once to each stage, though several ways may lead there: the same loader may be the candidate of a rollout and of a shadow. */
+  #travel(event: StateEvent | NoticeEvent, told: Set<EventHub> = new Set()): void {
+    if (told.has(this)) return
+    told.add(this)
     this.#tell(event, () => event.at)
-    for (const outer of this.#outer) outer.#travel(event)
+    for (const outer of this.#outer) outer.#travel(event, told)
   }
 
   #tell(event: PredictorEvent, wall: () => number): void {

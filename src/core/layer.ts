@@ -2,12 +2,11 @@
 import type { BatchCall, Call } from './call.js'
 import type { Clock } from './clock.js'
 import { deriveMany } from './derive-batch.js'
-import { InvalidOptionError } from './errors.js'
 import { EventHub, type LayerEvent } from './events.js'
 import type { ModelIdentity } from './identity.js'
 import { fuse, type Guard } from './fuse.js'
 import { rowsOf, toError } from './model.js'
-import { functionOption, stringOption } from './options.js'
+import { functionOption, requiredFunction, stringOption } from './options.js'
 import { predictorOver, stageOf, type Predictor } from './predictor.js'
 import { ownStream, type Random } from './random.js'
 import { failRows, type Row } from './rows.js'
@@ -111,10 +110,7 @@ export function layer<I, O, I2 = I, O2 = O>(
 }
 
 const checkDefinition = <D extends { one: unknown; many?: unknown }>(definition: D): D => {
-  if (typeof definition !== 'object' || definition === null || definition.one === undefined) {
-    throw new InvalidOptionError('Cannot create a layer as it must have a function `one`: current value has none')
-  }
-  functionOption('a layer', 'one', definition.one)
+  requiredFunction('a layer', 'one', (definition as D | undefined)?.one)
   functionOption('a layer', 'many', definition.many)
   return definition
 }

@@ -4,7 +4,7 @@ import { InvalidOptionError, OptionRangeError } from './errors.js'
 const show = (value: unknown): string => {
   if (typeof value === 'string') return JSON.stringify(value)
   if (typeof value === 'function') return 'a function'
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? `an array of ${value.length}` : `an object ${Object.prototype.toString.call(value)}`
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? `an array of ${value.length}` : 'an object'
   return String(value)
 }
 

@@ -34,7 +34,7 @@ export const orderWarnings = (stages: readonly AnyStage[]): OrderWarning[] => {
     if (outer.traits.mayRetryRejections === true && inside.some((stage) => stage.traits.countsFailures === true)) {
       warnings.push({
         code: 'OUTRIGGER_ORDER_RETRY_OUTSIDE_BREAKER',
-        message: `\`${outer.kind}\` has a filter of its own and stands outside of a circuit breaker, so that it may retry an open circuit. Put it before the breaker, or let its filter refuse ERR_OUTRIGGER_CIRCUIT_OPEN.`,
+        message: `\`${outer.kind}\` stands outside of a circuit breaker, so that its filter may retry an open circuit. Put it before the breaker, or refuse ERR_OUTRIGGER_CIRCUIT_OPEN.`,
       })
     }
   })
@@ -42,7 +42,7 @@ export const orderWarnings = (stages: readonly AnyStage[]): OrderWarning[] => {
 }
 
 const swapped = (outer: AnyStage, hiding: AnyStage, so: string): string =>
-  `\`${outer.kind}\` stands outside of \`${hiding.kind}\`, which turns every failure into an answer, so that ${so}. Put \`${hiding.kind}\` after \`${outer.kind}\` in pipe().`
+  `\`${outer.kind}\` stands outside of \`${hiding.kind}\`, which answers every failure, so that ${so}. Put \`${hiding.kind}\` after it.`
 
 /** Whether a stage asks again, or a rung or variant that it leads to does. What it wraps is looked at for itself, and nobody waits for a shadow. */
 const retriesSomewhere = (stage: AnyStage): boolean => stage.traits.retries === true || stage.branches.some(({ label, stage: branch }) => label !== '' && label !== 'candidate' && hasRetry(branch))

@@ -106,7 +106,7 @@ export const isPredictor = (value: unknown): value is Predictor<never, unknown> 
 
 const stageOfModel = <I, O>(model: ModelFunction<I, O> | ModelObject<I, O>, options: PredictorOptions, inherited?: Runtime): Stage<I, O> => {
   if ((typeof model !== 'function' && typeof model !== 'object') || model === null) {
-    throw new InvalidOptionError(`Cannot create a predictor as the model must be a function, an object or a predictor: current value is of type ${model === null ? 'null' : typeof model}`)
+    throw new InvalidOptionError(`Cannot create a predictor as the model must be a function, or an object with \`predict\` or \`predictBatch\`: current value is of type ${model === null ? 'null' : typeof model}`)
   }
   optionsObject('a predictor', options, predictorOptions)
   const { name = typeof model === 'function' && model.name !== '' ? model.name : 'model', version = '0', digest, clock, random, input, output } = options
@@ -157,7 +157,7 @@ export const owned = <I, O>(inner: Predictor<I, O>): Predictor<I, O> => {
 
 /** The stage of a predictor. */
 export const stageOf = <I, O>(inner: Predictor<I, O>): Stage<I, O> => {
-  if (!isPredictor(inner)) throw new InvalidOptionError('Cannot put a layer around it as it must be a predictor (make one with `predictor()` or `pipe()`): current value is no predictor')
+  if (!isPredictor(inner)) throw new InvalidOptionError('Cannot put a layer around it as it must be a predictor (of `predictor()`, `pipe()`): current value is no predictor')
   return (inner as unknown as { readonly [STAGE]: Stage<I, O> })[STAGE]
 }
 

@@ -2,6 +2,7 @@
 import type { Predictor } from './predictor.js'
 import { numberOption, optionsObject } from './options.js'
 import { systemClock, type Clock } from './clock.js'
+import { closeAll } from './close-all.js'
 
 /** Options of {@link shutdown}. */
 export interface ShutdownOptions {
@@ -29,16 +30,7 @@ export const shutdown = async (predictors: readonly Pick<Predictor<never, unknow
   optionsObject('a shutdown', options, ['deadlineMs', 'clock'])
   const { clock = systemClock } = options
   const end = clock.now() + numberOption('a shutdown', 'deadlineMs', options.deadlineMs ?? 10_000, { min: 0 })
-  const errors: unknown[] = []
-  for (const one of predictors) {
-    try {
-      await one.close({ deadlineMs: Math.max(0, end - clock.now()) })
-    } catch (error) {
-      errors.push(error)
-    }
-  }
-  if (errors.length === 1) throw errors[0]
-  if (errors.length > 1) throw new AggregateError(errors, 'Several predictors failed to close.')
+  await closeAll(predictors.map((one) => (given) => one.close(given)), end, clock)
 }
 
 /** Whether every predictor can answer now: what a readiness probe asks. */

@@ -78,13 +78,14 @@ const longestId = 200
  * @throws `ERR_OUTRIGGER_INVALID_OPTION`; a request rejects with it if the page is not beside the code
  * @example
  * ```ts
- * import { pipe } from 'outrigger'
+ * import { predictor } from 'outrigger'
  * import { dashboard } from 'outrigger/serve'
- * const predict = pipe((km: number) => km / 800, { name: 'hours' } as never)
+ * const predict = predictor((km: number) => km / 800, { name: 'hours' })
  * const page = dashboard({ predict })
  * await predict(400)
  * const answer = await page(new Request('http://localhost/ops/data.json'))
- * assert.equal((await answer.json()).predictors[0].totals.rows, 1)
+ * assert.equal(answer.headers.get('content-type'), 'application/json')
+ * assert.equal(page.data().predictors[0]?.totals.rows, 1)
  * page.close()
  * ```
  */

@@ -66,6 +66,17 @@ describe('segmentSink', () => {
     expect(clock.pending).toBe(0)
   })
 
+  it('is read again whatever the time, also by a clock that replays old traffic', async () => {
+    for (const wallMs of [0, 999, Date.UTC(2001, 1, 1), Date.UTC(2200, 0, 1)]) {
+      const path = directory()
+      const one = sink(path, fakeClock({ wallMs }))
+      await one.write(await linesOf(['a']))
+      expect(await idsOf(path)).toEqual(['a'])
+      await one.close?.()
+      expect(await idsOf(path)).toEqual(['a'])
+    }
+  })
+
   it('has a line of segments for each class', async () => {
     const path = directory()
     const one = sink(path, fakeClock())

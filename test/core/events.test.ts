@@ -65,6 +65,15 @@ describe('Predictor.observe', () => {
     expect(heard[0]?.[1]).toMatchObject({ type: 'state', subject: 'delay', from: 'closed', to: 'open', at: 7 })
   })
 
+  it('an event is heard once, though several ways lead from its layer to who observes', async () => {
+    const shared = pipe(failing, circuitBreaker({ consecutiveFailures: 1 }))
+    const outer = pipe(shared, fallback(shared), fallback({ use: shared, name: 'once more' }), fallback(() => 0))
+    const changes: string[] = []
+    outer.observe((event) => void (event.type === 'state' && changes.push(event.to)))
+    await outer(undefined)
+    expect(changes).toEqual(['open'])
+  })
+
   it('a stack that is closed hears no more of a predictor that it borrowed', async () => {
     const heard: string[] = []
     const inner = pipe((x: number) => x, layer<number, number>('speaks', ({ emit }) => ({ one: (next, input, call) => (emit({ type: 'notice', message: 'asked' }), next(input, call)) })))

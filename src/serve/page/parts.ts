@@ -33,4 +33,4 @@ export const figure = (name: string, value: Child): HTMLElement => h('div', { cl
 
 /** A bar of a share, for who looks; its number stands beside it. */
 export const bar = (share: number): SVGElement =>
-  svg('svg', { class: 'bar', viewBox: '0 0 100 10', preserveAspectRatio: 'none', 'aria-hidden': true }, svg('rect', { class: 'all', width: 100, height: 10 }), svg('rect', { class: 'part', width: 100 * Math.min(1, Math.max(0, Number.isFinite(share) ? share : 1)), height: 10 }))
+  svg('svg', { class: 'bar', viewBox: '0 0 100 10', preserveAspectRatio: 'none', 'aria-hidden': true }, svg('rect', { class: 'all', width: 100, height: 10 }), svg('rect', { class: 'part', width: 100 * Math.min(1, Math.max(0, Number.isNaN(share) ? 0 : share)), height: 10 }))
