@@ -10,6 +10,7 @@ import { observed, spanned } from 'outrigger/observe'
 import { bulkhead, hedge } from 'outrigger/resilience'
 import { shadow, split } from 'outrigger/route'
 import { fakeClock, mockModel } from 'outrigger/testing'
+import { tellStages } from '../../src/observe/_stage-spans.js'
 import { headersOf, spanContextOf } from '../../src/observe/_trace-context.js'
 
 const spans = new InMemorySpanExporter()
@@ -221,6 +222,14 @@ describe('observed: stages, choices and conventions', () => {
     const [run] = named('predict model').filter((span) => span.attributes['ml.batch.size'] === 2)
     const parents = named('queue').map(({ parentSpanContext }) => parentSpanContext!.spanId)
     expect([parents.length, parents.includes(ids(run!).spanId)]).toEqual([2, false])
+  })
+
+  test('children that begin or end in the next second are told so', () => {
+    const made: unknown[] = []
+    const maker = { startSpan: (name: string, { startTime }: { startTime: unknown }) => ({ end: (endTime: unknown) => made.push([name, startTime, endTime]) }) }
+    const call = { notes: { queueAt: 1000, queueMs: 0.5, modelAt: 1000.5, modelMs: 1500 } }
+    tellStages(maker as never, { startTime: [7, 999_800_000] } as never, context.active(), [call] as never, 1000, { now: () => 3000 } as never)
+    expect(made).toEqual([['queue', [7, 999_800_000], [8, 300_000]], ['model', [8, 300_000], [9, 500_300_000]]])
   })
 
   test('a time that is a sum of several runs has no child, as it would end after its call', async () => {
