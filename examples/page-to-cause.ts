@@ -99,7 +99,7 @@ const outrigger = (...args: string[]): string => {
   return stdout
 }
 const since = new Date(page.at - 4 * 3_600_000).toISOString()
-const worst = outrigger('--since', since, '--sql', 'select input.origin as origin, count(*) as flights, sum((output.late >= 0.9 and not l.value::bool)::int) as surely_wrong from predictions p join labels l using (id) group by 1 order by 3 desc limit 5')
+const worst = outrigger('--sql', `select input ->> 'origin' as origin, count(*) as flights, sum(((output ->> 'late')::double >= 0.9 and label = 'false')::int) as surely_wrong from predictions where time >= '${since.slice(0, 16).replace('T', ' ')}' and label is not null group by 1 order by 3 desc, 1 limit 5`)
 assert.match(worst, /^(ATL|DFW|ORD) .*\n(ATL|DFW|ORD) .*\n(ATL|DFW|ORD) /m)
 const shown = outrigger('--since', since, '--where', 'origin=ORD', '--where', 'late>=0.9', '--limit', '2')
 const id = /flight-\d+/.exec(shown)![0]

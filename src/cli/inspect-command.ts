@@ -1,7 +1,9 @@
 /** `outrigger inspect`: what was captured, to read and to search. */
 import { parseArgs } from 'node:util'
 import type { StoredLabel, StoredOverride, StoredPrediction } from '../capture/stored-record.js'
+import { queryRecords } from '../capture/query-records.js'
 import { systemClock } from '../core/clock.js'
+import { hasCode } from '../core/errors.js'
 import { replay } from '../debug/replay.js'
 import { shownNumber, shownTime } from '../debug/shown.js'
 import { Misuse } from './misuse.js'
@@ -10,8 +12,7 @@ import { filterHelp, filterOptions, recordFilter } from './record-filter.js'
 import { wholeNumber } from './replay-command.js'
 import { safeJson } from './safe-json.js'
 import { endOf, laterPairs, recordPairs, shortFields } from './shown-record.js'
-import { sqlOver, type SqlRow } from './sql.js'
-import { storedRecords, type StoredRecords } from './stored-records.js'
+import { segmentsDirectory, storedRecords, type StoredRecords } from './stored-records.js'
 import { list, table } from './table.js'
 import type { Terminal } from './terminal.js'
 
@@ -24,9 +25,9 @@ ${filterHelp}
   --limit <n>               so many, the last ones (20)
   --replay                  asks for the one again; status 1 if it differs
 ${moduleHelp}
-  --sql <query>             over predictions, labels, overrides, changes, by
-                            DuckDB if it is installed:
-                            "select avg(output.minutes) from predictions"
+  --sql <query>             over a directory, by DuckDB if it is installed; the
+                            views are records and predictions: "select version,
+                            count(*) from predictions group by 1"
   --json                    JSON, one record a line
 `
 
@@ -49,7 +50,10 @@ export const inspectCommand = async (args: readonly string[], terminal: Terminal
   const records = await storedRecords(path)
   if (ids.length > 2) throw new Misuse('one id is shown, two are compared')
   if (values.replay === true && ids.length !== 1) throw new Misuse('--replay needs the id of one prediction (outrigger replay asks for many)')
-  if (values.sql !== undefined) await query(records, filter, values.sql, isJson, terminal)
+  if (values.sql !== undefined) {
+    if (ids.length > 0 || Object.keys(filterOptions).some((name) => values[name as keyof typeof filterOptions] !== undefined)) throw new Misuse('--sql chooses by itself: say it in the query')
+    await query(await segmentsDirectory(path), values.sql, isJson, terminal)
+  }
   else if (ids.length === 0) await listing(records, filter, limit, isJson, terminal)
   else {
     const found = await Promise.all(ids.map(async (id) => await find(records, id)))
@@ -123,13 +127,18 @@ const again = async ({ prediction }: Found, path: string | undefined, name: stri
   return report.answer === 'same' ? 0 : report.answer === 'differs' ? 1 : 2
 }
 
-const query = async (records: StoredRecords, filter: ReturnType<typeof recordFilter>, sql: string, isJson: boolean, terminal: Terminal): Promise<void> => {
+const query = async (directory: string, sql: string, isJson: boolean, terminal: Terminal): Promise<void> => {
   const rows: SqlRow[] = []
   let more = 0
-  for await (const row of sqlOver(records, filter, sql)) {
-    if (isJson) terminal.out(safeJson(row))
-    else if (rows.length < mostRows) rows.push(row)
-    else more += 1
+  try {
+    for await (const row of queryRecords(directory, sql)) {
+      if (isJson) terminal.out(safeJson(row))
+      else if (rows.length < mostRows) rows.push(row)
+      else more += 1
+    }
+  } catch (error) {
+    if (hasCode(error, 'ERR_OUTRIGGER_PEER_MISSING')) throw new Misuse('--sql needs DuckDB: npm install @duckdb/node-api. Without it, --where and --json do.')
+    throw error
   }
   if (isJson) return
   if (rows.length === 0) {
@@ -140,6 +149,8 @@ const query = async (records: StoredRecords, filter: ReturnType<typeof recordFil
   terminal.out(table(names, rows.map((row) => names.map((column) => cell(row[column]))), terminal.columns))
   if (more > 0) terminal.out(terminal.paint('dim', `and ${more} more rows (--json gives all)`) + '\n')
 }
+
+type SqlRow = Readonly<Record<string, unknown>>
 
 /** So many rows of an answer are laid out in columns. */
 const mostRows = 1000

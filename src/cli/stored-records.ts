@@ -21,6 +21,12 @@ export const storedRecords = async (path: string | undefined): Promise<StoredRec
   return found.isDirectory() ? segmentSource(path) : new JsonLines(path)
 }
 
+/** The same where only a directory will do. */
+export const segmentsDirectory = async (path: string | undefined): Promise<string> => {
+  if (path === undefined || (await stat(path).catch(() => undefined))?.isDirectory() !== true) throw new Misuse('--sql needs a directory of segments')
+  return path
+}
+
 class JsonLines implements StoredRecords {
   torn = 0
   readonly #path: string

@@ -66,7 +66,7 @@ describe('the program outrigger', () => {
     await canaryTraffic({ observers: [captured.observer], label: captured.label.bind(captured), override: captured.override.bind(captured) })
     await captured.close()
     const printed: string[] = []
-    for (const args of [['--limit', '1000'], ['--json', '--limit', '1000'], ['row-7'], ['row-7', 'row-8'], ['row-7', '--json'], ['--sql', 'select * from predictions'], ['--sql', 'select * from overrides', '--json'], ['--sql', 'select * from changes', '--json']]) {
+    for (const args of [['--limit', '1000'], ['--json', '--limit', '1000'], ['row-7'], ['row-7', 'row-8'], ['row-7', '--json'], ['--sql', 'select * from predictions'], ['--sql', 'select * from records', '--json']]) {
       const { status, out, err } = await run('inspect', records, ...args)
       expect([status, err]).toEqual([0, ''])
       printed.push(out)

@@ -78,6 +78,6 @@ writeFileSync('triple.mjs', 'export default () => ({ predict: (km) => km * (km >
 assert.match(outrigger('inspect', 'kept.jsonl').stdout, /2 predictions\n$/)
 const replayed = outrigger('replay', 'kept.jsonl', '--predictor', './triple.mjs')
 assert.deepEqual([replayed.status, replayed.stdout.split('\n')[0]], [1, '1 of 2 answers differ, bit for bit.'])
-const sql = outrigger('inspect', 'kept.jsonl', '--sql', 'select 1')
+const sql = outrigger('inspect', '.', '--sql', 'select 1')
 assert.equal(sql.status, 2)
 assert.match(sql.stderr, /--sql needs DuckDB: npm install @duckdb\/node-api/)
