@@ -3,7 +3,7 @@
  *
  * The writer: realistic records (ten masked fields of the input, one of the output, a span, a version by digest) as fast as it takes them, with sampling, serialisation, SHA-256, and files on the
  * disk; per second of the process's own time, threads that write included. The caller: the full record path of a call, from the making of the record to the push, against the same
- * stack that nobody observes. Ends with a status that is not 0 when the writer takes less than 100 000 records a second, the caller pays more than 3 µs in the mean, or more than 10 µs at
+ * stack that nobody observes. Ends with a status that is not 0 when the writer takes less than 100 000 records a second of a core, the caller pays more than 3 µs in the mean, or more than 10 µs at
  * the 99th percentile.
  */
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
@@ -73,7 +73,8 @@ for (let round = 0; round < 9; round += 1) {
 const best = (of: (round: (typeof rounds)[number]) => number): string => `median ${Math.round(median(rounds.map(of))).toLocaleString('en')}, best ${Math.round(Math.max(...rounds.map(of))).toLocaleString('en')}`
 console.log(`the writer, records of ${bytes.toFixed(0)} bytes: a second ${best(({ perSecond }) => perSecond)}; a second of the processor ${best(({ perCpuSecond }) => perCpuSecond)}`)
 console.log(`the longest turn of the event loop: median ${median(rounds.map(({ worstMs }) => worstMs)).toFixed(1)} ms`)
-if (median(rounds.map(({ perSecond }) => perSecond)) < 100_000) problems.push('the writer takes less than 100 000 records a second')
+// Of the processor, as a second of the clock is also that of whoever else is on the machine.
+if (median(rounds.map(({ perCpuSecond }) => perCpuSecond)) < 100_000) problems.push('the writer takes less than 100 000 records a second of a core')
 
 // ---- the caller
 
