@@ -4,6 +4,7 @@
  */
 import { cacheBudgets } from './cache.js'
 import { layerBudgets } from './layers.js'
+import { metricsBudgets } from './metrics.js'
 import { onnxBudgets } from './onnx.js'
 import { packageBudgets } from './package.js'
 import { profileBudgets } from './profiles.js'
@@ -17,7 +18,7 @@ export interface Budget {
   readonly holds: boolean
 }
 
-const budgets = [...(await layerBudgets()), ...(await cacheBudgets()), ...(await onnxBudgets()), ...profileBudgets(), ...(await routingBudgets())]
+const budgets = [...(await layerBudgets()), ...(await metricsBudgets()), ...(await cacheBudgets()), ...(await onnxBudgets()), ...profileBudgets(), ...(await routingBudgets())]
 // TensorFlow.js comes last: once it is loaded every promise of the process is slower, whoever made it.
 const { microBatchBudgets } = await import('./micro-batching.js')
 budgets.push(...(await microBatchBudgets()), ...(await packageBudgets()))

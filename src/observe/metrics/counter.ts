@@ -23,22 +23,23 @@ export class Counter extends Cells<CounterSeries> {
 
 /** A series of a counter, bound once. */
 export class CounterSeries {
-  readonly #counter: Counter
-  readonly #place: number
+  readonly counter: Counter
+  /** Where its number is among the counter's cells. */
+  readonly place: number
 
   constructor(counter: Counter, place: number) {
-    this.#counter = counter
-    this.#place = place
+    this.counter = counter
+    this.place = place
   }
 
   get value(): number {
-    return this.#counter.cells[this.#place] as number
+    return this.counter.cells[this.place] as number
   }
 
   /** @throws `ERR_OUTRIGGER_INVALID_OPTION` for what is negative or not finite: a counter never goes back */
   add(amount = 1): void {
-    checked(this.#counter, amount)
-    this.#counter.cells[this.#place]! += amount
+    checked(this.counter, amount)
+    this.counter.cells[this.place]! += amount
   }
 }
 

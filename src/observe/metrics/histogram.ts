@@ -30,50 +30,35 @@ export class Histogram extends Cells<HistogramSeries> {
 
 /** A series of a histogram, bound once. */
 export class HistogramSeries {
-  readonly #histogram: Histogram
-  readonly #bounds: Float64Array
-  readonly #from: number
+  readonly histogram: Histogram
+  /** Where its first bucket is among the histogram's cells. */
+  readonly from: number
 
   constructor(histogram: Histogram, from: number) {
-    this.#histogram = histogram
-    this.#bounds = histogram.bounds
-    this.#from = from
+    this.histogram = histogram
+    this.from = from
   }
 
   get count(): number {
     let count = 0
-    for (let bucket = 0; bucket <= this.#bounds.length; bucket += 1) count += this.#histogram.cells[this.#from + bucket] as number
+    for (let bucket = 0; bucket < this.histogram.width - 1; bucket += 1) count += this.histogram.cells[this.from + bucket] as number
     return count
   }
 
   get sum(): number {
-    return this.#histogram.cells[this.#from + this.#bounds.length + 1] as number
+    return this.histogram.cells[this.from + this.histogram.width - 1] as number
   }
 
   /** @throws `ERR_OUTRIGGER_INVALID_OPTION` for what is negative or not finite: one such value would spoil the sum for good */
   record(value: number, exemplar?: Exemplar): void {
-    checked(this.#histogram, value)
-    const bounds = this.#bounds
-    const { cells } = this.#histogram
+    checked(this.histogram, value)
+    const { bounds, cells } = this.histogram
     let bucket = 0
     while (bucket < bounds.length && value > (bounds[bucket] as number)) bucket += 1
-    const cell = this.#from + bucket
+    const cell = this.from + bucket
     cells[cell]! += 1
-    cells[this.#from + bounds.length + 1]! += value
-    if (exemplar !== undefined) this.#histogram.exemplars.set(cell, exemplar)
-  }
-
-  /** Records the time between two readings of a clock in milliseconds, as seconds. In one function, so that no number between is put on the heap. */
-  recordBetween(startedAt: number, endedAt: number): void {
-    const seconds = (endedAt - startedAt) / 1000
-    // A clock that went back is no reason to fail a prediction.
-    if (!(seconds >= 0 && seconds < Infinity)) return
-    const bounds = this.#bounds
-    const { cells } = this.#histogram
-    let bucket = 0
-    while (bucket < bounds.length && seconds > (bounds[bucket] as number)) bucket += 1
-    cells[this.#from + bucket]! += 1
-    cells[this.#from + bounds.length + 1]! += seconds
+    cells[this.from + bounds.length + 1]! += value
+    if (exemplar !== undefined) this.histogram.exemplars.set(cell, exemplar)
   }
 }
 

@@ -39,17 +39,18 @@ export const metered = (metrics: ModelMetrics): NeutralLayer => {
       const tickets = new Map<number, Ticket>()
       let lastTicket = 0
 
-      const take = (held: number, call: Call): number | undefined => {
-        if (held === 0) {
-          const startedAt = call.meteredAt
-          call.meteredAt = undefined
-          return startedAt
-        }
+      const redeem = (held: number, call: Call): number | undefined => {
         const ticket = tickets.get(held) as Ticket
         tickets.delete(held)
         call.unlisten(ticket)
         if (ticket.isFirst) call.meteredAt = undefined
         return ticket.isOver ? undefined : ticket.startedAt
+      }
+      const take = (held: number, call: Call): number | undefined => {
+        if (held !== 0) return redeem(held, call)
+        const startedAt = call.meteredAt
+        call.meteredAt = undefined
+        return startedAt
       }
 
       /** Where nothing inside chooses a version there is only one. */
@@ -59,20 +60,20 @@ export const metered = (metrics: ModelMetrics): NeutralLayer => {
         if (identity !== undefined) return predictions.of(identity)
         return inside.bind === undefined ? (only ??= predictions.of(served(call))) : predictions.of(served(call))
       }
-      const note = (version: VersionSeries, { notes, attempts }: Call, source: Ending['source']): void => {
-        if (attempts > 0) version.attempts.add(attempts)
+      const note = (version: VersionSeries, { notes }: Call, source: Ending['source']): void => {
         if (hasCache) version.lookedUp(notes?.cache?.status ?? lookups[source ?? 'model'])
         if (notes !== undefined) version.noted(source === undefined ? undefined : notes.rung, notes.queueMs)
       }
       const count = (call: Call, ending: Ending): void => {
         const version = versionOf(call)
         version.ended(ending).requests.add()
+        if (call.attempts > 0) version.attempts.add(call.attempts)
         note(version, call, ending.source)
       }
       const failed = (call: Call, error: unknown, startedAt: number): void => {
         const ending = endingOf(call, new RowFailure(error))
         count(call, ending)
-        versionOf(call).ended(ending).duration.recordBetween(startedAt, clock.now())
+        versionOf(call).ended(ending).took(startedAt, clock.now())
       }
 
       return {
@@ -93,17 +94,15 @@ export const metered = (metrics: ModelMetrics): NeutralLayer => {
           pass: (held, output, call) => {
             const startedAt = take(held, call)
             if (startedAt === undefined) return output
-            const { source } = call
+            const { source, notes, variant } = call
             if (call.isAborted) {
               failed(call, abortErrorOf(call.abortReason), startedAt)
               return output
             }
-            const { variant } = call
-            const version = versionOf(call)
+            const version = notes === undefined && only !== undefined ? only : versionOf(call)
             const series = variant === undefined ? version.answered(source) : version.ended({ variant, outcome: 'ok', source, error: undefined })
-            series.requests.add()
-            series.duration.recordBetween(startedAt, clock.now())
-            note(version, call, source)
+            series.settled(startedAt, clock.now(), call.attempts)
+            if (hasCache || notes !== undefined) note(version, call, source)
             return output
           },
           fail: (held, error, call) => {
@@ -125,7 +124,7 @@ export const metered = (metrics: ModelMetrics): NeutralLayer => {
             const failure = endings.findIndex(({ outcome }) => outcome !== 'ok')
             const ending = runEnding(endings.reduce(sharedEnding), endings[failure])
             versionOf(batch.rows[0] as Call).ranRows(inputs.length)
-            versionOf(batch.rows[Math.max(0, failure)] as Call).ended(ending).duration.recordBetween(startedAt, clock.now())
+            versionOf(batch.rows[Math.max(0, failure)] as Call).ended(ending).took(startedAt, clock.now())
           }
           const stops = leaveTogether(batch, () => end([]))
           try {
