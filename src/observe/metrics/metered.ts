@@ -10,7 +10,7 @@ import type { Ending, VersionSeries } from './_prediction-counts.js'
 import { runEnding, sharedEnding } from './_record-counts.js'
 
 /**
- * Counts calls as they pass, into `modelMetrics`, without a record: two clock reads and about 60 ns a call.
+ * Counts calls as they pass, into `modelMetrics`, without a record: two clock reads and about 0.1 µs a call.
  *
  * It tells what it sees where it stands: outermost, what callers got. What only a record has (marks, the time in the model,
  * exemplars) it leaves out. It hears the state changes and notices of everything inside of it. A call that its caller gives
@@ -76,6 +76,15 @@ export const metered = (metrics: ModelMetrics): NeutralLayer => {
         versionOf(call).ended(ending).took(startedAt, clock.now())
       }
 
+      // Apart from `enter`, which would make a place for what the closure holds at every call.
+      const ticketed = (call: Call, startedAt: number, isFirst: boolean, leaves: boolean): number => {
+        const ticket = new Ticket(startedAt, isFirst, (reason) => failed(call, abortErrorOf(reason), startedAt))
+        lastTicket += 1
+        tickets.set(lastTicket, ticket)
+        if (leaves) call.listen(ticket)
+        return lastTicket
+      }
+
       return {
         describe: () => 'metered',
         guard: {
@@ -85,11 +94,7 @@ export const metered = (metrics: ModelMetrics): NeutralLayer => {
             const leaves = mayLeave(call.options)
             if (isFirst) call.meteredAt = startedAt
             if (isFirst && !leaves) return 0
-            const ticket = new Ticket(startedAt, isFirst, (reason) => failed(call, abortErrorOf(reason), startedAt))
-            lastTicket += 1
-            tickets.set(lastTicket, ticket)
-            if (leaves) call.listen(ticket)
-            return lastTicket
+            return ticketed(call, startedAt, isFirst, leaves)
           },
           pass: (held, output, call) => {
             const startedAt = take(held, call)

@@ -44,8 +44,8 @@ export class ModelMetrics extends MetricRegistry {
  * Metrics of predictions, for `/metrics` and for OpenTelemetry: how many, how fast, how they ended, from where the answers
  * came, and in which state everything is. docs/metrics.md has all of them.
  *
- * They are filled in one of two ways. The layer `metered(metrics)` counts as calls pass, without records, for about 0.1 µs a
- * call. Or `predict.observe(metrics.observer)` counts from the records: that costs a record, and tells more (marks, the time in
+ * They are filled in one of two ways. The layer `metered(metrics)` counts as calls pass, without records, for two clock reads and about
+ * 0.1 µs a call. Or `predict.observe(metrics.observer)` counts from the records: that costs a record, and tells more (marks, the time in
  * the model, exemplars that lead from a bucket to a prediction).
  *
  * @throws `ERR_OUTRIGGER_INVALID_OPTION`
