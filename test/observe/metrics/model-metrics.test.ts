@@ -62,6 +62,17 @@ describe.each(Object.entries(ways))('%s', (_, into) => {
     expect(samples(metrics, 'ml_inference_duration_seconds_bucket')).toMatchObject({ '{name="model",version="0",outcome="ok",source="model",le="0.025"}': 0, '{name="model",version="0",outcome="ok",source="model",le="0.05"}': 1 })
   })
 
+  test('a duration on a bound is in the bucket of that bound', async () => {
+    const time = clock()
+    const metrics = modelMetrics({ clock: time, buckets: [0.05, 1] })
+    const predict = into(metrics, pipe(predictor(async (x: number) => {
+      await time.advance(50)
+      return x
+    }, { clock: time })))
+    await predict(1)
+    expect(Object.values(samples(metrics, 'ml_inference_duration_seconds_bucket'))).toEqual([1, 1, 1])
+  })
+
   test('a batch is one duration and one size, and counts row by row', async () => {
     const metrics = modelMetrics({ clock: clock() })
     const predict = into(metrics, pipe(predictor({ predictBatch: (xs: readonly number[]) => xs.map((x) => (x < 0 ? failRows(1, new RangeError('negative'))[0]! : x)) as number[] }, { clock: clock() })))
