@@ -29,7 +29,7 @@ const line = (label: string, name: string, show: (value: number) => string, fill
   label,
   stroke: colour(name),
   width: 1.5,
-  points: { show: false },
+  points: { size: 4 },
   value: (_, value) => (value === null ? '–' : show(value)),
   ...(fill ? { fill: `color-mix(in srgb, ${colour(name)} 25%, transparent)` } : {}),
 })

@@ -140,6 +140,9 @@ const evidence = (given: { readonly eValue: number; readonly needed: number } | 
 
 // ---- has the world changed
 
+/** The worst come first; more at once would hide what comes after. */
+const mostOpen = 2
+
 const changed = ({ drift }: DashboardData): HTMLElement =>
   section('changed', 'Has the world changed?', drift.length === 0 ? h('p', { class: 'none' }, 'No drift is watched: pass `drift` to see features here.') : drift.map(driftOf))
 
@@ -151,16 +154,16 @@ const driftOf = ({ name, state, rows, rowsNeeded, referenceRows, tolerance, feat
     { 'data-key': `drift-${index}`, 'aria-label': `Drift of ${clean(name)}` },
     h('h3', {}, foreign(name), ' ', driftMark(state)),
     h('p', { class: 'quiet' }, `${plural(rows, 'live row')} against ${count(referenceRows)} of the reference. ${rows < rowsNeeded ? `A verdict needs ${count(rowsNeeded)}.` : `Differences from ${short(tolerance)} on are drift, if chance does not explain them.`}`),
-    features.map((feature, at) => featureOf(feature, `feature-${index}-${at}`, tolerance)),
+    features.map((feature, at) => featureOf(feature, `feature-${index}-${clean(feature.feature)}`, tolerance, at < mostOpen)),
     segments.length > 0 &&
       table(`segments-${index}`, 'By segment', [{ name: 'Segment' }, { name: 'State' }, { name: 'Rows', isNumber: true }, { name: 'What drifted' }], segments.map((one) => [foreign(one.segment), driftMark(one.state), count(one.rows), foreign(one.drifted.join(', ') || '–')]), ''),
   )
 
-const featureOf = ({ feature, state, effect, adjustedPValue, findings, cells, rows }: DriftFeatureData, key: string, tolerance: number): HTMLElement => {
+const featureOf = ({ feature, state, effect, adjustedPValue, findings, cells, rows }: DriftFeatureData, key: string, tolerance: number, mayOpen: boolean): HTMLElement => {
   const amount = numberOf(effect)
   return h(
     'details',
-    { class: 'feature', 'data-key': key, open: state === 'drifted' },
+    { class: 'feature', 'data-key': key, open: mayOpen && state === 'drifted' },
     h('summary', {}, h('span', { class: 'name' }, foreign(feature)), driftMark(state), h('span', { class: 'effect' }, bar(amount / Math.max(0.3, 2 * tolerance)), ` ${short(amount)}`), findings.length > 0 && h('span', { class: 'finding' }, foreign(findings.join('; ')))),
     cells.length > 0 && distribution(cells, clean(feature)),
     h('p', { class: 'quiet' }, `${plural(rows, 'row')}; p = ${short(adjustedPValue)} over all features together.`),
