@@ -46,7 +46,7 @@ export const seeInside = async ({ service, clock, path }: InsideOptions) => {
     clock,
   })
   const records = segmentSource(directory)
-  const page = dashboard({ 'flight delays': service.predict }, { title: 'Flight delays, 2001', alerts: watch, drift: { features: service.drift }, rollouts: { release: service.release }, shadows: { rehearsal: service.rehearsal }, records, clock })
+  const page = dashboard({ 'flight delays': service.predict }, { title: 'Flight delays, 2001', alerts: watch, drift: { departures: service.drift }, rollouts: { release: service.release }, shadows: { rehearsal: service.rehearsal }, records, clock })
 
   return {
     kept,

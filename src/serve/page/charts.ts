@@ -59,7 +59,7 @@ export const drawCharts = ({ predictors, at }: DashboardData): void => {
     const rate = (counts: readonly number[]): number[] => done(counts).map((one) => (1000 * one) / stepMs)
     const [p50, p99] = [done(series.p50), done(series.p99)]
     draw(`calls-${index}`, [times, rate(rows), rate(degraded), rate(failed)], [line('calls / s', 'calls', short, true), line('fallback or stale', 'degraded', short), line('failed', 'bad', short)], (values) => values.map(short))
-    draw(`latency-${index}`, [times, p50, p99], [line('half', 'calls', ms), line('99 of 100', 'slow', ms)], (values) => values.map((value) => (value === 0 ? '0' : ms(value))))
+    draw(`latency-${index}`, [times, p50, p99], [line('half', 'calls', ms), line('99 of 100', 'slow', ms)].map((series) => ({ ...series, spanGaps: true })), (values) => values.map((value) => (value === 0 ? '0' : ms(value))))
   })
 }
 
