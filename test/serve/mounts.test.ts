@@ -1,7 +1,7 @@
 /** The dashboard in the servers that people have: under a path, with and without a slash at its end. */
 import { createServer, type RequestListener } from 'node:http'
+import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
-import express from 'express'
 import fastify from 'fastify'
 import { Hono } from 'hono'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -9,6 +9,8 @@ import { predictor } from 'outrigger'
 import { nodeListener } from 'outrigger/models'
 import { dashboard } from 'outrigger/serve'
 
+/** It has no types of its own. */
+const express = createRequire(import.meta.url)('express') as () => { use(path: string, listener: RequestListener): RequestListener }
 const page = '<style>p{}</style><script>run()</script>'
 const make = () => {
   const predict = predictor((x: number) => x, { name: 'double' })
