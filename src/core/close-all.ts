@@ -16,5 +16,5 @@ export const closeAll = async (closers: readonly Closer[], end: number, clock: C
     }
   }
   if (errors.length === 1) throw errors[0]
-  if (errors.length > 1) throw new AggregateError(errors, 'Several failed to close.')
+  if (errors.length > 1) throw new AggregateError(errors, 'Several failed.')
 }

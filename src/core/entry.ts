@@ -227,7 +227,7 @@ export class Entry<I, O> {
     const size = inputs.length
     for (const name of ['keys', 'ids', 'signals'] as const) {
       const perRow = options?.[name]
-      if (perRow !== undefined && perRow.length !== size) throw new InvalidOptionError(`Cannot predict a batch as \`${name}\` must have one element for each of ${size} rows: current value has ${perRow.length}`)
+      if (perRow !== undefined && perRow.length !== size) throw new InvalidOptionError(`Cannot predict a batch as \`${name}\` must have ${size} elements: current value has ${perRow.length}`)
     }
     if (size === 0) return { rows: [], records: [] }
     const { calls, unbound } = this.#openRows(inputs, options, observed)
@@ -403,7 +403,7 @@ export class Entry<I, O> {
     }
     // What is owned has what is left of the deadline.
     await closeAll(this.#closers, end, clock)
-    if (late > 0) throw new OutriggerError('ERR_OUTRIGGER_CLOSE_TIMEOUT', `Cannot wait for calls in flight any longer as the deadline of close has passed: current value is ${late} in flight after ${deadlineMs} ms`, { inFlight: late, deadlineMs })
+    if (late > 0) throw new OutriggerError('ERR_OUTRIGGER_CLOSE_TIMEOUT', `Cannot wait for calls in flight as the deadline of close has passed: current value is ${late} after ${deadlineMs} ms`, { inFlight: late, deadlineMs })
   }
 }
 

@@ -134,6 +134,6 @@ export class EventHub {
         // It has failed on the notice of another failure: there is nobody left to tell but the process, below.
       }
     }
-    if (!heard) process.emitWarning(error instanceof Error ? error : new Error(String(error)), { code: 'OUTRIGGER_OBSERVER_THREW', detail: 'An observer of a predictor threw; the prediction was not disturbed.' })
+    if (!heard) process.emitWarning(error instanceof Error ? error : new Error(String(error)), { code: 'OUTRIGGER_OBSERVER_THREW', detail: 'An observer threw; the prediction was not disturbed.' })
   }
 }

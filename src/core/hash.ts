@@ -39,6 +39,9 @@ export const murmur3 = (text: string, seed = 0): number => {
   return (hash ^ (hash >>> 16)) >>> 0
 }
 
+/** In hexadecimal, with zeros before it. */
+export const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0')
+
 const utf8 = new TextEncoder()
 
 const scramble = (word: number): number => {

@@ -5,7 +5,7 @@
  * stays out, also what the schema forgot. It is synchronous and runs where the record is made, so that no sink has a
  * second path to the raw value.
  */
-import { murmur3 } from './hash.js'
+import { hex, murmur3 } from './hash.js'
 
 /** Tags that keep a field out of records, in whatever case they are written. */
 export const guardedTags: ReadonlySet<string> = new Set(['pii', 'secret', 'key'])
@@ -82,5 +82,5 @@ const chosen = (schema: MaskableSchema, guard: 'key' | undefined): ((value: unkn
 /** A short name for what a schema declares: 64 bits in hexadecimal, the same for the same fields in the same order. */
 export const schemaId = ({ fields }: MaskableSchema): string => {
   const text = JSON.stringify(Object.entries(fields).map(([name, { type, shape, tags }]) => [name, type, shape, tags]))
-  return [0, 1].map((seed) => murmur3(text, seed).toString(16).padStart(8, '0')).join('')
+  return [0, 1].map((seed) => hex(murmur3(text, seed), 8)).join('')
 }

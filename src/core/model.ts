@@ -60,7 +60,7 @@ export const modelStage = <I, O>(model: ModelFunction<I, O> | ModelObject<I, O>,
   const predict = object === undefined ? (model as ModelFunction<I, O>) : object.predict?.bind(object)
   const predictBatch = object?.predictBatch?.bind(object)
   if (predict === undefined && predictBatch === undefined) {
-    throw new InvalidOptionError('Cannot create a predictor as the model must be a function, or an object with `predict` or `predictBatch`: current value is an object with neither')
+    throw new InvalidOptionError('Cannot create a predictor as the model must be a function, or an object with `predict` or `predictBatch`: current value has neither')
   }
 
   const ask: ModelFunction<I, O> =
@@ -176,5 +176,5 @@ const singleRun = (runtime: Runtime, call: ModelCall): ModelBatchCall => ({
 export const rowsOf = <O>(outputs: ArrayLike<O>, expected: number): O[] => {
   if (typeof outputs === 'object' && outputs !== null && outputs.length === expected) return Array.isArray(outputs) ? outputs.slice() : Array.from(outputs)
   const found = typeof outputs === 'object' && outputs !== null && typeof outputs.length === 'number' ? `${outputs.length} rows` : `not an array (${typeof outputs})`
-  throw new OutriggerError('ERR_OUTRIGGER_ROW_COUNT', `Cannot use the outputs of a batch as there must be one per input, which are ${expected}: current value is ${found}`, { expected })
+  throw new OutriggerError('ERR_OUTRIGGER_ROW_COUNT', `Cannot use the outputs of a batch as there must be ${expected}: current value is ${found}`, { expected })
 }

@@ -29,10 +29,9 @@ export const numberOption = (owner: string, name: string, value: unknown, range:
   const { min = -Infinity, max = Infinity, integer = false, infinite = false, exclusive = false } = range
   const below = exclusive ? value <= min : value < min
   if (below || value > max || (integer && Number.isFinite(value) && !Number.isInteger(value)) || (!infinite && !Number.isFinite(value))) {
-    const kind = integer ? 'an integer' : 'a number'
-    const from = min === -Infinity ? '' : exclusive ? ` above ${min}` : ` of at least ${min}`
+    const from = min === -Infinity ? '' : ` ${exclusive ? 'above' : 'of at least'} ${min}`
     const to = max === Infinity ? '' : ` and at most ${max}`
-    throw new OptionRangeError(`Cannot create ${owner} as \`${name}\` must be ${kind}${from}${to}: current value is ${show(value)}`)
+    throw new OptionRangeError(`Cannot create ${owner} as \`${name}\` must be ${integer ? 'an integer' : 'a number'}${from}${to}: current value is ${show(value)}`)
   }
   return value
 }

@@ -28,13 +28,13 @@ export const orderWarnings = (stages: readonly AnyStage[]): OrderWarning[] => {
     if (outer.traits.retries === true && inside.some(retriesSomewhere)) {
       warnings.push({
         code: 'OUTRIGGER_ORDER_TWO_RETRIES',
-        message: `\`${outer.kind}\` stands outside of another one, maybe in a rung or variant, so that their attempts multiply. Keep one of them.`,
+        message: `\`${outer.kind}\` stands outside of another one, so that their attempts multiply. Keep one.`,
       })
     }
     if (outer.traits.mayRetryRejections === true && inside.some((stage) => stage.traits.countsFailures === true)) {
       warnings.push({
         code: 'OUTRIGGER_ORDER_RETRY_OUTSIDE_BREAKER',
-        message: `\`${outer.kind}\` stands outside of a circuit breaker, so that its filter may retry an open circuit. Put it before the breaker, or refuse ERR_OUTRIGGER_CIRCUIT_OPEN.`,
+        message: `\`${outer.kind}\` stands outside of a circuit breaker, so that its filter may retry an open circuit. Put it before the breaker.`,
       })
     }
   })

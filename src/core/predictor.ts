@@ -149,7 +149,7 @@ export const claim = <I, O>(model: Model<I, O>, options: PredictorOptions = {}, 
  * ```
  */
 export const owned = <I, O>(inner: Predictor<I, O>): Predictor<I, O> => {
-  if (!isPredictor(inner)) throw new InvalidOptionError('Cannot own a model as only a predictor can be owned: current value is no predictor')
+  if (!isPredictor(inner)) throw new InvalidOptionError('Cannot own a model as it must be a predictor: current value is no predictor')
   const outer = predictorOver((inner as unknown as { readonly [STAGE]: Stage<I, O> })[STAGE], [(options) => inner.close(options)])
   Object.defineProperty(outer, OWNED, { value: true })
   return outer

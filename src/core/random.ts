@@ -1,5 +1,5 @@
 /** Randomness and ids, the only place that makes them. Everything else takes a {@link Random}. */
-import { murmur3 } from './hash.js'
+import { hex, murmur3 } from './hash.js'
 
 /** A source of pseudo-random numbers that can be seeded and split. */
 export interface Random {
@@ -63,18 +63,15 @@ export const ownStream = (random: Random, purpose: string): Random => {
 /** A stream seeded by the operating system. The global `crypto` is loaded at first use; importing it costs 2 ms. */
 export const systemRandom = (): Random => seededRandom(globalThis.crypto.getRandomValues(new Uint32Array(4)).join('-'))
 
-const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0')
-
 /**
  * A UUID of version 7 (RFC 9562, section 5.7): 48 bits of wall-clock milliseconds, then random bits, so that ids sort
  * by time.
  */
 export const uuid7 = (wallMs: number, random: Random): string => {
-  const high = Math.floor(wallMs / 65536)
-  const low = wallMs % 65536
+  const time = hex(Math.floor(wallMs), 12)
   const a = random.integer(0x1000)
   const b = random.integer(0x4000) | 0x8000
   const c = random.integer(0x10000)
   const d = random.integer(0x100000000)
-  return `${hex(high, 8)}-${hex(Math.floor(low), 4)}-7${hex(a, 3)}-${hex(b, 4)}-${hex(c, 4)}${hex(d, 8)}`
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${hex(a, 3)}-${hex(b, 4)}-${hex(c, 4)}${hex(d, 8)}`
 }

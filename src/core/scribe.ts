@@ -62,7 +62,7 @@ export class Scribe<I, O> {
       try {
         watcher(record)
       } catch (thrown) {
-        events.emit({ type: 'notice', layer: 'record', message: 'A layer that watches records threw.', error: thrown, at: record.at })
+        events.emit({ type: 'notice', layer: 'record', message: 'A layer threw.', error: thrown, at: record.at })
       }
     }
     if (events.wantsPredictions) events.publish(record, () => record.at)

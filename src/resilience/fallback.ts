@@ -230,4 +230,4 @@ const same = (input: unknown): unknown => input
 const notAborted = (error: unknown): boolean => outcomeOf(error) !== 'aborted'
 
 const exhausted = (errors: readonly unknown[]): OutriggerError =>
-  new OutriggerError('ERR_OUTRIGGER_FALLBACK_EXHAUSTED', `Cannot answer as the model and its fallback failed: current value is ${errors.length} errors, the last of them ${String(errors.at(-1))}`, { cause: errors[0], errors })
+  new OutriggerError('ERR_OUTRIGGER_FALLBACK_EXHAUSTED', `Cannot answer as the model and its fallback failed: the last of ${errors.length} errors is ${String(errors.at(-1))}`, { cause: errors[0], errors })

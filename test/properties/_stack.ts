@@ -7,7 +7,7 @@ import { cached } from 'outrigger/cache'
 import { cascade, ensemble } from 'outrigger/compose'
 import { checkpoint } from 'outrigger/debug'
 import { adaptiveConcurrency, answerChecks, breakerControl, goldenProbe, hedge, loadShedding, rateLimit, slowCalls, timeWindow } from 'outrigger/resilience'
-import { observed } from 'outrigger/observe'
+import { metered, modelMetrics, observed, spanned } from 'outrigger/observe'
 import { outputChecked, validated } from 'outrigger/quality'
 import { extraWorkBudget } from 'outrigger/policy'
 import { shadow } from 'outrigger/route'
@@ -45,6 +45,8 @@ export const gentle: Readonly<Record<string, Make>> = {
   'microBatched': () => microBatched(),
   'microBatched in pairs': () => microBatched({ maxSize: 2, adaptive: false, concurrency: 2 }),
   'observed': () => observed(),
+  'metered': () => metered(modelMetrics()),
+  'spanned': () => spanned('here'),
   'validated': () => neutral(validated(anyNumber as never) as never),
   'outputChecked': () => outputChecked(),
   'declared': () => declared({ input: { fields: { x: {} } } }),
@@ -94,6 +96,8 @@ export const strict: Readonly<Record<string, Make>> = {
   'microBatched in pairs': () => microBatched({ maxSize: 2, adaptive: false, concurrency: 2, maxQueue: 4 }),
   'microBatched with a delay': () => microBatched({ maxDelayMs: 1, bisect: false }),
   'observed': () => observed(),
+  'metered': () => metered(modelMetrics()),
+  'spanned': () => spanned('here'),
   'validated': () => neutral(validated(anyNumber as never) as never),
   'outputChecked': () => outputChecked(),
   'declared': () => declared({ input: { fields: { x: {} } } }),
