@@ -23,7 +23,7 @@ const filled = async (clock = fakeClock(), rows = 40, open = false): Promise<str
   const inner = segmentSink({ directory: path, sealBytes: 4000, maxBytes: 1000, maxMs: 0, clock, sweepMs: 2 ** 31 - 1 })
   const captured = capture({ sink: open ? { ...inner, name: inner.name, write: inner.write.bind(inner), close: () => {} } : inner, sampling: { rate: 1 }, classOf: (kind, record) => (kind === 'prediction' && record?.outcome === 'error' ? 'failed' : 'standard') })
   const stop = predict.observe(captured.observer)
-  for (let n = 0; n < rows; n += 1) await predict({ km: n % 10 === 9 ? -1 : n + 0.1, note: `"${n}" 'é' 😀\n` }, { id: `p${n}` }).catch(() => {})
+  for (let n = 0; n < rows; n += 1) await predict({ km: n % 10 === 9 ? -1 : n + 0.5, note: `"${n}" 'é' 😀\n` }, { id: `p${n}` }).catch(() => {})
   stop()
   for (let n = 0; n < rows; n += 4) captured.label(`p${n}`, n > 20, n)
   captured.override({ id: 'p4', actor: 'ann', reason: 'by eye', before: 1, after: 2, at: 1 })
