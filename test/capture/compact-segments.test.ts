@@ -163,7 +163,7 @@ describe('queryRecords', () => {
     const segments = await of()
     expect(segments[0]).toEqual([{ kind: 'label', n: 10 }, { kind: 'override', n: 1 }, { kind: 'prediction', n: 40 }])
     expect(segments[1]).toMatchObject([{ model: 'half', version: '7', outcome: 'error', n: 4, w: 4 }, { outcome: 'ok', n: 36, w: 36 }])
-    expect((segments[2] as unknown[])[1]).toEqual({ id: 'p12', label: 'false', overrides: 0, output: '{"y":6.05}' })
+    expect((segments[2] as unknown[])[1]).toEqual({ id: 'p12', label: 'false', overrides: 0, output: '{"y":6.25}' })
     expect(segments[3]).toEqual([{ id: 'p4', actor: 'ann', reason: 'by eye', before: '1', after: '2', y: 1970 }])
     expect(segments[4]).toEqual([{ note: `"7" 'é' 😀\n` }])
     await compactSegments(path)
