@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { safeJson } from '../../src/cli/safe-json.js'
@@ -40,6 +40,14 @@ describe('the program outrigger', () => {
     expect([misuse.status, misuse.out]).toEqual([2, ''])
     // oxlint-disable-next-line no-control-regex -- No colours.
     expect(same.out + other.out + misuse.err).not.toMatch(/\u001B/)
+  }, 20_000)
+
+  it('ends with its status though the module keeps something open', async () => {
+    const module = join(folder.path, 'open.mjs')
+    await writeFile(module, `setInterval(() => {}, 1000)\nexport { default, options } from './same.mjs'\n`)
+    const { status, out, err } = await program(['replay', folder.records, '--predictor', module])
+    expect(err).toBe('')
+    expect([status, out.split('\n')[0]]).toEqual([0, '0 of 30 answers differ, bit for bit.'])
   }, 20_000)
 
   it('ends quietly when its reader has seen enough', async () => {
