@@ -94,15 +94,18 @@ describe.runIf(hasChromium())('the page in Chromium', () => {
     expect(await text(page, '.verdict')).toMatch(/^■ \d matters need somebody\.$/)
     expect(await page.locator('.summary li').allInnerTexts()).toEqual(expect.arrayContaining([expect.stringMatching(/availability burns its error budget/), expect.stringMatching(/circuit breaker of .* is open/), expect.stringMatching(/2 features of trips differ from the reference/)]))
     const { records } = given
-    for (const [at, predictor] of [[0, given.predict], [1, given.guarded]] as const) {
-      const mine = records.filter(({ identity }) => (identity.name === predictor.identity.name || identity.name === 'fallback' || identity.name === 'model') === true)
-      const data = board.data().predictors[at]
+    for (const at of [0, 1]) {
+      // The ids of the first one's calls were given, those of the other were made.
+      const mine = records.filter(({ id }) => (/^[0-9a-f-]{36}$/.test(id) ? 1 : 0) === at)
+      expect(mine).toHaveLength(at === 0 ? 460 : 400)
       const shown = await page.locator(`[data-key="health-${at}"] .figure`).allInnerTexts()
       const figures = Object.fromEntries(shown.map((one) => one.split('\n').filter((part) => part !== '') as [string, string]))
-      expect(figures['calls since it watches']).toBe(count(data!.totals.rows))
-      expect(figures['calls in the last hour']).toBe(count(data!.hour.rows))
-      expect(data!.totals.rows).toBe(at === 0 ? 460 : 400)
-      expect(mine.length).toBeGreaterThan(0)
+      expect(figures['calls since it watches']).toBe(count(mine.length))
+      expect(figures['calls in the last hour']).toBe(count(mine.length))
+      const [failed, degraded] = [mine.filter(({ outcome }) => outcome !== 'ok').length, mine.filter(({ source }) => source === 'fallback').length]
+      expect(figures['failed']).toBe(`${Number(((100 * failed) / mine.length).toPrecision(3))} %`)
+      expect(figures['fallback or stale']).toBe(`${Number(((100 * degraded) / mine.length).toPrecision(3))} %`)
+      expect(failed + degraded).toBeGreaterThan(0)
     }
     await page.click('[data-key="sums-1"] summary')
     const sources = await page.locator('[data-key="source-1"] tbody tr').allInnerTexts()
