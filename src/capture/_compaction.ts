@@ -8,9 +8,10 @@
  */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import { OutriggerError } from '../core/errors.js'
 import { quoted, quotedPath, connected, type DuckDb } from '../store/duckdb.js'
 import { readNoFollow, readWhole, type FileSystem, type FileSystemHandle } from '../store/file-system.js'
-import { parseSegmentName } from './_segment-name.js'
+import { openFile, parseSegmentName } from './_segment-name.js'
 
 /** What the small file says. */
 export interface Compaction {
@@ -31,9 +32,13 @@ const suffix = '.parquet.json'
 const maxBytes = 64 * 2 ** 20
 
 export const compactionFile = (firstStem: string): string => firstStem + suffix
-const isCompactionFile = (file: string): boolean => file.endsWith(suffix) && parseSegmentName(`${file.slice(0, -suffix.length)}.open`) !== undefined
+const isSegmentStem = (stem: string): boolean => parseSegmentName(openFile(stem)) !== undefined
+const isCompactionFile = (file: string): boolean => file.endsWith(suffix) && isSegmentStem(file.slice(0, -suffix.length))
 /** Whether a file is a Parquet file of ours, that counts or not. */
-export const isParquetFile = (file: string): boolean => /^[a-z0-9_-]{1,40}\.\d{13,15}\.\d{13,15}\.[0-9a-f-]{36}\.[0-9a-f-]{36}\.parquet$/.test(file)
+export const isParquetFile = (file: string): boolean => {
+  const [, stem] = /^(.*)\.[0-9a-f-]{36}\.parquet$/.exec(file) ?? []
+  return stem !== undefined && isSegmentStem(stem)
+}
 
 /** All compactions of a directory, with the names of their small files. List it anew for them: who sees that a segment is gone then sees what stands for it. */
 export const compactionsOf = async (fileSystem: FileSystem, directory: string): Promise<(Compaction & { readonly name: string })[]> => {
@@ -41,9 +46,21 @@ export const compactionsOf = async (fileSystem: FileSystem, directory: string): 
   for (const name of (await fileSystem.readdir(directory)).filter(isCompactionFile).sort()) {
     const text = await readWhole(fileSystem, join(directory, name), maxBytes)
     // Gone, as its time was over.
-    if (text !== undefined) found.push({ ...(JSON.parse(text) as Compaction), name })
+    if (text !== undefined) found.push({ ...parsed(text, join(directory, name)), name })
   }
   return found
+}
+
+/** Left out, its records would be missing without a word, or be there twice. */
+const parsed = (text: string, path: string): Compaction => {
+  let value: Partial<Compaction> | null = null
+  try {
+    value = JSON.parse(text) as Partial<Compaction> | null
+  } catch {
+    // It is told below.
+  }
+  if (value?.kind === 'compaction' && typeof value.file === 'string' && Array.isArray(value.segments) && typeof value.until === 'number') return value as Compaction
+  throw new OutriggerError('ERR_OUTRIGGER_STORE_FAILED', `Cannot read the records that were compacted as ${path} must be what a compaction wrote (take it and its Parquet file out of the directory to read the rest): current value is ${JSON.stringify(text.slice(0, 80))}`)
 }
 
 /** The texts of the records of a compaction, or of one of its segments, in order. */

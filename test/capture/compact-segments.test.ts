@@ -116,8 +116,8 @@ describe('compactSegments', () => {
     expect(records.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))).toEqual(before)
   })
 
-  it('goes when its retention is over, and what was never made to count goes after a day', async () => {
-    const clock = fakeClock({ wallMs: Date.now() })
+  it.each([Date.UTC(2026, 10, 27), Date.UTC(2001, 1, 1)])('goes when its retention is over, and what was never made to count goes after a day (at %i)', async (wallMs) => {
+    const clock = fakeClock({ wallMs })
     const path = await filled(clock)
     await compactSegments(path)
     const parquet = readdirSync(path).find((file) => file.endsWith('.parquet')) as string
@@ -132,6 +132,19 @@ describe('compactSegments', () => {
     await clock.advance(dayMs + 3_601_000)
     await sweepSegments(path, { clock, retention: { standard: 1 } })
     expect((await all(path)).map((record) => record.class)).toEqual(['failed', 'failed', 'failed', 'failed'])
+  })
+
+  it('is not passed over where it is damaged: what it stands for would be missing, or there twice', async () => {
+    const path = await filled()
+    await compactSegments(path)
+    const named = readdirSync(path).find((file) => file.endsWith('.parquet.json')) as string
+    for (const text of ['', '{', 'null', '{"kind":"compaction"}', readFileSync(join(path, named), 'utf8').slice(0, 60)]) {
+      writeFileSync(join(path, named), text)
+      await expect(all(path)).rejects.toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_STORE_FAILED', message: expect.stringContaining(named) }))
+      await expect(compactSegments(path)).rejects.toThrow(code('STORE_FAILED'))
+      await expect(sweepSegments(path)).rejects.toThrow(code('STORE_FAILED'))
+      await expect(rowsOf(path, 'SELECT 1 FROM records')).rejects.toThrow(code('STORE_FAILED'))
+    }
   })
 
   it('says what is missing where DuckDB is not there, and refuses with codes', async () => {
