@@ -1,5 +1,5 @@
 /** The lines of a segment, whatever state it is in. */
-import { errnoOf, readNoFollow, type FileSystem } from '../store/file-system.js'
+import { openIfThere, type FileSystem } from '../store/file-system.js'
 
 const chunkBytes = 1 << 20
 /** A longer line is none of ours: what a damaged file has in the place of ends of lines must not fill the memory. */
@@ -20,13 +20,8 @@ export interface LinePage {
  * @returns the length of the rest, or `undefined` if there is no such file
  */
 export async function* linePages(fileSystem: FileSystem, path: string, limit: number): AsyncGenerator<LinePage, number | undefined> {
-  let handle
-  try {
-    handle = await fileSystem.open(path, readNoFollow)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined
-    throw error
-  }
+  const handle = await openIfThere(fileSystem, path)
+  if (handle === undefined) return undefined
   try {
     let buffer = Buffer.allocUnsafe(chunkBytes)
     let position = 0

@@ -62,19 +62,24 @@ export const nodeFileSystem: FileSystem = {
  */
 export const readNoFollow: number = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
 
+/** Opens a file for reading, and follows no link; `undefined` if there is none. */
+export const openIfThere = async (fileSystem: FileSystem, path: string): Promise<FileSystemHandle | undefined> => {
+  try {
+    return await fileSystem.open(path, readNoFollow)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
 /**
  * The whole text of a file, in whatever pieces the system gives it; `undefined` if there is none.
  *
  * @throws `ERR_OUTRIGGER_STORE_FAILED` if it is no plain file of at most `maxBytes`; no link is followed
  */
 export const readWhole = async (fileSystem: FileSystem, path: string, maxBytes: number): Promise<string | undefined> => {
-  let handle
-  try {
-    handle = await fileSystem.open(path, readNoFollow)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined
-    throw error
-  }
+  const handle = await openIfThere(fileSystem, path)
+  if (handle === undefined) return undefined
   try {
     const stat = await handle.stat()
     if (!stat.isFile() || stat.size > maxBytes) {

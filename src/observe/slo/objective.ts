@@ -190,7 +190,7 @@ const rulesOf = (given: readonly AlertRule[] | undefined, budget: number): reado
  * const slo = objectives([
  *   { kind: 'availability', objective: 0.999 },
  *   { kind: 'latency', objective: 0.99, thresholdMs: 250 },
- *   { kind: 'freshness', objective: 0.95, maxAgeMs: 86_400_000, updatedAt: () => Date.now() },
+ *   { kind: 'freshness', objective: 0.95, maxAgeMs: 86_400_000, updatedAt: () => 1_006_819_200_000 },
  * ])
  * assert.deepEqual(slo.map(({ name, rules }) => [name, rules.length]), [['availability', 3], ['latency', 3], ['freshness', 3]])
  * ```
