@@ -4,7 +4,10 @@
  * This is the stable face: the contract, `pipe`, errors, and the layers most used. Everything else has a subpath of
  * its own, such as `outrigger/drift`.
  */
-export type { BatchOptions, CallOptions, ModelBatchCall, ModelCall, Source, VariantChoice } from './core/call.js'
+export type { ModelBatchCall } from './core/batch-call.js'
+export type { Source, VariantChoice } from './core/call-notes.js'
+export type { BatchOptions, CallOptions } from './core/call-options.js'
+export type { ModelCall } from './core/call.js'
 export type { Clock } from './core/clock.js'
 export type { CloseOptions } from './core/entry.js'
 export { hasCode, isOutriggerError, OutriggerError } from './core/errors.js'

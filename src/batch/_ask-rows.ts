@@ -1,5 +1,5 @@
 /** Asks for rows with the patience of somebody for whom nobody waits. */
-import type { BatchOptions } from '../core/call.js'
+import type { BatchOptions } from '../core/call-options.js'
 import type { Clock } from '../core/clock.js'
 import { hasCode, outcomeOf } from '../core/errors.js'
 import type { Predictor } from '../core/predictor.js'

@@ -1,6 +1,7 @@
 /** The engine room of micro-batching: gathers rows, decides when a run leaves, and hands every row its answer. */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { BatchCall, Call } from '../core/call.js'
+import type { BatchCall } from '../core/batch-call.js'
+import type { Call } from '../core/call.js'
 import type { Timer } from '../core/clock.js'
 import { OutriggerError, rejection } from '../core/errors.js'
 import type { LayerHost } from '../core/layer.js'

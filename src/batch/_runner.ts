@@ -1,5 +1,6 @@
 /** One run: what it asks of what is inside, what it is padded with, and which of its rows make it fail. */
-import { BatchCall, type Call } from '../core/call.js'
+import { BatchCall } from '../core/batch-call.js'
+import type { Call } from '../core/call.js'
 import { copyPlain } from '../core/copy.js'
 import { OutriggerError, rejection } from '../core/errors.js'
 import type { LayerHost } from '../core/layer.js'

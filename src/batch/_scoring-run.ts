@@ -1,6 +1,6 @@
 /** One run of a scoring job: rows of a part of a source, through a predictor, into sinks, in order, each once. */
 import { inspect } from 'node:util'
-import type { BatchOptions } from '../core/call.js'
+import type { BatchOptions } from '../core/call-options.js'
 import { OutriggerError, isError } from '../core/errors.js'
 import { showIdentity } from '../core/identity.js'
 import { stageOf, type Predictor } from '../core/predictor.js'

@@ -1,5 +1,6 @@
 /** Rows that wait for a run, and what becomes of them: of single callers, and of callers of `batch`. */
-import type { AbortListener, BatchCall, Call } from '../core/call.js'
+import type { BatchCall } from '../core/batch-call.js'
+import type { AbortListener, Call } from '../core/call.js'
 import { capture, captured } from '../core/capture.js'
 import { abortErrorOf, toError } from '../core/model.js'
 import { isRowFailure, RowFailure, type Row } from '../core/rows.js'

@@ -1,5 +1,6 @@
 /** Makes answers for the store from what the model gave, and gives them to callers. */
-import type { CacheNote, Call } from '../core/call.js'
+import type { CacheNote } from '../core/call-notes.js'
+import type { Call } from '../core/call.js'
 import type { LayerHost } from '../core/layer.js'
 import { RowFailure, type Row } from '../core/rows.js'
 import type { ModelIdentity } from '../core/identity.js'

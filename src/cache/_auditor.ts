@@ -1,5 +1,6 @@
 /** Checks a share of the hits against the live model, behind the callers' backs. */
-import { BatchCall, type Call } from '../core/call.js'
+import { BatchCall } from '../core/batch-call.js'
+import type { Call } from '../core/call.js'
 import { OutriggerError } from '../core/errors.js'
 import type { LayerHost, NextBatch } from '../core/layer.js'
 import { isRowFailure, type Row } from '../core/rows.js'

@@ -1,5 +1,6 @@
 /** The cache around one predictor: what is stored is given, what is under way is joined, and the rest travels, once. */
-import type { BatchCall, Call } from '../core/call.js'
+import type { BatchCall } from '../core/batch-call.js'
+import type { Call } from '../core/call.js'
 import type { LayerHost, Next, NextBatch } from '../core/layer.js'
 import { abortErrorOf } from '../core/model.js'
 import { isRowFailure, pick, RowFailure, type Row } from '../core/rows.js'

@@ -1,5 +1,6 @@
 /** Shared work: asks what is inside, keeps what it gives, lands the flights, and lets callers wait for them. */
-import { BatchCall, type Call } from '../core/call.js'
+import { BatchCall } from '../core/batch-call.js'
+import type { Call } from '../core/call.js'
 import type { LayerHost, NextBatch } from '../core/layer.js'
 import { isRowFailure, RowFailure, type Row } from '../core/rows.js'
 import type { Runtime } from '../core/runtime.js'

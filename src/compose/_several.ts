@@ -1,6 +1,7 @@
 /** What predictors of several stages have in common: binding, identity, keys, events, closing. */
 import { createHash } from 'node:crypto'
-import type { BatchCall, Binding, Call } from '../core/call.js'
+import type { BatchCall } from '../core/batch-call.js'
+import type { Binding, Call } from '../core/call.js'
 import { OutriggerError } from '../core/errors.js'
 import { EventHub } from '../core/events.js'
 import type { ModelIdentity } from '../core/identity.js'

@@ -1,5 +1,7 @@
 import type { InputOf, OutputOf } from '../core/any-model.js'
-import { BatchCall, type Call, type CallNotes, type MembersNote, type Source } from '../core/call.js'
+import { BatchCall } from '../core/batch-call.js'
+import type { CallNotes, MembersNote, Source } from '../core/call-notes.js'
+import type { Call } from '../core/call.js'
 import { Deadlines } from '../core/deadlines.js'
 import { hasCode, InvalidOptionError, isOutriggerError, OptionRangeError, OutriggerError, rejection } from '../core/errors.js'
 import { abortErrorOf, toError } from '../core/model.js'

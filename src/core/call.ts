@@ -1,49 +1,13 @@
 /**
- * One prediction in flight: {@link Call}; and the rows of one run: {@link BatchCall}.
+ * One prediction in flight: {@link Call}.
  *
  * A call carries what layers need to know (key, deadline, signal, what it is bound to) and what they note on the way
  * (source, rung, attempts). It is made at the entry, and everything in it that is seldom used is made when first used.
  */
+import type { Source, CallNotes, TraceContext, VariantChoice } from './call-notes.js'
+import type { SharedCallOptions } from './call-options.js'
 import type { ModelIdentity } from './identity.js'
-import type { Checkpoint, PredictionRecord } from './record.js'
 import type { Runtime } from './runtime.js'
-
-/** Where an answer came from. */
-export type Source = 'model' | 'cache' | 'stale' | 'fallback' | 'coalesced'
-
-/** Options that a single call and a batch share. */
-export interface SharedCallOptions {
-  /** Aborts the call. It reaches the model; the caller's promise rejects at once. */
-  readonly signal?: AbortSignal | undefined
-  /** The longest time the caller waits, in milliseconds. */
-  readonly timeoutMs?: number | undefined
-  /** Higher goes first where calls queue, and is shed last. @default 0 */
-  readonly priority?: number | undefined
-  /**
-   * What the call is for: `online` while somebody waits, `batch` for a scoring job. A job's rows are shed first, and do
-   * not push the answers of online callers out of a cache. @default 'online'
-   */
-  readonly workload?: 'online' | 'batch' | undefined
-  /** Whether the model may be asked twice for one answer. @default true */
-  readonly idempotent?: boolean | undefined
-  /** Free, bounded labels for records. Do not put personal data here. */
-  readonly tags?: Readonly<Record<string, string>> | undefined
-}
-
-/** Options of a single call. */
-export interface CallOptions extends SharedCallOptions {
-  /** What routing sticks to, and what limits and micro-batching may tell callers apart by: a user, a device, a trip. */
-  readonly key?: string | undefined
-  /** The prediction's id, for labels that come later; a UUIDv7 is made when somebody asks and none is given. */
-  readonly id?: string | undefined
-}
-
-/** Options of a batch: the shared ones, and one key, id and signal per row. */
-export interface BatchOptions extends SharedCallOptions {
-  readonly keys?: readonly (string | undefined)[] | undefined
-  readonly ids?: readonly (string | undefined)[] | undefined
-  readonly signals?: readonly (AbortSignal | undefined)[] | undefined
-}
 
 /** What a call is bound to by a loader or a router, held until the work has ended. */
 export interface Binding {
@@ -54,88 +18,6 @@ export interface Binding {
   readonly choice?: VariantChoice
   retain(): void
   release(): void
-}
-
-/** The variant that a router chose for a call. */
-export interface VariantChoice {
-  readonly split: string
-  readonly variant: string
-  /**
-   * `assigned` by the hash, `sticky` by what was kept of an earlier call, `external` by a flag system. `forced` for a tester, and
-   * `default` for a unit that is not in the experiment: leave these two out of statistics.
-   */
-  readonly reason: 'assigned' | 'sticky' | 'external' | 'forced' | 'default'
-  /** The probability with which a unit that is in the experiment gets this variant, in (0, 1]; 1 if forced or by default; NaN if a flag system did not say. */
-  readonly propensity: number
-  /** The weights it was chosen under, counted from 1: statistics are made for each epoch of its own. */
-  readonly epoch: number
-  /** When that epoch began, in milliseconds since 1970. */
-  readonly since: number
-  /** Which unit it was, as 53 bits of a hash that is another one in each split; only where there is a unit. */
-  readonly unit?: number
-}
-
-/** The rung of a fallback chain, or the stage of a cascade, that answered. */
-export interface RungChoice {
-  /** 0 for the model itself, 1 for the first rung after it. */
-  readonly index: number
-  readonly name: string
-}
-
-/** Who answered of several that were asked at once. */
-export interface MembersNote {
-  /** How many were asked. */
-  readonly of: number
-  readonly answered: number
-  /** Those without an answer, with the code of their error; those that were not waited for have `ERR_OUTRIGGER_ABORTED`. */
-  readonly missing: readonly { readonly name: string; readonly code: string | undefined }[]
-}
-
-/** What a cache did for a call. */
-export interface CacheNote {
-  /** `stale`: past its time, or of an older version. `refused`: a refusal that was kept. `miss`: asked of what is inside. */
-  readonly status: 'hit' | 'stale' | 'refused' | 'coalesced' | 'miss'
-  /** How old the answer was, in milliseconds, where the cache knows. */
-  readonly ageMs?: number
-  /** Whether near-equal inputs share an answer. */
-  readonly isQuantised?: true
-}
-
-/** Headers of W3C Trace Context, by which what a request leads to belongs to the trace of a call. */
-export interface TraceContext {
-  readonly traceparent: string
-  readonly tracestate?: string
-}
-
-/** What few calls carry. */
-export interface CallNotes {
-  rung?: RungChoice
-  members?: MembersNote
-  cache?: CacheNote
-  variants?: VariantChoice[]
-  /** Who served it, when not what the stack is bound to. */
-  identity?: ModelIdentity
-  /** Ids of the shared work this call waited for. */
-  links?: string[]
-  modelMs?: number
-  queueMs?: number
-  /** When the model was asked last, and when the first wait began, on the runtime's clock. */
-  modelAt?: number
-  queueAt?: number
-  /** See {@link Call.mark}. */
-  marks?: string[]
-  /** The span that is open for it. */
-  trace?: NonNullable<PredictionRecord['trace']>
-  /** The same span, as those hear of it who are asked for the call. */
-  traceContext?: TraceContext
-  /** The span of the call that this one works for, which it is no part of. */
-  follows?: TraceContext | undefined
-  /** What passed on the way. */
-  checkpoints?: Checkpoint[]
-  /** The run that a layer let this call share with others. */
-  batch?: PredictionRecord['batch']
-  /** Called once with the record when the call settles. */
-  watchers?: ((record: PredictionRecord) => void)[]
 }
 
 /** Hears once that a call is aborted. An object and not a function, so that a row or a call can listen itself, without a closure. */
@@ -442,103 +324,5 @@ export class Call implements ModelCall, AbortListener {
   }
 }
 
-const leftUntil = (deadline: number, { clock }: Runtime): number => (deadline === Infinity ? Infinity : Math.max(0, deadline - clock.now()))
-
-/** What a model's `predictBatch` sees of its run. */
-export interface ModelBatchCall {
-  /** Fires when nobody wants any row of the run any more. */
-  readonly signal: AbortSignal
-  /** The calls of the rows, in order. */
-  readonly rows: readonly ModelCall[]
-  /** The latest deadline of the rows, or `Infinity`. */
-  readonly deadline: number
-  /** How long somebody still waits for a row, in milliseconds. See {@link ModelCall.remainingMs}. */
-  remainingMs(): number
-  readonly isShadow: boolean
-  /** Whether the run may be made twice for its answers. See {@link ModelCall.isIdempotent}. */
-  readonly isIdempotent: boolean
-  /** See {@link ModelCall.traceContext}; `undefined` too where the rows are of several traces. */
-  readonly traceContext?: TraceContext | undefined
-}
-
-/** The calls of the rows that travel together. It has no state of its own: it is aborted when all its rows are. */
-export class BatchCall implements ModelBatchCall {
-  readonly rows: readonly Call[]
-  readonly runtime: Runtime
-  #controller: AbortController | undefined = undefined
-
-  constructor(runtime: Runtime, rows: readonly Call[]) {
-    this.runtime = runtime
-    this.rows = rows
-  }
-
-  get size(): number {
-    return this.rows.length
-  }
-
-  get deadline(): number {
-    let latest = -Infinity
-    for (const row of this.rows) if (row.deadline > latest) latest = row.deadline
-    return latest
-  }
-
-  remainingMs(): number {
-    return leftUntil(this.deadline, this.runtime)
-  }
-
-  get isShadow(): boolean {
-    return this.rows[0]?.isShadow === true
-  }
-
-  get isIdempotent(): boolean {
-    return this.rows[0]?.isIdempotent !== false
-  }
-
-  get traceContext(): TraceContext | undefined {
-    const context = this.rows[0]?.traceContext
-    return this.rows.every((row) => row.traceContext === context) ? context : undefined
-  }
-
-  get isAborted(): boolean {
-    for (const row of this.rows) if (!row.isAborted) return false
-    return this.rows.length > 0
-  }
-
-  get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      const controller = (this.#controller = new AbortController())
-      let waiting = this.rows.length
-      for (const row of this.rows) {
-        row.onAbort((reason) => {
-          waiting -= 1
-          if (waiting === 0) controller.abort(reason)
-        })
-      }
-    }
-    return this.#controller.signal
-  }
-
-  /** The calls of some of the rows. */
-  pick(indices: readonly number[]): BatchCall {
-    return new BatchCall(this.runtime, indices.map((index) => this.rows[index] as Call))
-  }
-
-  /** An attempt of the run that may be given up. See {@link Call.fork}. */
-  fork(): BatchCall {
-    return new BatchCall(this.runtime, this.rows.map((row) => row.fork()))
-  }
-
-  /** Takes over what a fork noted, row by row. */
-  adopt(fork: BatchCall): void {
-    for (let index = 0; index < this.rows.length; index += 1) (this.rows[index] as Call).adopt(fork.rows[index] as Call)
-  }
-
-  abort(reason: unknown): void {
-    for (const row of this.rows) row.abort(reason)
-  }
-
-  /** Ends the work of every row. */
-  end(): void {
-    for (const row of this.rows) row.end()
-  }
-}
+/** How long somebody still waits, in milliseconds; `Infinity` without a deadline, which reads no clock. */
+export const leftUntil = (deadline: number, { clock }: Runtime): number => (deadline === Infinity ? Infinity : Math.max(0, deadline - clock.now()))

@@ -1,5 +1,6 @@
 /** The batch form of a layer that defines only the single form. */
-import { BatchCall, type Call } from './call.js'
+import { BatchCall } from './batch-call.js'
+import type { Call } from './call.js'
 import { toError } from './model.js'
 import { failRows, isRowFailure, RowFailure, type Row } from './rows.js'
 

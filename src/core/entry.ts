@@ -1,5 +1,7 @@
 /** The way in to a stack. */
-import { BatchCall, Call, type BatchOptions, type CallOptions, type SharedCallOptions } from './call.js'
+import { BatchCall } from './batch-call.js'
+import type { BatchOptions, CallOptions, SharedCallOptions } from './call-options.js'
+import { Call } from './call.js'
 import { closeAll } from './close-all.js'
 import { InvalidOptionError, isError, OutriggerError } from './errors.js'
 import { fuse, type Guard } from './fuse.js'

@@ -4,8 +4,12 @@
  * Use it to write layers of your own. To use the layers there are, import from `outrigger`.
  */
 export type { AnyModel, InputOf, OutputOf } from './any-model.js'
-export { BatchCall, Call } from './call.js'
-export type { AbortListener, BatchOptions, Binding, CacheNote, CallNotes, CallOptions, MembersNote, ModelBatchCall, ModelCall, RungChoice, SharedCallOptions, Source, TraceContext, VariantChoice } from './call.js'
+export { BatchCall } from './batch-call.js'
+export { Call } from './call.js'
+export type { ModelBatchCall } from './batch-call.js'
+export type { CacheNote, CallNotes, MembersNote, RungChoice, Source, TraceContext, VariantChoice } from './call-notes.js'
+export type { BatchOptions, CallOptions, SharedCallOptions } from './call-options.js'
+export type { AbortListener, Binding, ModelCall } from './call.js'
 export { systemClock } from './clock.js'
 export type { Clock, Timer } from './clock.js'
 export type { CloseOptions } from './entry.js'

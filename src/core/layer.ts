@@ -1,5 +1,6 @@
 /** Layers: what takes a predictor and returns a predictor. */
-import type { BatchCall, Call } from './call.js'
+import type { BatchCall } from './batch-call.js'
+import type { Call } from './call.js'
 import type { Clock } from './clock.js'
 import { deriveMany } from './derive-batch.js'
 import { EventHub, type LayerEvent } from './events.js'

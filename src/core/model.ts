@@ -1,5 +1,6 @@
 /** The innermost stage: the user's model, made safe to stand under layers. */
-import type { BatchCall, Call, ModelBatchCall, ModelCall } from './call.js'
+import type { BatchCall, ModelBatchCall } from './batch-call.js'
+import type { Call, ModelCall } from './call.js'
 import { InvalidOptionError, isError, isOutriggerError, OutriggerError } from './errors.js'
 import { EventHub } from './events.js'
 import type { ModelIdentity } from './identity.js'

@@ -1,5 +1,5 @@
 /** The public face of a stack: {@link Predictor}; and `predictor()`, which makes one from a model. */
-import type { BatchOptions, CallOptions } from './call.js'
+import type { BatchOptions, CallOptions } from './call-options.js'
 import { Entry, type Closer, type CloseOptions } from './entry.js'
 import { InvalidOptionError } from './errors.js'
 import type { Observer } from './events.js'

@@ -1,5 +1,5 @@
 /** What is known about a call afterwards: the only source of metrics, spans, capture and audit. */
-import type { CacheNote, MembersNote, RungChoice, Source, VariantChoice } from './call.js'
+import type { CacheNote, MembersNote, RungChoice, Source, VariantChoice } from './call-notes.js'
 import type { Outcome } from './errors.js'
 import type { ModelIdentity } from './identity.js'
 import type { Masked } from './masking.js'

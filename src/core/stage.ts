@@ -3,7 +3,8 @@
  *
  * A stage never rejects from `many`; failures of rows are values there. Users meet stages only through `layer()`.
  */
-import type { BatchCall, Call } from './call.js'
+import type { BatchCall } from './batch-call.js'
+import type { Call } from './call.js'
 import type { EventHub } from './events.js'
 import type { Guard } from './fuse.js'
 import type { ModelIdentity } from './identity.js'

@@ -1,5 +1,5 @@
 /** The stages that a call is bound at: which variant it was sent to, and the bytes of the version that served it. */
-import type { VariantChoice } from '../core/call.js'
+import type { VariantChoice } from '../core/call-notes.js'
 import { hasCode } from '../core/errors.js'
 import type { PredictionRecord } from '../core/record.js'
 import type { ModelSource, ModelVersion } from '../models/store/model-source.js'

@@ -1,4 +1,4 @@
-import type { VariantChoice } from '../core/call.js'
+import type { VariantChoice } from '../core/call-notes.js'
 import type { Observer } from '../core/events.js'
 import { functionOption, membersOption, optionsObject, stringOption } from '../core/options.js'
 import { labelJoin, type LabelCounts, type LabelJoinOptions } from '../core/labels.js'

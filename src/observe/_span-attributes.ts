@@ -1,6 +1,7 @@
 /** What a span, and a metric, says of calls. All of it is bounded: no input, output, key, id, tag or message. */
 import type { Attributes, Span } from '@opentelemetry/api'
-import type { Call, VariantChoice } from '../core/call.js'
+import type { VariantChoice } from '../core/call-notes.js'
+import type { Call } from '../core/call.js'
 import { outcomeOf } from '../core/errors.js'
 import type { ModelIdentity } from '../core/identity.js'
 import { abortErrorOf, toError } from '../core/model.js'

@@ -1,6 +1,7 @@
 /** Between OpenTelemetry's span contexts and what travels with a call: headers of W3C Trace Context (https://www.w3.org/TR/trace-context-1/). */
 import type { Context, Link, Span, SpanContext } from '@opentelemetry/api'
-import type { Call, TraceContext } from '../core/call.js'
+import type { TraceContext } from '../core/call-notes.js'
+import type { Call } from '../core/call.js'
 import { openTelemetry } from './_open-telemetry.js'
 
 /** What an SDK keeps by default. */

@@ -1,5 +1,6 @@
 /** Permits, and waiting for them: what a bulkhead and an adaptive limit have in common. */
-import type { BatchCall, Call } from '../core/call.js'
+import type { BatchCall } from '../core/batch-call.js'
+import type { Call } from '../core/call.js'
 import type { Clock } from '../core/clock.js'
 import { Deadlines } from '../core/deadlines.js'
 import { OutriggerError, rejection, type ErrorCode } from '../core/errors.js'

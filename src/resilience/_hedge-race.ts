@@ -1,5 +1,6 @@
 /** The race of a hedged run: a first attempt, further ones when it is late, and for each row the first answer. */
-import type { BatchCall, Call } from '../core/call.js'
+import type { BatchCall } from '../core/batch-call.js'
+import type { Call } from '../core/call.js'
 import type { Clock, Timer } from '../core/clock.js'
 import { rejection } from '../core/errors.js'
 import { abortErrorOf } from '../core/model.js'

@@ -1,4 +1,5 @@
-import { BatchCall, type Call } from '../core/call.js'
+import { BatchCall } from '../core/batch-call.js'
+import type { Call } from '../core/call.js'
 import { InvalidOptionError } from '../core/errors.js'
 import { applyLayer, type NeutralLayer } from '../core/layer.js'
 import type { ModelFunction, ModelObject } from '../core/model.js'

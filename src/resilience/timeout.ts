@@ -1,4 +1,5 @@
-import type { BatchCall, Call } from '../core/call.js'
+import type { BatchCall } from '../core/batch-call.js'
+import type { Call } from '../core/call.js'
 import { capture, captured } from '../core/capture.js'
 import type { Clock, Timer } from '../core/clock.js'
 import { Deadlines, type Deadline } from '../core/deadlines.js'

@@ -1,5 +1,5 @@
 /** What a unit gets, as a table lookup: made anew when weights change, allocating nothing for a call. */
-import type { VariantChoice } from '../core/call.js'
+import type { VariantChoice } from '../core/call-notes.js'
 import type { Lanes } from './_lanes.js'
 import type { Epoch } from './assigner.js'
 import { layOut } from './lay-out.js'

@@ -1,6 +1,7 @@
 /** Runs a candidate beside the callers of one predictor, and compares what comes of it. */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { BatchCall, type Call } from '../core/call.js'
+import { BatchCall } from '../core/batch-call.js'
+import type { Call } from '../core/call.js'
 import { copyPlain, roughBytes } from '../core/copy.js'
 import { hasCode, OutriggerError, outcomeOf } from '../core/errors.js'
 import type { LayerHost } from '../core/layer.js'

@@ -1,5 +1,5 @@
 /** What a split knows of earlier choices: a bounded map beside a store that may be slow, down or wrong. */
-import type { VariantChoice } from '../core/call.js'
+import type { VariantChoice } from '../core/call-notes.js'
 import type { Clock, Timer } from '../core/clock.js'
 import { membersOption, numberOption, optionsObject } from '../core/options.js'
 import { TwoGenerations, type StickyStore } from './sticky-store.js'

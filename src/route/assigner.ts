@@ -1,4 +1,4 @@
-import type { VariantChoice } from '../core/call.js'
+import type { VariantChoice } from '../core/call-notes.js'
 import { systemClock, type Clock } from '../core/clock.js'
 import { InvalidOptionError, OptionRangeError, OutriggerError } from '../core/errors.js'
 import { membersOption, numberOption, optionsObject, stringOption } from '../core/options.js'

@@ -1,5 +1,7 @@
 import type { AnyModel, InputOf, OutputOf } from '../core/any-model.js'
-import type { BatchCall, Binding, Call, VariantChoice } from '../core/call.js'
+import type { BatchCall } from '../core/batch-call.js'
+import type { VariantChoice } from '../core/call-notes.js'
+import type { Binding, Call } from '../core/call.js'
 import { InvalidOptionError, OutriggerError } from '../core/errors.js'
 import { EventHub } from '../core/events.js'
 import { functionOption, optionsObject, stringOption } from '../core/options.js'

@@ -1,5 +1,6 @@
 /** A model loader in miniature, for tests: several versions, one of them live, and leases that are counted. */
-import type { BatchCall, Binding, Call } from '../core/call.js'
+import type { BatchCall } from '../core/batch-call.js'
+import type { Binding, Call } from '../core/call.js'
 import { EventHub } from '../core/events.js'
 import type { ModelIdentity } from '../core/identity.js'
 import { modelStage, type ModelFunction, type ModelObject } from '../core/model.js'

@@ -1,5 +1,6 @@
 /** A model that a test holds from both sides: what arrived, and what is answered. */
-import type { ModelBatchCall, ModelCall } from '../core/call.js'
+import type { ModelBatchCall } from '../core/batch-call.js'
+import type { ModelCall } from '../core/call.js'
 import { systemClock, type Clock } from '../core/clock.js'
 
 /** One call of the model, or one run of rows, as it arrived. */

@@ -1,5 +1,6 @@
 /** A loaded model with the rows of callers around it. */
-import type { ModelBatchCall, ModelCall } from '../../core/call.js'
+import type { ModelBatchCall } from '../../core/batch-call.js'
+import type { ModelCall } from '../../core/call.js'
 import { InvalidOptionError, OutriggerError } from '../../core/errors.js'
 import { abortErrorOf } from '../../core/model.js'
 import { isRowFailure, RowFailure, type Row } from '../../core/rows.js'

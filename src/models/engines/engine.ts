@@ -1,5 +1,6 @@
 /** The adapter between the files of a version and something that predicts. */
-import type { ModelBatchCall, ModelCall } from '../../core/call.js'
+import type { ModelBatchCall } from '../../core/batch-call.js'
+import type { ModelCall } from '../../core/call.js'
 import type { NoticeEvent, StateEvent } from '../../core/events.js'
 import type { ModelFunction } from '../../core/model.js'
 import type { Predictor } from '../../core/predictor.js'

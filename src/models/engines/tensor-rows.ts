@@ -1,5 +1,6 @@
 /** Between rows and tensors: turns the small adapter of an engine into an engine that takes the rows of callers. */
-import type { ModelBatchCall, ModelCall } from '../../core/call.js'
+import type { ModelBatchCall } from '../../core/batch-call.js'
+import type { ModelCall } from '../../core/call.js'
 import { functionOption, membersOption, optionsObject } from '../../core/options.js'
 import type { Row } from '../../core/rows.js'
 import type { Tensor } from '../../schema/tensor.js'

@@ -1,7 +1,8 @@
 /** The side of the isolate: makes the engine, loads a model, runs it, and lets it go, as the messages say. */
 import { OutriggerError } from '../../core/errors.js'
 import { isRowFailure, type Row } from '../../core/rows.js'
-import type { Call, TraceContext } from '../../core/call.js'
+import type { TraceContext } from '../../core/call-notes.js'
+import type { Call } from '../../core/call.js'
 import { systemClock } from '../../core/clock.js'
 import type { Stage } from '../../core/stage.js'
 import type { Tensor, Tensors } from '../../schema/tensor.js'

@@ -1,5 +1,5 @@
 /** What the two sides say to each other: here the pool, there the isolate that holds the model. */
-import type { TraceContext } from '../../core/call.js'
+import type { TraceContext } from '../../core/call-notes.js'
 import type { Tensors } from '../../schema/tensor.js'
 import type { EngineDescription, EngineOrigin } from '../engines/engine.js'
 import type { ModelVersion } from '../store/model-store.js'

@@ -1,5 +1,6 @@
 /** The faces of a model that is elsewhere: one of tensors, one of rows. */
-import type { ModelBatchCall, ModelCall } from '../../core/call.js'
+import type { ModelBatchCall } from '../../core/batch-call.js'
+import type { ModelCall } from '../../core/call.js'
 import { isRowFailure, RowFailure, type Row } from '../../core/rows.js'
 import type { Tensor, Tensors } from '../../schema/tensor.js'
 import type { EngineDescription, EngineObject, TensorCall, TensorModel } from '../engines/engine.js'

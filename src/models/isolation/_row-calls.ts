@@ -1,5 +1,6 @@
 /** Rows of a model that takes rows, on the side of the isolate: asked as a predictor would ask it. */
-import { BatchCall, Call } from '../../core/call.js'
+import { BatchCall } from '../../core/batch-call.js'
+import { Call } from '../../core/call.js'
 import { modelStage, type ModelFunction, type ModelObject } from '../../core/model.js'
 import { isPredictor, stageOf, type Predictor } from '../../core/predictor.js'
 import { RowFailure, type Row } from '../../core/rows.js'

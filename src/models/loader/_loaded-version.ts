@@ -1,5 +1,6 @@
 /** One loaded version: its stage, who uses it, and its way out. */
-import type { BatchCall, Binding, Call } from '../../core/call.js'
+import type { BatchCall } from '../../core/batch-call.js'
+import type { Binding, Call } from '../../core/call.js'
 import { OutriggerError } from '../../core/errors.js'
 import type { ModelIdentity } from '../../core/identity.js'
 import { showIdentity } from '../../core/identity.js'

@@ -1,5 +1,6 @@
 /** The loader as a stage: binds a call to the version that is live, and serves it with that one. */
-import type { BatchCall, Call } from '../../core/call.js'
+import type { BatchCall } from '../../core/batch-call.js'
+import type { Call } from '../../core/call.js'
 import { OutriggerError, rejection } from '../../core/errors.js'
 import type { EventHub } from '../../core/events.js'
 import type { ModelIdentity } from '../../core/identity.js'

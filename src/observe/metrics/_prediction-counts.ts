@@ -1,5 +1,5 @@
 /** The instruments of predictions, and the bound series of each version, so that counting a call looks up little. */
-import type { RungChoice, Source } from '../../core/call.js'
+import type { RungChoice, Source } from '../../core/call-notes.js'
 import type { Outcome } from '../../core/errors.js'
 import type { ModelIdentity } from '../../core/identity.js'
 import type { Counter, CounterSeries } from './counter.js'

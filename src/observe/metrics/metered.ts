@@ -1,4 +1,6 @@
-import type { AbortListener, BatchCall, Call, SharedCallOptions } from '../../core/call.js'
+import type { BatchCall } from '../../core/batch-call.js'
+import type { SharedCallOptions } from '../../core/call-options.js'
+import type { AbortListener, Call } from '../../core/call.js'
 import { InvalidOptionError, outcomeOf } from '../../core/errors.js'
 import { applyGuard, type NeutralLayer } from '../../core/layer.js'
 import { abortErrorOf, toError } from '../../core/model.js'

@@ -1,4 +1,4 @@
-import type { VariantChoice } from '../../core/call.js'
+import type { VariantChoice } from '../../core/call-notes.js'
 import { InvalidOptionError } from '../../core/errors.js'
 import type { Label, LabelJoin } from '../../core/labels.js'
 import { functionOption, membersOption, numberOption, optionsObject } from '../../core/options.js'
