@@ -2,8 +2,9 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { pipe, predictor, retry, timeout } from 'outrigger'
+import { pipe, predictor, retry, timeout, type PredictorOptions } from 'outrigger'
 import { hedge } from 'outrigger/resilience'
+import { fakeClock } from 'outrigger/testing'
 import { afterEach, expect, test } from 'vitest'
 
 type Handler = (request: IncomingMessage, response: ServerResponse, count: number) => void
@@ -14,7 +15,7 @@ afterEach(async () => {
 })
 
 /** A model on a server of its own, and how often that was asked. */
-const remote = async (handle: Handler) => {
+const remote = async (handle: Handler, options: PredictorOptions = {}) => {
   let count = 0
   const server = createServer((request, response) => handle(request, response, (count += 1)))
   server.listen(0, '127.0.0.1')
@@ -30,7 +31,7 @@ const remote = async (handle: Handler) => {
       if (!response.ok) throw Object.assign(new Error(`status ${response.status}`), { response })
       return Number(await response.text())
     },
-    { name: 'remote' },
+    { name: 'remote', ...options },
   )
   return { model, asked: () => count }
 }
@@ -50,10 +51,19 @@ test('hedge around fetch ends the request that lost, at the server', async () =>
 }, 10_000)
 
 test('timeout around fetch ends the request at the server', async () => {
-  let left = (): void => {}
+  let [came, left] = [(): void => {}, (): void => {}]
+  const hasCome = new Promise<void>((resolve) => (came = resolve))
   const hasLeft = new Promise<void>((resolve) => (left = resolve))
-  const { model } = await remote((_request, response) => void response.on('close', left))
-  await expect(pipe(model, timeout({ ms: 20 }))(1)).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_TIMEOUT' })
+  const clock = fakeClock()
+  const { model } = await remote((_request, response) => {
+    response.on('close', left)
+    came()
+  }, { clock })
+  const answer = expect(pipe(model, timeout({ ms: 20 }))(1)).rejects.toMatchObject({ code: 'ERR_OUTRIGGER_TIMEOUT' })
+  // However long the machine takes to connect: before that there would be no request to end.
+  await hasCome
+  await clock.advance(20)
+  await answer
   await hasLeft
 }, 10_000)
 
