@@ -30,7 +30,7 @@ const JUNE = (monthStart(6) + epochMinute) * 60_000
 export const seeInside = async ({ service, clock, path }: InsideOptions) => {
   const directory = join(path, 'records')
   await mkdir(directory)
-  const kept = capture({ sink: segmentSink({ directory, clock }), sampling: { rate: KEPT }, maxPending: 1_000_000, clock })
+  const kept = capture({ sink: segmentSink({ directory }), sampling: { rate: KEPT } })
   const told: string[] = []
   const watch = alerts({
     source: 'flight-delays',
