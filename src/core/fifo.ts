@@ -1,6 +1,6 @@
 /** A queue on an array: O(1) at both ends, amortised. */
 export class Fifo<T> {
-  #items: T[] = []
+  #items: (T | undefined)[] = []
   #head = 0
 
   get size(): number {
@@ -16,7 +16,9 @@ export class Fifo<T> {
   }
 
   shift(): T | undefined {
+    if (this.#head === this.#items.length) return undefined
     const item = this.#items[this.#head]
+    this.#items[this.#head] = undefined // so that it can be freed
     this.#head += 1
     if (this.#head > 1024 && this.#head > this.#items.length / 2) {
       this.#items = this.#items.slice(this.#head)
@@ -27,12 +29,12 @@ export class Fifo<T> {
 
   /** All in turn, the first one first. */
   values(): T[] {
-    return this.#items.slice(this.#head)
+    return this.#items.slice(this.#head) as T[]
   }
 
   /** Drops the others. */
   keep(isKept: (item: T) => boolean): void {
-    this.#items = this.#items.slice(this.#head).filter(isKept)
+    this.#items = this.values().filter(isKept)
     this.#head = 0
   }
 }

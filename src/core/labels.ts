@@ -55,6 +55,12 @@ export interface LabelJoin<L> {
   readonly counts: LabelCounts
 }
 
+/** A prediction, with its record as long as it waits. */
+interface Entry {
+  readonly id: string
+  record: PredictionRecord | undefined
+}
+
 /**
  * Makes a bounded join of predictions and their late labels.
  *
@@ -81,38 +87,56 @@ export const labelJoin = <L>(options: LabelJoinOptions = {}): LabelJoin<L> => {
   optionsObject('a label join', options, ['max', 'ttlMs'])
   const max = numberOption('a label join', 'max', options.max ?? 100_000, { min: 1, integer: true })
   const ttlMs = numberOption('a label join', 'ttlMs', options.ttlMs ?? Infinity, { min: 0, exclusive: true, infinite: true })
-  const waiting = new Map<string, PredictionRecord>()
-  const done = new Set<string>()
-  // The order of arrival, in queues beside the maps: to take the oldest from a Map or Set that shrinks at its start is
-  // not O(1) in V8, which walks over what was deleted.
-  const arrived = new Fifo<PredictionRecord>()
-  const finished = new Fifo<string>()
+  const entries = new Map<string, Entry>()
+  // The order of arrival, in queues beside the map: to take the oldest from a Map that shrinks at its start is not O(1)
+  // in V8, which walks over what was deleted.
+  const arrived = new Fifo<Entry>()
+  const finished = new Fifo<Entry>()
   const listeners = new Set<(labelled: LabelledRecord<L>) => void>()
+  let pending = 0
   let joined = 0
   let duplicate = 0
   let unmatched = 0
   let expired = 0
 
+  /** Its record is not needed any more, and must not wait for its turn in a queue to be freed. */
+  const release = (entry: Entry): void => {
+    entry.record = undefined
+    pending -= 1
+  }
+
   const dropOld = (now: number): void => {
-    for (let record = arrived.first; record !== undefined; record = arrived.first) {
-      const waits = waiting.get(record.id) === record
-      if (waits && waiting.size <= max && record.at + ttlMs >= now) break
+    for (let entry = arrived.first; entry !== undefined; entry = arrived.first) {
+      const { record } = entry
+      if (record !== undefined && pending <= max && record.at + ttlMs >= now) break
       arrived.shift()
-      if (!waits) continue
-      waiting.delete(record.id)
+      if (record === undefined) continue
+      release(entry)
+      entries.delete(record.id)
       expired += 1
     }
     // One that waits for long must not hold up those behind it that have long met their label.
-    if (arrived.size > 2 * max + 1000) arrived.keep((record) => waiting.get(record.id) === record)
+    if (arrived.size > 2 * max + 1000) arrived.keep(({ record }) => record !== undefined)
+  }
+
+  const forget = (entry: Entry): void => {
+    // Unless it was predicted again under its id.
+    if (entries.get(entry.id) === entry) entries.delete(entry.id)
   }
 
   return {
     observer: (event: PredictorEvent) => {
       if (event.type !== 'prediction' || event.record.outcome !== 'ok') return
       // A prediction that is made again under its id takes the place of the one before, which meets no label any more.
-      if (waiting.has(event.record.id)) expired += 1
-      waiting.set(event.record.id, event.record)
-      arrived.push(event.record)
+      const before = entries.get(event.record.id)
+      if (before?.record !== undefined) {
+        release(before)
+        expired += 1
+      }
+      const entry: Entry = { id: event.record.id, record: event.record }
+      entries.set(entry.id, entry)
+      arrived.push(entry)
+      pending += 1
       dropOld(event.record.at)
     },
     label: (id, value, at) => {
@@ -120,21 +144,22 @@ export const labelJoin = <L>(options: LabelJoinOptions = {}): LabelJoin<L> => {
       numberOption('a label', 'at', at)
       const label: Label<L> = { id, value, at }
       if (channels.label.hasSubscribers) channels.label.publish(label)
-      const record = waiting.get(id)
-      if (record === undefined) {
-        if (done.has(id)) duplicate += 1
-        else unmatched += 1
+      const entry = entries.get(id)
+      if (entry?.record === undefined) {
+        if (entry === undefined) unmatched += 1
+        else duplicate += 1
         return
       }
-      waiting.delete(id)
+      const { record } = entry
+      release(entry)
       if (at > record.at + ttlMs) {
+        entries.delete(id)
         expired += 1
         return
       }
       joined += 1
-      done.add(id)
-      finished.push(id)
-      if (finished.size > max) done.delete(finished.shift() as string)
+      finished.push(entry)
+      if (finished.size > max) forget(finished.shift() as Entry)
       for (const listener of [...listeners]) {
         try {
           listener({ record, label })
@@ -148,7 +173,7 @@ export const labelJoin = <L>(options: LabelJoinOptions = {}): LabelJoin<L> => {
       return () => void listeners.delete(listener)
     },
     get counts() {
-      return { joined, duplicate, unmatched, expired, pending: waiting.size }
+      return { joined, duplicate, unmatched, expired, pending }
     },
   }
 }

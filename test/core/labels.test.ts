@@ -1,7 +1,12 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { predictor } from 'outrigger'
 import { labelJoin } from 'outrigger/core'
 import type { PredictionRecord } from 'outrigger'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
 
 const record = (id: string, at = 0, outcome = 'ok'): PredictionRecord => ({ id, at, outcome }) as PredictionRecord
 const predicted = (join: { observer: (event: never) => void }, ...records: PredictionRecord[]): void => {
@@ -81,6 +86,37 @@ describe('labelJoin', () => {
     predicted(join, record('c', 120))
     expect(seen).toEqual([90])
     expect(join.counts).toEqual({ joined: 1, duplicate: 0, unmatched: 0, expired: 2, pending: 1 })
+  })
+
+  it('what met its label may be predicted again under its id, and meets another', () => {
+    const join = labelJoin<number>({ max: 2 })
+    predicted(join, record('a', 1))
+    join.label('a', 1, 2)
+    predicted(join, record('a', 3))
+    join.label('a', 1, 4)
+    expect(join.counts).toEqual({ joined: 2, duplicate: 0, unmatched: 0, expired: 0, pending: 0 })
+    // The first of both leaves the memory of joined ids; the second is still known.
+    predicted(join, record('b'), record('c'))
+    join.label('b', 1, 4)
+    join.label('a', 1, 5)
+    expect(join.counts).toMatchObject({ joined: 3, duplicate: 1 })
+    join.label('c', 1, 4)
+    join.label('a', 1, 5)
+    expect(join.counts).toMatchObject({ joined: 4, unmatched: 1 })
+  })
+
+  it('a record is free as soon as it met its label, though an older one still waits', async () => {
+    const join = labelJoin<number>()
+    predicted(join, record('waits'))
+    const held = (() => {
+      const one = record('joined')
+      predicted(join, one)
+      join.label('joined', 1, 0)
+      return new WeakRef(one)
+    })()
+    await new Promise((resolve) => setImmediate(resolve)) // a WeakRef holds its target until the turn is over
+    collectGarbage()
+    expect(held.deref()).toBeUndefined()
   })
 
   it('a listener that throws keeps no other from hearing, disturbs nobody, and is told as a process warning', async () => {
