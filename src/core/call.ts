@@ -174,12 +174,7 @@ export class Call implements ModelCall, AbortListener {
    * given up is lost. It holds leases of its own until `end()`.
    */
   fork(): Call {
-    const fork = new Call(this.runtime, this.options, this.key, undefined, this, this.#bindings === undefined ? undefined : this.#retained())
-    fork.startedAt = this.startedAt
-    fork.isShadow = this.isShadow
-    fork.isLastResort = this.isLastResort
-    if (this.notes?.variants !== undefined) fork.notes = { variants: [...this.notes.variants] }
-    return fork
+    return this.#part(this)
   }
 
   /**
@@ -188,11 +183,7 @@ export class Call implements ModelCall, AbortListener {
    * repeated, and whether it is only compared, does.
    */
   detach(): Call {
-    const call = new Call(this.runtime, this.options, this.key, undefined, undefined, this.#retained())
-    call.startedAt = this.startedAt
-    call.isShadow = this.isShadow
-    call.isLastResort = this.isLastResort
-    if (this.notes?.variants !== undefined) call.notes = { variants: [...this.notes.variants] }
+    const call = this.#part(undefined)
     this.#leads(call)
     return call
   }
@@ -208,6 +199,15 @@ export class Call implements ModelCall, AbortListener {
     return call
   }
 
+  #part(parent: Call | undefined): Call {
+    const part = new Call(this.runtime, this.options, this.key, undefined, parent, this.#retained())
+    part.startedAt = this.startedAt
+    part.isShadow = this.isShadow
+    part.isLastResort = this.isLastResort
+    if (this.notes?.variants !== undefined) part.notes = { variants: [...this.notes.variants] }
+    return part
+  }
+
   #leads(call: Call): void {
     const { traceContext } = this
     if (traceContext !== undefined) call.note().follows = traceContext
@@ -219,12 +219,15 @@ export class Call implements ModelCall, AbortListener {
     this.attempts += fork.attempts
     const { notes: mine } = this
     const { notes: theirs } = fork
-    if (theirs === undefined) return
-    this.notes = mine === undefined ? theirs : { ...mine, ...theirs }
-    if (mine?.queueMs !== undefined && theirs.queueMs !== undefined) this.notes.queueMs = mine.queueMs + theirs.queueMs
+    if (mine === undefined || theirs === undefined) {
+      this.notes = theirs ?? mine
+      return
+    }
+    this.notes = { ...mine, ...theirs }
+    if (mine.queueMs !== undefined && theirs.queueMs !== undefined) this.notes.queueMs = mine.queueMs + theirs.queueMs
     // Variants need no joining: a fork begins with those of its call.
     for (const list of ['links', 'marks', 'checkpoints', 'watchers'] as const) {
-      if (mine?.[list] !== undefined && theirs[list] !== undefined) this.notes[list] = [...mine[list], ...theirs[list]] as never
+      if (mine[list] !== undefined && theirs[list] !== undefined) this.notes[list] = [...mine[list], ...theirs[list]] as never
     }
   }
 

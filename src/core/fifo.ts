@@ -16,7 +16,7 @@ export class Fifo<T> {
   }
 
   shift(): T | undefined {
-    if (this.#head === this.#items.length) return undefined
+    if (this.size === 0) return undefined
     const item = this.#items[this.#head]
     this.#items[this.#head] = undefined // so that it can be freed
     this.#head += 1

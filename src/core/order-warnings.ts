@@ -28,13 +28,13 @@ export const orderWarnings = (stages: readonly AnyStage[]): OrderWarning[] => {
     if (outer.traits.retries === true && inside.some(retriesSomewhere)) {
       warnings.push({
         code: 'OUTRIGGER_ORDER_TWO_RETRIES',
-        message: `\`${outer.kind}\` stands outside of another one, so that their attempts multiply. Keep one.`,
+        message: `\`${outer.kind}\` stands outside of another one: their attempts multiply. Keep one.`,
       })
     }
     if (outer.traits.mayRetryRejections === true && inside.some((stage) => stage.traits.countsFailures === true)) {
       warnings.push({
         code: 'OUTRIGGER_ORDER_RETRY_OUTSIDE_BREAKER',
-        message: `\`${outer.kind}\` stands outside of a circuit breaker, so that its filter may retry an open circuit. Put it before the breaker.`,
+        message: `\`${outer.kind}\` stands outside of a circuit breaker: its filter may retry an open circuit. Put it before.`,
       })
     }
   })

@@ -46,7 +46,7 @@ export class Scribe<I, O> {
       cache: notes?.cache,
       variants: frozen(notes?.variants),
       durations: Object.freeze({ totalMs: clock.now() - call.startedAt, modelMs: notes?.modelMs, queueMs: notes?.queueMs }),
-      batch: batch ?? (notes?.batch === undefined ? undefined : Object.freeze(notes.batch)),
+      batch: Object.freeze(batch ?? notes?.batch),
       isShadow: call.isShadow,
       trace: notes?.trace,
       tags: call.options?.tags,

@@ -42,6 +42,12 @@ const conventions = ({ openInference, genAi }: ObservedOptions): ((model: string
   })
 }
 
+const textOf = (attributes: Attributes): string => {
+  let text = ''
+  for (const name in attributes) text += `${name}\n${String(attributes[name])}\n`
+  return text
+}
+
 /**
  * A span and metrics per call, through `@opentelemetry/api`.
  *
@@ -125,7 +131,7 @@ export const observed = (options: ObservedOptions = {}): NeutralLayer => {
         const groups = new Map<string, Seen & { rows: number }>()
         calls.forEach((call, index) => {
           const seen = seenOf(call, rows[index], served(call))
-          const key = [...Object.entries(seen.attributes), ...Object.entries(seen.more)].join('\n')
+          const key = textOf(seen.attributes) + textOf(seen.more)
           const group = groups.get(key)
           if (group === undefined) groups.set(key, { ...seen, rows: 1 })
           else group.rows += 1
