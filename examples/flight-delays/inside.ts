@@ -41,7 +41,7 @@ export const seeInside = async ({ service, clock, path }: InsideOptions) => {
       { kind: 'quality', objective: 0.6, good: isRight as never },
     ]),
     sinks: [({ state, isRepeat, objective, at }) => void (isRepeat || told.push(`${new Date(at).toISOString().slice(0, 16).replace('T', ' ')}  ${objective.name} ${state}`))],
-    labels: { max: 100_000 },
+    labels: { max: 30_000 },
     everyMs: Infinity,
     clock,
   })

@@ -69,7 +69,7 @@ const plan = releasePlan({ isSample: quick, historicalRate: (id) => baselineRate
 const service = await flightService({ store, baseline, clock, random: random.substream('service'), plan, meter: meters.getMeter('flight-delays'), onShadow: (id, late) => (shadowScores[Number(id)] = late) })
 const { predict, engine, champion, candidate, release, outage, breaker, cache, drift, rehearsal } = service
 const tally = new Tally()
-const labels = labelJoin<boolean>({ max: 100_000, ttlMs: 7 * MINUTES_PER_DAY * 60_000 })
+const labels = labelJoin<boolean>({ max: 30_000, ttlMs: 7 * MINUTES_PER_DAY * 60_000 })
 predict.observe(tally.observer)
 predict.observe(labels.observer)
 labels.onJoined(tally.onJoined)

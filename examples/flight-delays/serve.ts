@@ -67,9 +67,11 @@ export const serve = async (options: ServeOptions): Promise<Served> => {
   const seeRelease = ({ stage }: { readonly stage: string }): void => void (isReleasing = stage === 'shadow' || stage === 'canary')
   const land = (flight: number, minute: number): void => {
     const at = (minute + epochMinute) * 60_000
-    join.label(String(flight), isLate(flights, flight), at)
-    inside.label(String(flight), isLate(flights, flight), at)
-    if (isReleasing) release.label(String(flight), isLate(flights, flight), at)
+    const id = String(flight)
+    const late = isLate(flights, flight)
+    join.label(id, late, at)
+    inside.label(id, late, at)
+    if (isReleasing) release.label(id, late, at)
   }
 
   for (let flight = firstFrom(flights, monthStart(2)); flight < flights.count; ) {
