@@ -148,7 +148,11 @@ export class Work<I, O> {
     if (!call.isBatchWork) flight.use = 'online'
     const landing = await this.flights.join(flight, call)
     if (!isRowFailure(landing) && landing.stored !== undefined && landing.status !== 'stale') return this.#answers.serve<O>(landing.stored, call, landing.status === 'hit' ? 'hit' : 'stale', this.#answers.now())
-    if (call.startedAt !== undefined) (call.note().links ??= []).push(flight.call.id)
+    if (call.startedAt !== undefined) {
+      const notes = call.note()
+      if (notes.links === undefined) notes.links = [flight.call.id]
+      else notes.links.push(flight.call.id)
+    }
     if (isOwn) call.adopt(flight.call)
     if (isRowFailure(landing)) return landing
     if (landing.stored !== undefined) {

@@ -49,7 +49,9 @@ export const mapInput = <I, I2>(map: (input: I2) => I | PromiseLike<I>): (<O>(in
         schema: { output: inside.schema.output },
         one: async (next, input, call) => await next(await take(input, call), call),
         many: async (next, inputs, batch) => {
-          const rows = await Promise.all(inputs.map((input, index) => attempt(() => take(input, batch.rows[index] as Call))))
+          const taken = inputs.map((input, index) => attempt(() => take(input, batch.rows[index] as Call)))
+          // Most maps are not asynchronous, and a promise a row is most of what they would cost.
+          const rows = taken.some(isPromiseLike) ? await Promise.all(taken.map((row) => (isPromiseLike(row) ? settled(row) : row))) : (taken as (I | RowFailure)[])
           const good = rows.flatMap((row, index) => (isRowFailure(row) ? [] : [index]))
           if (good.length === rows.length) return await next(rows as I[], batch)
           const result = rows as Row<unknown>[]
@@ -92,9 +94,17 @@ interface MappedInput<I> extends Binding {
 
 const nothing = (): void => {}
 
-const attempt = async <T>(work: () => T | PromiseLike<T>): Promise<T | RowFailure> => {
+const attempt = <T>(work: () => T): T | RowFailure => {
   try {
-    return await work()
+    return work()
+  } catch (error) {
+    return new RowFailure(toError(error))
+  }
+}
+
+const settled = async <T>(late: PromiseLike<T>): Promise<T | RowFailure> => {
+  try {
+    return await late
   } catch (error) {
     return new RowFailure(toError(error))
   }

@@ -12,28 +12,27 @@
 export const murmur3 = (text: string, seed = 0): number => {
   let hash = seed | 0
   let word = 0
-  let bytes = 0
-  const push = (byte: number): void => {
-    word |= byte << ((bytes & 3) << 3)
-    bytes += 1
-    if ((bytes & 3) === 0) {
+  let bytes: Uint8Array | undefined
+  let length = text.length
+  for (let index = 0; index < length; index += 1) {
+    const byte = bytes === undefined ? text.charCodeAt(index) : (bytes[index] as number)
+    if (bytes === undefined && byte > 0x7f) {
+      bytes = utf8.encode(text)
+      length = bytes.length
+      hash = seed | 0
+      word = 0
+      index = -1
+      continue
+    }
+    word |= byte << ((index & 3) << 3)
+    if ((index & 3) === 3) {
       hash ^= scramble(word)
       hash = Math.imul((hash << 13) | (hash >>> 19), 5) + 0xe6546b64
       word = 0
     }
   }
-  for (let index = 0; index < text.length; index += 1) {
-    const code = text.charCodeAt(index)
-    if (code > 0x7f) {
-      hash = seed | 0
-      word = bytes = 0
-      utf8.encode(text).forEach(push)
-      break
-    }
-    push(code)
-  }
-  if ((bytes & 3) !== 0) hash ^= scramble(word)
-  hash ^= bytes
+  if ((length & 3) !== 0) hash ^= scramble(word)
+  hash ^= length
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
   return (hash ^ (hash >>> 16)) >>> 0

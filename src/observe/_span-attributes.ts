@@ -15,11 +15,17 @@ export interface Seen {
   readonly more: Attributes
 }
 
+/** A call, who served it, and how it ended. */
+export interface Ended {
+  readonly call: Call
+  readonly identity: ModelIdentity
+  readonly row: Row<unknown>
+}
+
 /** What the record of the call will say, as far as it is known here. */
-export const seenOf = (call: Call, answer: Row<unknown>, served: ModelIdentity): Seen => {
+export const seenOf = ({ call, identity: { name, version }, row: answer }: Ended): Seen => {
   const row = call.isAborted ? new RowFailure(abortErrorOf(call.abortReason)) : answer
   const { notes } = call
-  const { name, version } = notes?.identity ?? served
   const attributes: Attributes = { 'ml.model.name': name, 'ml.model.version': version }
   const variant = notes?.variants?.[0]
   if (variant !== undefined) attributes['ml.route.variant'] = variant.variant
@@ -38,6 +44,19 @@ export const seenOf = (call: Call, answer: Row<unknown>, served: ModelIdentity):
   if (notes?.rung !== undefined) more['ml.fallback.rung'] = notes.rung.name
   return { attributes, more }
 }
+
+/** Whether `seenOf` says the same of both, where that can be told without asking it. */
+export const looksSame = (one: Ended, other: Ended): boolean =>
+  isPlain(one) &&
+  isPlain(other) &&
+  one.identity === other.identity &&
+  one.call.source === other.call.source &&
+  one.call.attempts === other.call.attempts &&
+  one.call.notes?.variants?.[0]?.variant === other.call.notes?.variants?.[0]?.variant &&
+  one.call.notes?.cache?.status === other.call.notes?.cache?.status &&
+  one.call.notes?.rung?.name === other.call.notes?.rung?.name
+
+const isPlain = ({ call, row }: Ended): boolean => !isRowFailure(row) && !call.isAborted && call.notes?.marks === undefined
 
 const isSame = (one: unknown, other: unknown): boolean => one === other || (Array.isArray(one) && Array.isArray(other) && one.join('\n') === other.join('\n'))
 

@@ -5,7 +5,7 @@ import { applyLayer, type NeutralLayer } from '../core/layer.js'
 import { optionsObject, stringOption } from '../core/options.js'
 import { failRows, RowFailure, type Row } from '../core/rows.js'
 import { openTelemetry } from './_open-telemetry.js'
-import { seenOf, sharedBy, tellChoices, type Seen } from './_span-attributes.js'
+import { looksSame, seenOf, sharedBy, tellChoices, type Ended, type Seen } from './_span-attributes.js'
 import { tellStages } from './_stage-spans.js'
 import { placeOf, spanNoter } from './_trace-context.js'
 
@@ -121,20 +121,29 @@ export const observed = (options: ObservedOptions = {}): NeutralLayer => {
         tellChoices(span, calls, isBatch)
       }
 
+      const ended = (call: Call, row: Row<unknown>): Ended => ({ call, row, identity: call.notes?.identity ?? served(call) })
+
       const countOne = (call: Call, row: Row<unknown>): Seen => {
-        const seen = seenOf(call, row, served(call))
+        const seen = seenOf(ended(call, row))
         requests.add(1, seen.attributes)
         return seen
       }
 
       const countRows = (calls: readonly Call[], rows: readonly Row<unknown>[]): Seen => {
         const groups = new Map<string, Seen & { rows: number }>()
+        let before: Ended | undefined
+        let group: (Seen & { rows: number }) | undefined
         calls.forEach((call, index) => {
-          const seen = seenOf(call, rows[index], served(call))
-          const key = textOf(seen.attributes) + textOf(seen.more)
-          const group = groups.get(key)
-          if (group === undefined) groups.set(key, { ...seen, rows: 1 })
-          else group.rows += 1
+          const row = ended(call, rows[index])
+          // Rows of a run are mostly alike.
+          if (before === undefined || !looksSame(before, row)) {
+            const seen = seenOf(row)
+            const key = textOf(seen.attributes) + textOf(seen.more)
+            group = groups.get(key) ?? { ...seen, rows: 0 }
+            groups.set(key, group)
+          }
+          ;(group as { rows: number }).rows += 1
+          before = row
         })
         const seen = [...groups.values()]
         for (const { rows: count, attributes } of seen) requests.add(count, attributes)

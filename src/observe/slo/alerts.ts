@@ -111,16 +111,27 @@ export const alerts = (options: AlertsOptions): Alerts => {
     try {
       work()
     } catch (error) {
-      if (!complained.has(name)) notice(`The objective \`${name}\` could not be counted: its function threw.`, error)
-      complained.add(name)
+      threw(name, error)
     }
+  }
+  const judge = <T>({ objective: { name }, count }: WatchedObjective, rule: ((what: T) => boolean | undefined) | undefined, what: T, at: number): void => {
+    if (rule === undefined) return
+    try {
+      count(rule(what), at)
+    } catch (error) {
+      threw(name, error)
+    }
+  }
+  const threw = (name: string, error: unknown): void => {
+    if (!complained.has(name)) notice(`The objective \`${name}\` could not be counted: its function threw.`, error)
+    complained.add(name)
   }
   const watched = (given as readonly Objective[]).map((objective) => new WatchedObjective(objective, { coolDownMs, repeatMs }))
   const deliveries = sinks.map((sink) => new Delivery(sink, clock, (error) => notice('An alert was not delivered.', error)))
   const join = labelJoin<never>(options.labels)
   const judged = watched.filter(({ objective }) => objective.ofLabel !== undefined)
   join.onJoined((labelled) => {
-    for (const { objective, count } of judged) guarded(objective.name, () => count(objective.ofLabel?.(labelled), labelled.label.at))
+    for (const one of judged) judge(one, one.objective.ofLabel, labelled, labelled.label.at)
   })
   const drifted = new Set<string>()
   let sampledAt = -Infinity
@@ -194,7 +205,7 @@ export const alerts = (options: AlertsOptions): Alerts => {
       if (event.type === 'prediction') {
         const { record } = event
         if (record.isShadow) return
-        for (const { objective, count } of watched) if (objective.ofRecord !== undefined) guarded(objective.name, () => count(objective.ofRecord?.(record), record.at))
+        for (const one of watched) judge(one, one.objective.ofRecord, record, record.at)
         if (judged.length > 0) join.observer(event)
         return
       }
@@ -202,7 +213,7 @@ export const alerts = (options: AlertsOptions): Alerts => {
         if (event.to === 'drifted') drifted.add(event.subject)
         else drifted.delete(event.subject)
       }
-      for (const { objective, count } of watched) if (objective.ofEvent !== undefined) guarded(objective.name, () => count(objective.ofEvent?.(event), event.at))
+      for (const one of watched) judge(one, one.objective.ofEvent, event, event.at)
     },
     label: (id, value, at) => join.label(id, value as never, at),
     get labels() {
