@@ -12,6 +12,7 @@ const listed = 50
 const slowListed = 20
 const slowPartMs = 300_000
 const mostServed = 50
+const forgetEveryMs = 60_000
 const mostErrors = 50
 const mostBreakers = 200
 
@@ -38,6 +39,18 @@ const lineOf = (record: PredictionRecord): PredictionLine => ({
 /** Texts of layers that are not ours may hold anything. */
 const stateLine = ({ layer, subject, from, to, reason, at }: StateEvent): StateLine => ({ layer, subject, from, to, reason: ownReasons.has(layer) ? reason : '', at })
 
+interface Served {
+  readonly name: string
+  readonly version: string
+  readonly variant: string
+  /** Not of all those for which there was no room. */
+  readonly isOwn: boolean
+  readonly buckets: TimeBuckets
+}
+
+/** Where what has no room is counted. */
+const others = 'others'
+
 export class PredictorWatch {
   readonly #predictor: Predictor<never, unknown>
   readonly #name: string
@@ -46,7 +59,7 @@ export class PredictorWatch {
   readonly #hour = new TimeBuckets(15_000, 240)
   readonly #byOutcome: Record<string, number> = {}
   readonly #bySource: Record<string, number> = {}
-  readonly #served = new Map<string, { readonly name: string; readonly version: string; readonly variant: string; readonly buckets: TimeBuckets }>()
+  readonly #served = new Map<string, Served>()
   readonly #errors = new Map<string, ErrorLine>()
   readonly #breakers = new Map<string, StateLine>()
   readonly #changes: StateLine[] = []
@@ -59,6 +72,7 @@ export class PredictorWatch {
   readonly #latest: PredictionRecord[] = []
   /** Who served the call before: mostly the same again. */
   #last: { readonly identity: ModelIdentity; readonly variant: string; readonly buckets: TimeBuckets } | undefined
+  #forgotAt = -Infinity
   #rows = 0
 
   constructor(name: string, predictor: Predictor<never, unknown>, remember: number) {
@@ -107,21 +121,38 @@ export class PredictorWatch {
   #servedBy(record: PredictionRecord): TimeBuckets {
     const { identity } = record
     const variant = variantOf(record)
-    if (this.#last?.identity !== identity || this.#last.variant !== variant) this.#last = { identity, variant, buckets: this.#bucketsOf(identity, variant) }
-    return this.#last.buckets
+    if (this.#last?.identity === identity && this.#last.variant === variant) return this.#last.buckets
+    const { buckets, isOwn } = this.#entryOf(identity, variant, record.at)
+    this.#last = isOwn ? { identity, variant, buckets } : undefined
+    return buckets
   }
 
-  #bucketsOf({ name, version }: ModelIdentity, variant: string): TimeBuckets {
+  #entryOf({ name, version }: ModelIdentity, variant: string, at: number): Served {
     const key = [name, version, variant].join('\n')
     const known = this.#served.get(key)
-    if (known !== undefined) return known.buckets
-    const isFull = this.#served.size >= mostServed
-    const entry = { ...(isFull ? { name: 'others', version: '', variant: '' } : { name, version, variant }), buckets: new TimeBuckets(15_000, 240, 20) }
-    const place = isFull ? '' : key
-    const there = this.#served.get(place)
-    if (there !== undefined) return there.buckets
+    if (known !== undefined) return known
+    // A page that nobody opened for months must not show what serves now among the others.
+    if (this.#served.size >= mostServed && Math.abs(at - this.#forgotAt) >= forgetEveryMs) this.#servedLately(at)
+    const isOwn = this.#served.size < mostServed
+    const place = isOwn ? key : others
+    const entry = this.#served.get(place) ?? { ...(isOwn ? { name, version, variant } : { name: others, version: '', variant: '' }), isOwn, buckets: new TimeBuckets(15_000, 240, 20) }
     this.#served.set(place, entry)
-    return entry.buckets
+    return entry
+  }
+
+  /** What served in the last hour, by most rows; forgets the others. */
+  #servedLately(now: number): ServedLine[] {
+    this.#forgotAt = now
+    const served: ServedLine[] = []
+    for (const [key, { name, version, variant, buckets }] of this.#served) {
+      buckets.goTo(now)
+      const sums = buckets.sum()
+      if (sums.rows === 0) {
+        this.#served.delete(key)
+        this.#last = undefined
+      } else served.push({ name, version, variant, ...sums })
+    }
+    return served.sort((a, b) => b.rows - a.rows)
   }
 
   #countError(record: PredictionRecord): void {
@@ -152,16 +183,6 @@ export class PredictorWatch {
 
   data(now: number): PredictorData {
     this.#hour.goTo(now)
-    const served: ServedLine[] = []
-    for (const [key, { name, version, variant, buckets }] of this.#served) {
-      buckets.goTo(now)
-      const sums = buckets.sum()
-      if (sums.rows === 0) {
-        this.#served.delete(key)
-        this.#last = undefined
-      }
-      else served.push({ name, version, variant, ...sums })
-    }
     return {
       name: this.#name,
       identity: this.#predictor.identity,
@@ -170,7 +191,7 @@ export class PredictorWatch {
       totals: { rows: this.#rows, byOutcome: { ...this.#byOutcome }, bySource: { ...this.#bySource } },
       hour: this.#hour.sum(),
       series: this.#hour.series(),
-      served: served.sort((a, b) => b.rows - a.rows),
+      served: this.#servedLately(now),
       breakers: [...this.#breakers.values()].reverse(),
       changes: [...this.#changes],
       notices: [...this.#notices],

@@ -125,6 +125,26 @@ describe('the data of a dashboard', () => {
   })
 })
 
+describe('who served lately', () => {
+  it('what served long ago makes room, though nobody looked in between', async () => {
+    const clock = fakeClock()
+    let identity = { name: 'm', version: 'v0', digest: undefined }
+    const predict = pipe(predictor((x: number) => x, { name: 'm', clock }), layer('versions', () => ({ one: async (next, input, call) => {
+      call.note().identity = identity
+      return await next(input, call)
+    } })))
+    const board = dashboard({ predict }, { clock, page })
+    for (let version = 0; version < 60; version += 1) {
+      identity = { name: 'm', version: `v${version}`, digest: undefined }
+      await predict(1)
+    }
+    // The last one is among the others, and stays what serves.
+    await clock.advance(61 * 60_000)
+    for (let time = 0; time < 3; time += 1) await predict(1)
+    expect(board.data().predictors[0]?.served).toMatchObject([{ version: 'v59', rows: 3 }])
+  })
+})
+
 describe('the handler of a dashboard', () => {
   it('gives the page with a policy that lets only its own script and style in, packed where that is understood', async () => {
     const { clock, predict } = double()
