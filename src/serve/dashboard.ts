@@ -73,7 +73,7 @@ const longestId = 200
  * A handler for GET requests, whatever path it is mounted at; for `node:http` and Express put it into `nodeListener`. The page is one file without any other
  * source, and shows masked records only. It is read-only, but whoever can read it sees what your records hold: pass `authorize`.
  *
- * Cost: about 1 µs for each record; 1 MB for each predictor, and 30 kB for each version and variant of the last hour; nothing is computed while no page is open.
+ * Cost: about 1 µs for each record; 0.5 MB for each predictor, and 25 kB for each version and variant of the last hour; nothing is computed while no page is open.
  *
  * @throws `ERR_OUTRIGGER_INVALID_OPTION`; a request rejects with it if the page is not beside the code
  * @example
