@@ -34,7 +34,7 @@ describe('scoreBatch', () => {
     const results: unknown[] = []
     await scoreBatch({ predictBatch: (rows: readonly number[]) => [...rows] }, numbers(200_000), results, { batchSize: 200_000 })
     expect(results.length).toBe(200_000)
-  })
+  }, 30_000)
 
   it('writes a dead letter of whatever was thrown, and goes on', async () => {
     for (const thrown of [Object.create(null), Symbol('s'), undefined, Object.assign(new Error('x'), { name: {}, message: 1n })]) {
