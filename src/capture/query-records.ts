@@ -5,10 +5,10 @@ import { membersOption, optionsObject, stringOption } from '../core/options.js'
 import { writeFileAtomic } from '../store/atomic-file.js'
 import { connected, quoted, quotedPath, type DuckDb } from '../store/duckdb.js'
 import { nodeFileSystem } from '../store/file-system.js'
-import { compactionsOf } from './_compaction.js'
+import { compactionsOf, type Compaction } from './_compaction.js'
 import { recordColumnNames, recordColumns } from './_record-sql.js'
 import { linePages } from './_segment-lines.js'
-import { segmentsAmong } from './_segment-name.js'
+import { segmentsAmong, type SegmentName } from './_segment-name.js'
 
 /** Options of {@link queryRecords}. */
 export interface QueryRecordsOptions {
@@ -22,7 +22,7 @@ export interface QueryRecordsOptions {
  *
  * The SQL is code, and runs with the rights of the process: no text of a user belongs there.
  *
- * @throws `ERR_OUTRIGGER_INVALID_OPTION`, `ERR_OUTRIGGER_PEER_MISSING` without DuckDB; errors of DuckDB, also where a file was sealed or compacted while it read: ask again
+ * @throws `ERR_OUTRIGGER_INVALID_OPTION`, `ERR_OUTRIGGER_PEER_MISSING` without DuckDB; errors of DuckDB, also where a file was sealed or compacted after rows were given: ask again
  * @example
  * ```ts
  * import { mkdtemp } from 'node:fs/promises'
@@ -45,8 +45,33 @@ export async function* queryRecords(directory: string, sql: string, options: Que
   optionsObject(owner, options, ['duckdb'])
   const { duckdb } = options
   if (duckdb !== undefined) membersOption(owner, 'duckdb.DuckDBInstance', duckdb.DuckDBInstance, ['create'])
-  const segments = segmentsAmong(await nodeFileSystem.readdir(directory))
-  const compactions = await compactionsOf(nodeFileSystem, directory)
+  for (let left = timesAgain; ; left -= 1) {
+    const found = await filesOf(directory)
+    let hasTold = false
+    try {
+      for await (const row of answers(directory, found, sql, duckdb)) {
+        hasTold = true
+        yield row
+      }
+      return
+    } catch (error) {
+      // What was sealed, compacted or swept while it was read has another name now, or is no more.
+      if (hasTold || left === 0 || namesOf(await filesOf(directory)) === namesOf(found)) throw error
+    }
+  }
+}
+
+const timesAgain = 4
+
+interface Files {
+  readonly segments: readonly SegmentName[]
+  readonly compactions: readonly Compaction[]
+}
+
+const filesOf = async (directory: string): Promise<Files> => ({ segments: segmentsAmong(await nodeFileSystem.readdir(directory)), compactions: await compactionsOf(nodeFileSystem, directory) })
+const namesOf = ({ segments, compactions }: Files): string => [...segments, ...compactions].map(({ file }) => file).join('\n')
+
+async function* answers(directory: string, { segments, compactions }: Files, sql: string, duckdb: DuckDb | undefined): AsyncGenerator<Record<string, unknown>> {
   const held = new Set(compactions.flatMap(({ segments: stems }) => stems))
   const folder = await mkdtemp(join(tmpdir(), 'outrigger-query-'))
   try {

@@ -1,4 +1,4 @@
-import { copyFileSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readdirSync, readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { pipe, predictor } from 'outrigger'
@@ -6,6 +6,7 @@ import { capture, compactSegments, queryRecords, scanRecords, segmentSink, segme
 import { defineSchema } from 'outrigger/schema'
 import { fakeClock } from 'outrigger/testing'
 import { nodeFileSystem, type FileSystem } from '../../src/store/file-system.js'
+import type { DuckDb } from '../../src/store/duckdb.js'
 import { directories } from './_temporary.js'
 
 const directory = directories()
@@ -201,5 +202,25 @@ describe('queryRecords', () => {
     expect(await rowsOf(path, 'SELECT id, kind FROM records ORDER BY id, kind')).toEqual(records.map(({ id, kind }) => ({ id, kind })).sort((a, b) => (a.id < b.id || (a.id === b.id && a.kind < b.kind) ? -1 : 1)))
     expect(await rowsOf(directory(), 'SELECT count(*) AS n FROM predictions')).toEqual([{ n: 0 }])
     await expect(rowsOf(path, 'SELECT nothing FROM records')).rejects.toThrow(/nothing/)
+  })
+
+  it('asks again where files are sealed, compacted or swept between its look and its reading', async () => {
+    const path = await filled(fakeClock(), 40, true)
+    const wanted = await rowsOf(path, questions[0] as string)
+    const real = (await import('@duckdb/node-api')) as unknown as DuckDb
+    const steps = [
+      async () => {
+        // As a writer would: under another name from one moment to the next.
+        for (const file of readdirSync(path).filter((name) => name.endsWith('.open'))) renameSync(join(path, file), join(path, file.replace('.open', '.jsonl')))
+      },
+      async () => void (await compactSegments(path)),
+    ]
+    const create = async (where?: string) => {
+      await steps.shift()?.()
+      return await real.DuckDBInstance.create(where)
+    }
+    const rows: unknown[] = []
+    for await (const row of queryRecords(path, questions[0] as string, { duckdb: { DuckDBInstance: { create } } })) rows.push(row)
+    expect([rows, steps.length]).toEqual([wanted, 0])
   })
 })
