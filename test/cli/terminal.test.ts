@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { safeJson } from '../../src/cli/safe-json.js'
@@ -48,6 +48,30 @@ describe('the program outrigger', () => {
     const { status, out, err } = await program(['replay', folder.records, '--predictor', module])
     expect(err).toBe('')
     expect([status, out.split('\n')[0]]).toEqual([0, '0 of 30 answers differ, bit for bit.'])
+  }, 20_000)
+
+  it('ends with 2, and says so, where it never came to an answer: a pipeline must not pass by it', async () => {
+    const modules = {
+      never: 'export default () => ({ predict: () => new Promise(() => {}) })',
+      waiting: 'await new Promise(() => {})\nexport default () => ({ predict: () => ({ minutes: 1, late: false }) })',
+      leaving: 'export default () => ({ predict: () => process.exit(0) })',
+      stray: 'export default () => ({ predict: async () => { Promise.reject(new Error("lo\\u001Bose")); await new Promise((resolve) => setTimeout(resolve, 50)) } })',
+    }
+    for (const [name, text] of Object.entries(modules)) await writeFile(join(folder.path, `${name}.mjs`), `export { options } from './same.mjs'\n${text}\n`)
+    const of = async (command: string[], name: string) => await program([...command, '--predictor', join(folder.path, `${name}.mjs`)])
+    const replay = ['replay', folder.records]
+    const ends = await Promise.all([of(replay, 'never'), of([...replay, '--json'], 'never'), of(['explain', folder.records, 'flight-05'], 'never'), of(['inspect', folder.records, 'flight-05', '--replay'], 'never'), of(replay, 'waiting'), of(replay, 'leaving')])
+    for (const { status, out, err } of ends) expect([status, out, err]).toEqual([2, '', expect.stringMatching(/^outrigger: it ended without an answer/)])
+    const stray = await of(replay, 'stray')
+    // oxlint-disable-next-line no-control-regex -- That is what must not be there.
+    expect([stray.status, stray.out, /^outrigger: .*lo\\u\{1b\}ose\n$/.test(stray.err), /\u001B/.test(stray.err)]).toEqual([2, '', true, false])
+  }, 60_000)
+
+  it('leaves nothing behind, and keeps its status, when its reader has seen enough', async () => {
+    const temporary = join(folder.path, 'temporary')
+    await mkdir(temporary)
+    const { status, err } = await program(['inspect', folder.records, '--json', '--sql', "select range, repeat('x', 1000) as text from range(100000)"], { TMPDIR: temporary }, (out) => out.length > 0)
+    expect([status, err, (await readdir(temporary)).filter((name) => name.startsWith('outrigger-'))]).toEqual([0, '', []])
   }, 20_000)
 
   it('ends quietly when its reader has seen enough', async () => {
