@@ -11,7 +11,8 @@ import type { Terminal } from './terminal.js'
 export const explainHelp: string = `outrigger explain <records> <id> [--predictor ./module.js]
 
 Follows the path that one prediction took, to the first stage that would do
-otherwise now. Status: 0 if none does, 1 if one does.
+otherwise now. Status: 0 if none does, 1 if one does, 2 if none could be
+looked at but cache and schema.
 
 ${moduleHelp}: features, route, store
   --tolerance <t>           1e-6 (absolute, relative), or ulps=4,absolute=0.01
@@ -25,8 +26,8 @@ export const explainCommand = async (args: readonly string[], terminal: Terminal
   const tolerance = toleranceOf(values.tolerance)
   const source = await storedRecords(path)
   const explanation = await explain(id, { source, ...explainOptions(values.predictor === undefined ? undefined : await predictorModule(values.predictor, values.export)), ...(tolerance === undefined ? {} : { tolerance }) })
-  terminal.out(values.json === true ? safeJson(explanation) : explanation.text().replace(/^(?:Nothing differs|First difference).*$/m, (line) => terminal.paint(explanation.first === undefined ? 'green' : 'red', line)))
-  return explanation.first === undefined ? 0 : 1
+  terminal.out(values.json === true ? safeJson(explanation) : explanation.text().replace(/^(?:Nothing|First difference).*$/m, (line) => terminal.paint(explanation.answer === 'same' ? 'green' : 'red', line)))
+  return explanation.answer === 'same' ? 0 : explanation.answer === 'differs' ? 1 : 2
 }
 
 const explainOptions = (from: PredictorModule | undefined): object => {

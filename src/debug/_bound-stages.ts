@@ -4,7 +4,7 @@ import { hasCode } from '../core/errors.js'
 import type { PredictionRecord } from '../core/record.js'
 import type { ModelSource, ModelVersion } from '../models/store/model-source.js'
 import type { Assigner } from '../route/assigner.js'
-import { failureOf } from './_input-stages.js'
+import { failureOf } from './_failure.js'
 import type { Again } from './_rerun.js'
 import type { StageFinding } from './explanation.js'
 

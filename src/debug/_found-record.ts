@@ -2,7 +2,7 @@
 import type { RecordSource, StoredLabel, StoredOverride, StoredRecord } from '../capture/stored-record.js'
 import { InvalidOptionError } from '../core/errors.js'
 import type { PredictionRecord } from '../core/record.js'
-import { isPrediction, type ReplayRecords } from './replay.js'
+import { isPrediction, reasonUnread, type ReplayRecords } from './replay.js'
 
 /** Where records come from. An iterable is read to its end, once. */
 export type ExplainSource = RecordSource | ReplayRecords
@@ -61,7 +61,7 @@ export const findRecord = async (source: ExplainSource, id: string): Promise<Fou
       for await (const row of source.read({ kinds: ['prediction'], from: record.at - aroundMs, to: record.at + aroundMs, where: (one) => one.kind === 'prediction' && one.batch?.id === batch })) found.add(row)
     }
   } else for await (const record of source) found.add(record)
-  return found.result()
+  return found.result('read' in source)
 }
 
 class Finding {
@@ -79,6 +79,7 @@ class Finding {
 
   add(record: StoredRecord | PredictionRecord): void {
     if (isPrediction(record)) {
+      if (reasonUnread(record) !== undefined) return
       this.#seen += 1
       // A prediction that was made again under its id: the latest is meant.
       if (record.id === this.#id && (this.record === undefined || record.at >= this.record.at)) this.record = record
@@ -103,9 +104,10 @@ class Finding {
     }
   }
 
-  result(): FoundRecord {
+  /** @param isChosen - whether only what has the id was asked for */
+  result(isChosen: boolean): FoundRecord {
     const { record } = this
-    if (record === undefined) throw new InvalidOptionError(`Cannot explain ${JSON.stringify(this.#id)} as it must be among the records: current value is none of ${this.#seen} predictions`)
+    if (record === undefined) throw new InvalidOptionError(`Cannot explain ${JSON.stringify(this.#id)} as it must be among the records: current value is ${isChosen ? 'the id of none' : `none of ${this.#seen} predictions`}`)
     const rows = record.batch === undefined ? undefined : this.#batches.get(record.batch.id)
     return { record, batch: rows === undefined ? [record] : [...rows.values()].sort((a, b) => (a.batch?.index as number) - (b.batch?.index as number)), label: this.#label, overrides: this.#overrides }
   }

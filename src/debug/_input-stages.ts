@@ -1,19 +1,16 @@
 /** The stages before the model is asked: what was served as features, whether it was valid, and what was made of it. */
-import { isError } from '../core/errors.js'
 import { maskBy, schemaId, type MaskableSchema } from '../core/masking.js'
 import type { PredictionRecord } from '../core/record.js'
 import { brokenRules } from '../quality/broken-rules.js'
 import { defineSchema, type Field } from '../schema/schema.js'
+import { failureOf } from './_failure.js'
 import type { Again } from './_rerun.js'
-import { differencesOf, type limitsOf } from './difference.js'
+import { comparisonOf, differencesOf, type limitsOf } from './difference.js'
 import { pairsOf } from './first-difference.js'
 import type { StageFinding } from './explanation.js'
 import { isGuarded, recordedFields } from './rebuilt-input.js'
 
 type Limits = ReturnType<typeof limitsOf>
-
-/** What a user's function failed with. Its message may hold what records may not. */
-export const failureOf = (error: unknown): string => (isError(error) ? ('code' in error && typeof error.code === 'string' ? error.code : error.name) : typeof error)
 
 /** Features as they were served, against the same computed again. */
 export const featuresStage = async (record: PredictionRecord, schema: MaskableSchema | undefined, recompute: ((record: PredictionRecord) => unknown) | undefined, limits: Limits): Promise<StageFinding> => {
@@ -32,10 +29,9 @@ export const featuresStage = async (record: PredictionRecord, schema: MaskableSc
   // Where nobody says what may be shown, what the record shows may be.
   const visible = maskBy(schema ?? { fields: Object.fromEntries(Object.keys(record.input).map((name) => [name, {}])) })(fields)
   const served = Object.fromEntries(Object.entries(record.input).filter(([name]) => names.includes(name)))
-  const differences = differencesOf(served, visible, limits)
-  const compared = new Set([...Object.keys(served), ...Object.keys(visible)]).size
+  const { differences, fields: parted, compared } = comparisonOf(served, visible, limits)
   if (compared === 0) return skip('`features` gave no field that the record may have')
-  return differences.length === 0 ? { stage, status: 'same', says: `${count(compared, 'field')} as computed again`, differences } : { stage, status: 'differs', says: `served otherwise than computed again, in ${differences.length} of ${count(compared, 'field')}`, differences }
+  return differences.length === 0 ? { stage, status: 'same', says: `${count(compared, 'field')} as computed again`, differences } : { stage, status: 'differs', says: `served otherwise than computed again, in ${parted.size} of ${count(compared, 'field')}`, differences }
 }
 
 /** Whether what came in is valid, what was put in its place, and whether the same reaches the places inside. */
@@ -44,7 +40,7 @@ export const schemaStage = (record: PredictionRecord, schema: MaskableSchema | u
   const typed = schema === undefined ? undefined : typedFields(schema)
   const broken = typed === undefined || record.input === undefined ? [] : brokenRules(defineSchema(typed), recordedFields(record, { fields: typed }))
   const marks = record.marks.filter((mark) => /^(?:imputed|clipped|flagged|rejected|fallback):/.test(mark))
-  const pairs = now === undefined ? [] : pairsOf(record.checkpoints, now.checkpoints).filter(([{ side }]) => side === 'input')
+  const pairs = now === undefined ? [] : pairsOf(record.checkpoints, now.checkpoints).filter(([was, is]) => was.side === 'input' && comparisonOf(was.value, is.value, limits).compared > 0)
   const says: string[] = []
   if (broken.length > 0) says.push(`breaks ${broken.join(', ')}`)
   if (marks.length > 0) says.push(`marked ${marks.join(', ')}`)

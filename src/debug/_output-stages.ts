@@ -2,7 +2,7 @@
 import type { PredictionRecord } from '../core/record.js'
 import { count } from './_input-stages.js'
 import type { Again } from './_rerun.js'
-import { differencesOf, type Difference, type limitsOf } from './difference.js'
+import { comparisonOf, differencesOf, type Difference, type limitsOf } from './difference.js'
 import { pairsOf } from './first-difference.js'
 import type { StageFinding, StageName } from './explanation.js'
 import { plainText } from './shown.js'
@@ -23,14 +23,16 @@ const finding = (stage: StageName, status: StageFinding['status'], says: string,
 
 type Way = Pick<PredictionRecord, 'checkpoints' | 'output'>
 
-/** What came out at the places that both ways have, the innermost first, and last what the caller got. */
+/** What came out at the places that both ways have, the innermost first, and last what the caller got. A place at which nothing could be compared is none. */
 export const outputsOf = (record: PredictionRecord, now: Pick<PredictionRecord, 'checkpoints' | 'output' | 'schema'>, limits: AnswerEvidence['limits']): { readonly name: string; readonly differences: readonly Difference[] }[] => {
   const passed = pairsOf(record.checkpoints, now.checkpoints).filter(([{ side }]) => side === 'output')
   const isShared = record.schema?.output !== undefined && now.schema?.output !== undefined && record.schema.output !== now.schema.output
-  return [
-    ...passed.map(([was, is]) => ({ name: `checkpoint ${plainText(was.name, 40)}`, differences: differencesOf(was.value, is.value, limits) })),
-    ...(record.output === undefined || now.output === undefined ? [] : [{ name: 'the output', differences: differencesOf(record.output, now.output, limits, { isShared }) }]),
-  ]
+  const places = passed.map(([was, is]) => ({ name: `checkpoint ${plainText(was.name, 40)}`, ...comparisonOf(was.value, is.value, limits) }))
+  if (record.output !== undefined && now.output !== undefined) {
+    const output = comparisonOf(record.output, now.output, limits, isShared)
+    places.push({ name: output.unshared.length === 0 ? 'the output' : 'the output, in the fields that both schemas have', ...output })
+  }
+  return places.filter(({ compared }) => compared > 0)
 }
 
 /** @param hasOtherBytes - whether what is asked now is not what served then */
@@ -50,7 +52,7 @@ export const answerStages = async (evidence: AnswerEvidence, hasOtherBytes: bool
   const arrived = pairsOf(record.checkpoints, now.checkpoints).find(([was, is]) => was.side === 'input' && differencesOf(was.value, is.value, limits).length > 0)
   if (arrived !== undefined) return all('what reached the model differs already')
   const [inner, ...outer] = outputsOf(record, now, limits)
-  if (inner === undefined) return all('no output in the record')
+  if (inner === undefined) return all(record.output === undefined ? 'no output in the record' : 'no field to compare')
   const isFromCache = record.source === 'cache' || record.source === 'stale' || record.source === 'coalesced'
   const post = postStage(inner.differences.length > 0, outer)
   if (isFromCache) return [cacheStage(record, inner, hasOtherBytes), finding('model', 'not checked', 'a cache answered'), finding('batch companions', 'not checked', 'a cache answered'), post]

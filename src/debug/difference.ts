@@ -29,16 +29,41 @@ export const limitsOf = (owner: string, tolerance: ReplayTolerance = 0): Limits 
   return { absolute: part('absolute'), relative: part('relative'), ulps: part('ulps') }
 }
 
+/** So many differences of one answer are kept: a list of scores may differ throughout. */
+export const mostKept = 20
+
+/** What came of comparing fields. */
+export interface Comparison {
+  /** In the order of the fields; the first 20. */
+  readonly differences: readonly Difference[]
+  /** How many there are. */
+  readonly count: number
+  /** The fields that differ, and the largest difference in each of all its numbers; `Infinity` where something else differs. */
+  readonly fields: ReadonlyMap<string, number>
+  /** How many fields were compared. */
+  readonly compared: number
+  /** Fields that only one of both has, and that were passed over. */
+  readonly unshared: readonly string[]
+}
+
+type FieldValues = Readonly<Record<string, MaskedValue>>
+
 /**
- * The places where recorded fields and fields now differ, in the order of the fields; at most `most`, as a list of scores may differ throughout.
- * −0 is 0, and NaN is NaN, as a record cannot tell them.
+ * Where recorded fields and fields now differ. −0 is 0, and NaN is NaN, as a record cannot tell them.
  *
  * @param isShared - whether fields that only one of both has are passed over: another schema has masked them
  */
-export const differencesOf = (recorded: Readonly<Record<string, MaskedValue>>, now: Readonly<Record<string, MaskedValue>>, limits: Limits, { isShared = false, most = 20 }: { readonly isShared?: boolean; readonly most?: number } = {}): Difference[] => {
-  const found: Difference[] = []
+export const comparisonOf = (recorded: FieldValues, now: FieldValues, limits: Limits, isShared = false): Comparison => {
+  const differences: Difference[] = []
+  const fields = new Map<string, number>()
+  const unshared: string[] = []
+  let count = 0
+  let compared = 0
+  let field = ''
   const add = (path: string, a: MaskedValue | undefined, b: MaskedValue | undefined, by: number): void => {
-    if (found.length < most) found.push({ path, recorded: a, now: b, by })
+    count += 1
+    fields.set(field, Math.max(fields.get(field) ?? 0, by))
+    if (count <= mostKept) differences.push({ path, recorded: a, now: b, by })
   }
   const compare = (path: string, a: MaskedValue | undefined, b: MaskedValue | undefined): void => {
     if (typeof a === 'number' && typeof b === 'number') {
@@ -47,10 +72,16 @@ export const differencesOf = (recorded: Readonly<Record<string, MaskedValue>>, n
       a.forEach((item: MaskedValue, index) => compare(`${path}[${index}]`, item, b[index] as MaskedValue))
     } else if (a !== b) add(path, a, b, Infinity)
   }
-  for (const name of Object.keys(recorded)) if (!isShared || Object.hasOwn(now, name)) compare(name, recorded[name], Object.hasOwn(now, name) ? now[name] : undefined)
-  if (!isShared) for (const name of Object.keys(now)) if (!Object.hasOwn(recorded, name)) compare(name, undefined, now[name])
-  return found
+  const own = (values: FieldValues, name: string): MaskedValue | undefined => (Object.hasOwn(values, name) ? values[name] : undefined)
+  for (field of new Set([...Object.keys(recorded), ...Object.keys(now)])) {
+    if (isShared && !(Object.hasOwn(recorded, field) && Object.hasOwn(now, field))) unshared.push(field)
+    else {
+      compared += 1
+      compare(field, own(recorded, field), own(now, field))
+    }
+  }
+  return { differences, count, fields, compared, unshared }
 }
 
-/** The largest difference of numbers, or `Infinity` where something else differs; 0 if nothing does. */
-export const sizeOf = (differences: readonly Difference[]): number => differences.reduce((size, { by }) => Math.max(size, by), 0)
+/** The places where they differ, where that is all one asks. */
+export const differencesOf = (recorded: FieldValues, now: FieldValues, limits: Limits, isShared = false): readonly Difference[] => comparisonOf(recorded, now, limits, isShared).differences

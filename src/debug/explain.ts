@@ -7,11 +7,13 @@ import { answerStages, type AnswerEvidence } from './_output-stages.js'
 import { bytesStage, routeStage, type RouteCheck } from './_bound-stages.js'
 import { findFill, findRecord, type ExplainSource, type FoundRecord } from './_found-record.js'
 import { throughFill } from './_kept-answer.js'
-import { failureOf, featuresStage, schemaStage } from './_input-stages.js'
+import { failureOf } from './_failure.js'
+import { featuresStage, schemaStage } from './_input-stages.js'
 import { Rerun, type Again, type ReplayFactory, type ReplaySubject, type RerunOptions } from './_rerun.js'
 import { limitsOf, type ReplayTolerance } from './difference.js'
 import { Explanation, stageNames, type StageFinding } from './explanation.js'
 import { rebuildInput, type Fields } from './rebuilt-input.js'
+import { iterableOption } from './replay.js'
 
 /** Options of {@link explain}. Each one that is given lets another stage be looked at. */
 export interface ExplainOptions<I, O> extends RerunOptions<I> {
@@ -62,7 +64,8 @@ export const explain = async <I, O>(id: string, options: ExplainOptions<I, O>): 
   optionsObject(owner, options, known)
   stringOption(owner, 'id', id)
   const { source, predictor: subject, features, route, store } = options
-  if (typeof source !== 'object' || source === null) throw new InvalidOptionError(`Cannot create ${owner} as \`source\` must give records: current value is of type ${typeof source}`)
+  if (typeof source === 'object' && source !== null && 'read' in source) membersOption(owner, 'source', source, ['read'])
+  else iterableOption(owner, 'source', source)
   functionOption(owner, 'predictor', subject)
   functionOption(owner, 'features', features)
   if (route !== undefined) {

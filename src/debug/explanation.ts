@@ -2,7 +2,7 @@
 import type { StoredLabel, StoredOverride } from '../capture/stored-record.js'
 import { showIdentity } from '../core/identity.js'
 import type { PredictionRecord } from '../core/record.js'
-import type { Difference } from './difference.js'
+import { mostKept, type Difference } from './difference.js'
 import { plainText, shownDifference, shownNumber, shownTime, shownValue } from './shown.js'
 
 /** The stages of a prediction's path, from the caller to the model and back. */
@@ -41,11 +41,19 @@ export class Explanation {
     return this.stages.find(({ status }) => status === 'differs')
   }
 
+  /** `differs` if a stage does; `same` if none does; `nothing` if none could be looked at but the schema, and the cache where none answered. */
+  get answer(): 'same' | 'differs' | 'nothing' {
+    if (this.first !== undefined) return 'differs'
+    const { source } = this.record
+    const isFromCache = source === 'cache' || source === 'stale' || source === 'coalesced'
+    return this.stages.some(({ stage, status }) => status === 'same' && stage !== 'schema' && (stage !== 'cache' || isFromCache)) ? 'same' : 'nothing'
+  }
+
   /** All of it as plain data. */
   toJSON(): Record<string, unknown> {
-    const { record, stages, label, overrides, first } = this
+    const { record, stages, label, overrides, first, answer } = this
     const plain = stages.map((stage) => ({ ...stage, differences: stage.differences.map((one) => ({ ...one, by: Number.isFinite(one.by) ? one.by : null })) }))
-    return { kind: 'explanation', version: 1, first: first?.stage ?? null, stages: plain, record, label, overrides }
+    return { kind: 'explanation', version: 1, answer, first: first?.stage ?? null, stages: plain, record, label, overrides }
   }
 
   /** The explanation for a terminal or a ticket: at most 80 columns, and no character that does anything. */
@@ -62,12 +70,12 @@ export class Explanation {
       ...(this.label === undefined ? [] : [line(`  label: ${shownValue(this.label.value as never)}, ${shownTime(this.label.at)}`)]),
       ...this.overrides.map(({ actor, reason, at }) => line(`  overridden by ${actor}, ${shownTime(at)}: ${reason}`)),
       '',
-      line(first === undefined ? 'Nothing differs.' : `First difference: ${first.stage}.`),
+      line(first !== undefined ? `First difference: ${first.stage}.` : this.answer === 'same' ? 'Nothing differs.' : 'Nothing was checked beyond cache and schema.'),
     ]
     for (const { stage, status, says, differences } of this.stages) {
       lines.push(...wrapped(`  ${(status === 'differs' ? 'DIFFERS' : status).padEnd(11)}  ${stage.padEnd(16)}  `, says))
       for (const one of differences.slice(0, 5)) lines.push(line(`      ${shownDifference(one)}`))
-      if (differences.length > 5) lines.push(`      and ${differences.length - 5} more`)
+      if (differences.length > 5) lines.push(`      and ${differences.length - 5} more${differences.length === mostKept ? ' at least' : ''}`)
     }
     return `${lines.join('\n')}\n`
   }

@@ -28,7 +28,7 @@ export const firstDifference = (recorded: Way, now: Way, limits: ReturnType<type
     if (differences.length > 0) return { at: was.name, side: was.side, after, differences }
     after = placeOf(was.name, was.side)
   }
-  const differences = recorded.output === undefined || now.output === undefined ? [] : differencesOf(recorded.output, now.output, limits, { isShared })
+  const differences = recorded.output === undefined || now.output === undefined ? [] : differencesOf(recorded.output, now.output, limits, isShared)
   return differences.length === 0 ? undefined : { at: 'output', side: 'output', after, differences }
 }
 

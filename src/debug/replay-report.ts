@@ -2,7 +2,7 @@
 import type { Masked } from '../core/masking.js'
 import type { PredictionRecord } from '../core/record.js'
 import { murmur3 } from '../core/hash.js'
-import { sizeOf, type Difference, type limitsOf } from './difference.js'
+import { mostKept, type Comparison, type Difference, type limitsOf } from './difference.js'
 import { shownPlace, type FirstDifference } from './first-difference.js'
 import { columns, plainText, shownDifference, shownNumber, shownTime } from './shown.js'
 import { sliceRows, type Slice, type SliceTable } from './slice-table.js'
@@ -48,7 +48,7 @@ export interface ReplayCounts {
   otherVersion: number
   /** The same version by its number, with another digest. */
   otherBytes: number
-  /** Masked by another schema of the output: the fields that both have were compared. */
+  /** Masked by another schema of the output: the fields that both have were compared; the others are in {@link ReplayReport.unshared}. */
   otherSchema: number
 }
 
@@ -58,7 +58,8 @@ export interface ReplayedRow {
   readonly change: ReplayExample['change'] | undefined
   readonly errors: ReplayExample['errors']
   readonly first: FirstDifference | undefined
-  readonly differences: readonly Difference[]
+  /** Of two answers. */
+  readonly comparison: Comparison | undefined
 }
 
 /** What came of a replay: plain numbers as JSON, and {@link text} for people. */
@@ -66,6 +67,8 @@ export class ReplayReport {
   readonly counts: Readonly<ReplayCounts> = { records: 0, asked: 0, same: 0, different: 0, alone: 0, otherVersion: 0, otherBytes: 0, otherSchema: 0 }
   /** Why records were not asked again: reason → how many. */
   readonly skipped: Record<string, number> = {}
+  /** Fields that only one of two schemas of the output has, and that were not compared: name → predictions. */
+  readonly unshared: Record<string, number> = {}
   readonly tolerance: ReturnType<typeof limitsOf>
   readonly #slices: SliceTable<PredictionRecord>
   readonly #most: number
@@ -118,18 +121,25 @@ export class ReplayReport {
   }
 
   /** @internal */
-  add({ record, change, errors, first, differences }: ReplayedRow): void {
+  passOver(names: readonly string[]): void {
+    for (const name of names) {
+      const known = Object.hasOwn(this.unshared, name) || Object.keys(this.unshared).length < 20 ? name : '(others)'
+      this.unshared[known] = (this.unshared[known] ?? 0) + 1
+    }
+  }
+
+  /** @internal */
+  add({ record, change, errors, first, comparison }: ReplayedRow): void {
     this.count('asked')
     this.count(change === undefined ? 'same' : 'different')
-    const size = change === 'output' ? sizeOf(differences) : Infinity
+    const parts = comparison?.fields ?? new Map<string, number>()
+    const size = change === 'output' ? Math.max(...parts.values()) : Infinity
     this.#slices.add(record, change === undefined ? undefined : size)
     if (change === undefined) return
     const where = first === undefined ? (change === 'output' ? 'the output' : 'the outcome') : shownPlace(first)
     bump(this.#places, this.#places.has(where) || this.#places.size < 50 ? where : 'elsewhere')
-    const parts = new Map<string, number>()
-    for (const { path, by } of differences) parts.set(path.split('[')[0] as string, Math.max(parts.get(path.split('[')[0] as string) ?? 0, by))
     for (const [name, by] of parts) this.#addField(name, by)
-    const example: ReplayExample = { id: record.id, at: record.at, version: record.identity.version, change, errors, differences, where, size, input: record.input }
+    const example: ReplayExample = { id: record.id, at: record.at, version: record.identity.version, change, errors, differences: comparison?.differences ?? [], where, size, input: record.input }
     const at = this.#examples.findIndex((other) => before(example, other))
     if (at < 0 && this.#examples.length >= this.#most) return
     this.#examples.splice(at < 0 ? this.#examples.length : at, 0, example)
@@ -149,8 +159,8 @@ export class ReplayReport {
 
   /** All of it as plain data. */
   toJSON(): Record<string, unknown> {
-    const { answer, counts, skipped, tolerance, fields, places, slices, examples } = this
-    return { kind: 'replay', version: 1, answer, counts, skipped, tolerance, fields, places, slices, examples: examples.map((example) => ({ ...example, size: Number.isFinite(example.size) ? example.size : null, differences: example.differences.map((one) => ({ ...one, by: Number.isFinite(one.by) ? one.by : null })) })) }
+    const { answer, counts, skipped, unshared, tolerance, fields, places, slices, examples } = this
+    return { kind: 'replay', version: 1, answer, counts, skipped, unshared, tolerance, fields, places, slices, examples: examples.map((example) => ({ ...example, size: Number.isFinite(example.size) ? example.size : null, differences: example.differences.map((one) => ({ ...one, by: Number.isFinite(one.by) ? one.by : null })) })) }
   }
 
   /** The report for a terminal or a ticket: at most 80 columns, and no character that does anything. */
@@ -164,6 +174,7 @@ export class ReplayReport {
     note(counts.otherVersion, 'were recorded by another version')
     note(counts.otherBytes, 'have the same version and another digest')
     note(counts.otherSchema, 'were masked by another schema of the output; shared fields were compared')
+    for (const [name, rows] of Object.entries(this.unshared)) note(rows, `have \`${plainText(name, 32)}\` on one side only: it was not compared`)
     note(counts.alone, 'were asked alone, as their batch is not whole in the records')
     for (const [reason, rows] of Object.entries(skipped).sort(([, a], [, b]) => b - a)) note(rows, plainText(`left out: ${reason}`, 72))
     if (this.answer !== 'differs') return `${lines.join('\n')}\n`
@@ -174,7 +185,7 @@ export class ReplayReport {
       lines.push(`  ${plainText(example.id, 40)}  ${shownTime(example.at)}  version ${plainText(example.version, 12)}`)
       if (example.change !== 'output') lines.push(`    ${plainText(`recorded: ${example.errors[0] ?? 'an answer'}; now: ${example.errors[1] ?? 'an answer'}`, 76)}`)
       for (const one of example.differences.slice(0, 3)) lines.push(`    ${plainText(shownDifference(one), 76)}`)
-      if (example.differences.length > 3) lines.push(`    and ${example.differences.length - 3} more`)
+      if (example.differences.length > 3) lines.push(`    and ${example.differences.length - 3} more${example.differences.length === mostKept ? ' at least' : ''}`)
       if (example.change === 'output') lines.push(`    ${plainText(example.where, 76)}`)
     }
     return `${lines.join('\n')}\n`

@@ -1,10 +1,10 @@
-import { InvalidOptionError } from '../core/errors.js'
+import { InvalidOptionError, OutriggerError } from '../core/errors.js'
 import { functionOption, numberOption, optionsObject } from '../core/options.js'
 import { isPredictor, type Predictor } from '../core/predictor.js'
 import type { PredictionRecord } from '../core/record.js'
 import type { StoredRecord } from '../capture/stored-record.js'
 import { Rerun, type Again, type ReplayFactory, type ReplaySubject, type RerunOptions } from './_rerun.js'
-import { differencesOf, limitsOf, type ReplayTolerance } from './difference.js'
+import { comparisonOf, limitsOf, type ReplayTolerance } from './difference.js'
 import { firstDifference } from './first-difference.js'
 import { rebuildInput } from './rebuilt-input.js'
 import { ReplayReport, type ReplayExample } from './replay-report.js'
@@ -62,6 +62,7 @@ export function replay<I, O>(records: ReplayRecords, factory: ReplayFactory<I, O
 export function replay<I, O>(records: ReplayRecords, predictor: Predictor<I, O>, options?: ReplayOptions<I>): Promise<ReplayReport>
 export async function replay<I, O>(records: ReplayRecords, subject: ReplaySubject<I, O>, options: ReplayOptions<I> = {}): Promise<ReplayReport> {
   optionsObject(owner, options, known)
+  iterableOption(owner, 'records', records)
   if (typeof subject !== 'function') throw new InvalidOptionError(`Cannot replay as the second argument must be a predictor, or a function that makes one: current value is of type ${typeof subject}`)
   functionOption(owner, 'complete', options.complete)
   const { as } = options
@@ -91,60 +92,83 @@ export async function replay<I, O>(records: ReplayRecords, subject: ReplaySubjec
         if (rows.length === 0) continue
         const asked = rows.map((at) => group[at] as PredictionRecord)
         const answers = await rerun.ask(asked, rows.map((at) => (rebuilt[at] as { readonly input: I }).input))
-        asked.forEach((record, at) => {
-          if (rows.length < (record.batch?.size ?? 1)) report.count('alone')
-          compare(report, record, answers[at] as Again)
-        })
+        asked.forEach((record, at) => compare(report, record, answers[at] as Again, rows.length < (record.batch?.size ?? 1)))
       }
     } finally {
       if (rerun !== shared) await rerun.close()
     }
   }
 
-  const batches = new Map<string, PredictionRecord[]>()
+  const batches = new Map<string, Map<number, PredictionRecord>>()
   let waiting = 0
   const askBatch = async (id: string): Promise<void> => {
-    const rows = batches.get(id) as PredictionRecord[]
+    const rows = [...(batches.get(id) as Map<number, PredictionRecord>)].sort(([a], [b]) => a - b).map(([, row]) => row)
     batches.delete(id)
     waiting -= rows.length
-    if (rows.length === rows[0]?.batch?.size) await ask(rows.sort((a, b) => (a.batch?.index as number) - (b.batch?.index as number)))
+    if (rows.length === rows[0]?.batch?.size) await ask(rows)
     else for (const row of rows) await ask([row])
   }
   for await (const stored of records) {
     if (!isPrediction(stored)) continue
     report.count('records')
-    const reason = reasonToSkip(stored, options.failures === true)
+    const reason = reasonUnread(stored) ?? reasonToSkip(stored, options.failures === true)
     const { batch } = stored
     // A row that is left out belongs to its batch all the same, which is not whole without it.
     if (reason !== undefined) report.skip(reason)
     else if (batch === undefined || batch.size === 1) await ask([stored])
     else {
-      const rows = batches.get(batch.id) ?? []
+      const rows = batches.get(batch.id) ?? new Map<number, PredictionRecord>()
       batches.set(batch.id, rows)
-      rows.push(stored)
+      // Files that were put together, and sinks that were told again, have rows twice.
+      if (rows.has(batch.index)) {
+        report.skip('the same row of its batch is there already')
+        continue
+      }
+      rows.set(batch.index, stored)
       waiting += 1
-      if (rows.length === batch.size) await askBatch(batch.id)
+      if (rows.size === batch.size) await askBatch(batch.id)
       else if (waiting > mostWaiting) await askBatch(batches.keys().next().value as string)
     }
   }
   for (const id of [...batches.keys()]) await askBatch(id)
   return report
 
-  function compare(into: ReplayReport, record: PredictionRecord, now: Again): void {
+  function compare(into: ReplayReport, record: PredictionRecord, now: Again, isAlone: boolean): void {
     const isOther = record.schema?.output !== undefined && now.schema?.output !== undefined && record.schema.output !== now.schema.output
+    const comparison = record.outcome !== 'ok' || now.outcome !== 'ok' ? undefined : comparisonOf(record.output ?? {}, now.output ?? {}, limits, isOther)
+    // Where nothing is compared, nothing is the same.
+    if (comparison?.compared === 0) {
+      into.skip('no field to compare')
+      return
+    }
+    into.passOver(comparison?.unshared ?? [])
+    if (isAlone) into.count('alone')
     if (isOther) into.count('otherSchema')
     if (record.identity.version !== now.identity.version) into.count('otherVersion')
     else if (record.identity.digest !== undefined && now.identity.digest !== undefined && record.identity.digest !== now.identity.digest) into.count('otherBytes')
     const errors = [errorOf(record), errorOf(now)] as const
-    const differences = record.output === undefined || now.output === undefined ? [] : differencesOf(record.output, now.output, limits, { isShared: isOther })
     const change: ReplayExample['change'] | undefined =
-      record.outcome === 'ok' ? (now.outcome === 'ok' ? (differences.length > 0 ? 'output' : undefined) : 'fails') : now.outcome === 'ok' ? 'answers' : errors[0] === errors[1] ? undefined : 'error'
-    into.add({ record, change, errors, differences, first: change === undefined ? undefined : firstDifference(record, now, limits, isOther) })
+      comparison !== undefined ? (comparison.count > 0 ? 'output' : undefined) : record.outcome === 'ok' ? 'fails' : now.outcome === 'ok' ? 'answers' : errors[0] === errors[1] ? undefined : 'error'
+    into.add({ record, change, errors, comparison, first: change === undefined ? undefined : firstDifference(record, now, limits, isOther) })
   }
 }
 
+/** What can be gone through, or a coded error. */
+export const iterableOption = (of: string, name: string, value: unknown): void => {
+  if (typeof value !== 'object' || value === null || !(Symbol.asyncIterator in value || Symbol.iterator in value)) throw new InvalidOptionError(`Cannot create ${of} as \`${name}\` must give records: current value is ${value === null ? 'null' : `of type ${typeof value}`}`)
+}
+
 /** Whether it is a prediction; capture stores records of other kinds beside it. */
-export const isPrediction = (record: StoredRecord | PredictionRecord): record is StoredRecord & PredictionRecord => 'outcome' in record && 'identity' in record
+export const isPrediction = (record: StoredRecord | PredictionRecord): record is StoredRecord & PredictionRecord => {
+  if (typeof record !== 'object' || record === null) throw new OutriggerError('ERR_OUTRIGGER_INVALID_INPUT', `Cannot read a record as it must be an object: current value is ${record === null ? 'null' : `of type ${typeof record}`}`)
+  return 'outcome' in record && 'identity' in record
+}
+
+/** Why a prediction cannot be read, or `undefined`: it may come from a file that others made. */
+export const reasonUnread = ({ v, at, identity, durations, variants }: { readonly [K in keyof PredictionRecord]?: PredictionRecord[K] | null }): string | undefined => {
+  if (v !== 1) return 'it is of another format'
+  return typeof at !== 'number' || typeof identity?.version !== 'string' || typeof durations?.totalMs !== 'number' || !Array.isArray(variants) ? 'it is no whole record' : undefined
+}
 
 /** Why a prediction cannot be compared with another one, or `undefined`. */
 const reasonToSkip = (record: PredictionRecord, failures: boolean): string | undefined => {

@@ -17,6 +17,8 @@ export interface Slice {
 export type SliceValue<R> = (record: R) => string | number | boolean | null | undefined
 
 interface Tally {
+  /** Whether its name was a number: a text of digits (a ZIP code) is none. */
+  readonly isNumber: boolean
   rows: number
   different: number
   measured: number
@@ -46,12 +48,12 @@ export class SliceTable<R> {
           kind.isCoarse = true
           const fine = kind.tallies
           kind.tallies = new Map()
-          for (const [text, tally] of fine) merge(tallyOf(kind.tallies, coarse(numberOf(text) ?? text)), tally)
+          for (const [text, tally] of fine) merge(tallyOf(kind.tallies, coarse(tally.isNumber ? Number(text) : text), false), tally)
           name = coarse(value)
         }
         if (!kind.tallies.has(name) && kind.tallies.size >= most) name = others
       }
-      const tally = tallyOf(kind.tallies, name)
+      const tally = tallyOf(kind.tallies, name, typeof value === 'number')
       tally.rows += 1
       if (by === undefined) continue
       tally.different += 1
@@ -72,9 +74,9 @@ export class SliceTable<R> {
   }
 }
 
-const tallyOf = (tallies: Map<string, Tally>, name: string): Tally => {
+const tallyOf = (tallies: Map<string, Tally>, name: string, isNumber: boolean): Tally => {
   let tally = tallies.get(name)
-  if (tally === undefined) tallies.set(name, (tally = { rows: 0, different: 0, measured: 0, sum: 0, largest: 0 }))
+  if (tally === undefined) tallies.set(name, (tally = { isNumber, rows: 0, different: 0, measured: 0, sum: 0, largest: 0 }))
   return tally
 }
 
@@ -82,8 +84,6 @@ const merge = (into: Tally, tally: Tally): void => {
   for (const part of ['rows', 'different', 'measured', 'sum'] as const) into[part] += tally[part]
   into.largest = Math.max(into.largest, tally.largest)
 }
-
-const numberOf = (text: string): number | undefined => (text !== '' && Number.isFinite(Number(text)) ? Number(text) : undefined)
 
 /** Numbers of many values by their first digit: `300–400`. */
 const coarse = (value: string | number | boolean | null): string => {

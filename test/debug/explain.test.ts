@@ -36,12 +36,35 @@ describe('explain', () => {
       ['batch companions', 'same', 'it was alone'],
       ['post-processing', 'same', 'the same at 1 further place'],
     ])
+    expect([explanation.answer, explanation.toJSON()['answer']]).toEqual(['same', 'same'])
     expect(explanation.text()).toContain('\nNothing differs.\n')
+  })
+
+  it('says of no stage that it is the same where there was no field to compare', async () => {
+    const one = (await pipe(predictor((trip: Trip) => ({ fare: model(trip) }), { version: '3', input, output })).detailed({ km: 10, rate: 2 }, { id: 'p' })).record
+    const asked = async (field: string, schema = defineSchema({ [field]: { type: 'number' } })) => await explain('p', { source: [one], predictor: predictor((trip: Trip) => ({ [field]: -model(trip), fare: model(trip) }), { version: '3', input, output: schema }) })
+    const renamed = await asked('price')
+    expect([renamed.answer, renamed.first, statusOf(renamed, 'model')]).toEqual(['nothing', undefined, { stage: 'model', status: 'not checked', says: 'no field to compare', differences: [] }])
+    const wider = await asked('price', defineSchema({ fare: { type: 'number' }, price: { type: 'number' } }))
+    expect([wider.answer, statusOf(wider, 'model').says]).toEqual(['same', 'asked again, it gives the same at the output, in the fields that both schemas have'])
+    // A checkpoint that lets nothing through is no place.
+    const blind = (answer: number) => pipe(predictor((_: Trip) => answer, { version: '3' }), checkpoint('model', { output: defineSchema({ y: { type: 'number', tags: ['pii'] } }) }), mapOutput((x: number) => ({ fare: x })), declared({ input, output }))
+    const hidden = (await blind(1).detailed({ km: 1, rate: 1 }, { id: 'p' })).record
+    expect((await explain('p', { source: [hidden], predictor: blind(2) })).first).toMatchObject({ stage: 'model', says: expect.stringContaining('no checkpoint tells them apart') })
+  })
+
+  it('counts a cached answer that was compared with a direct one as checked', async () => {
+    const stack = () => predictor((trip: Trip) => ({ fare: model(trip) }), { version: '3', input, output })
+    const served = pipe(stack(), cached())
+    await served({ km: 1, rate: 1 })
+    const hit = (await served.detailed({ km: 1, rate: 1 }, { id: 'p' })).record
+    expect([hit.source, (await explain('p', { source: [hit], predictor: stack() })).answer]).toEqual(['cache', 'same'])
   })
 
   it('needs nothing but records to say what it can', async () => {
     const explanation = await explain('p', { source: [await record(sound(), { km: 10, rate: 2 })] })
     expect(explanation.first).toBeUndefined()
+    expect([explanation.answer, explanation.text().split('\n')[3]]).toEqual(['nothing', 'Nothing was checked beyond cache and schema.'])
     for (const stage of ['cache', 'model', 'batch companions', 'post-processing'] as const) expect(statusOf(explanation, stage)).toMatchObject({ status: 'not checked', says: 'no predictor' })
     expect(statusOf(explanation, 'schema')).toMatchObject({ status: 'not checked', says: 'no schema with types' })
     expect(statusOf(await explain('p', { source: [explanation.record], input }), 'schema').status).toBe('same')
@@ -195,6 +218,7 @@ describe('explain', () => {
     const one = (await predict.detailed({ km: 1, rate: 1, passenger: 'Ada' }, { id: 'p' })).record
     expect(statusOf(await explain('p', { source: [one], predictor: predict }), 'model').says).toContain('`passenger` is kept out of records')
     expect((await explain('p', { source: [one], predictor: predict, complete: () => ({ passenger: 'Ada' }) })).first).toBeUndefined()
+    expect(statusOf(await explain('p', { source: [one], predictor: predict, complete: () => { throw new RangeError('Ada') } }), 'model').says).toBe('`complete` failed with RangeError')
   })
 
   it('reads a source by id and by time, and shows labels and overrides', async () => {
@@ -231,6 +255,10 @@ describe('explain', () => {
     const source = [await record(sound(), { km: 10, rate: 2 })]
     await expect(explain('q', { source })).rejects.toThrow(/Cannot explain "q" as it must be among the records: current value is none of 1 predictions/)
     await expect(explain('p', {} as never)).rejects.toThrow(/source/)
+    for (const none of [{}, null, { read: 5 }]) await expect(explain('p', { source: none } as never)).rejects.toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
+    await expect(explain('p', { source: [null as never] })).rejects.toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_INPUT' }))
+    await expect(explain('p', { source: [{ ...source[0]!, v: 2 as never }] })).rejects.toThrow(/none of 0 predictions/)
+    await expect(explain('q', { source: { read: async function* () {} } })).rejects.toThrow(/current value is the id of none/)
     await expect(explain('', { source })).rejects.toThrow(/id/)
     await expect(explain('p', { source, wrong: 1 } as never)).rejects.toThrow(/no option `wrong`/)
     await expect(explain('p', { source, store: {} as never })).rejects.toThrow(/resolve/)

@@ -232,6 +232,79 @@ describe('replay', () => {
     expect(seen.at(-1)).toEqual({ at: '2001-02-03' })
   })
 
+  it('says of nothing that it is the same: where no field could be compared, the record is left out', async () => {
+    const records = stored(await recordsOf(predictor(model, schemas), flights.slice(0, 5)))
+    const renamed = defineSchema({ duration: { type: 'number' } })
+    const none = await replay(records, predictor((_: Flight) => ({ duration: -999 }), { input, output: renamed }))
+    expect([none.answer, none.counts.asked, none.skipped]).toEqual(['nothing', 0, { 'no field to compare': 5 }])
+    // A list without a shape, and a field that nobody may see, are masked to nothing.
+    for (const hidden of [defineSchema({ scores: { type: 'number' } }), defineSchema({ scores: { type: 'number', tags: ['pii'] } })]) {
+      const of = (score: number) => predictor((_: Flight) => ({ scores: [score] }), { input, output: hidden })
+      expect((await replay(stored(await recordsOf(of(1), flights.slice(0, 2))), of(2))).skipped).toEqual({ 'no field to compare': 2 })
+    }
+    // One that is gone under the same schema differs.
+    expect((await replay(records, predictor(({ km, carrier }: Flight) => ({ minutes: model({ km, carrier }).minutes }) as never, schemas))).counts).toMatchObject({ different: 5 })
+  })
+
+  it('tells which fields of another schema it passed over', async () => {
+    const records = stored(await recordsOf(predictor(model, schemas), flights.slice(0, 5)))
+    const partly = defineSchema({ minutes: { type: 'number' }, gate: { type: 'string' } })
+    const report = await replay(records, predictor((flight: Flight) => ({ minutes: model(flight).minutes, gate: 'A1' }), { input, output: partly }))
+    expect([report.answer, report.counts.otherSchema, report.unshared]).toEqual(['same', 5, { late: 5, gate: 5 }])
+    expect(report.text()).toContain('  5 have `late` on one side only: it was not compared\n')
+    expect(JSON.parse(JSON.stringify(report))).toMatchObject({ unshared: { late: 5, gate: 5 } })
+  })
+
+  it('measures all of a list and all fields, of which it keeps the first places', async () => {
+    const lists = defineSchema({ scores: { type: 'number', shape: [100] }, label: { type: 'string' } })
+    const of = (by: (at: number) => number, label: string) => predictor((_: Flight) => ({ scores: Array.from({ length: 100 }, (_, at) => at + by(at)), label }), { input, output: lists })
+    const records = stored(await recordsOf(of(() => 0, 'a'), flights.slice(0, 1)))
+    const numbers = await replay(records, of((at) => (at < 50 ? 0.001 : 500), 'a'))
+    expect(numbers.fields).toEqual([{ name: 'scores', different: 1, largest: 500, mean: 500 }])
+    expect([numbers.examples[0]!.size, numbers.examples[0]!.differences.length, numbers.slices[0]!.largest]).toEqual([500, 20, 500])
+    expect(numbers.text()).toContain('    and 17 more at least\n')
+    const labels = await replay(records, of(() => 0.001, 'b'))
+    expect(labels.fields.map(({ name }) => name)).toEqual(['scores', 'label'])
+    expect(labels.examples[0]!.size).toBe(Infinity)
+  })
+
+  it('takes rows of a batch that are there twice for one', async () => {
+    const together = () => predictor({ predictBatch: (rows: readonly Flight[]) => rows.map((row) => ({ minutes: row.km / rows.length, late: false })) }, schemas)
+    const [first, second, third] = stored((await together().detailedBatch(flights.slice(0, 3))).map(({ record }) => record))
+    const report = await replay([first!, first!, second!, third!], together())
+    expect([report.counts.asked, report.counts.same, report.skipped]).toEqual([3, 3, { 'the same row of its batch is there already': 1 }])
+    // Two of three, one of them twice, are no whole batch.
+    expect((await replay([first!, first!, second!], together())).counts).toMatchObject({ asked: 2, alone: 2 })
+  })
+
+  it('leaves out a record for which a function throws, and one that it cannot read', async () => {
+    const whole = defineSchema({ km: { type: 'number', nan: true }, carrier: { type: 'category' }, passenger: { type: 'string', tags: ['pii'] } })
+    const records = stored(await recordsOf(predictor((row: Flight & { readonly passenger: string }) => model(row), { input: whole, output }), flights.slice(0, 3).map((flight) => ({ ...flight, passenger: 'Ada' }))))
+    const complete = ({ id }: PredictionRecord) => {
+      if (id === 'p-1') throw new RangeError('Ada')
+      return { passenger: '' }
+    }
+    const report = await replay(records, predictor(model, { input: whole, output }), { complete })
+    expect([report.answer, report.counts.asked, report.skipped]).toEqual(['same', 2, { '`complete` failed with RangeError': 1 }])
+    const as = () => {
+      throw Object.assign(new Error('x'), { code: 'ENOENT' })
+    }
+    expect((await replay(stored(await recordsOf(predictor(model, schemas), flights.slice(0, 1))), predictor(model, schemas), { as })).skipped).toEqual({ '`as` failed with ENOENT': 1 })
+    const unread = await replay([byHand({ v: 2 as never }), byHand({ identity: null as never }), byHand({ durations: {} as never }), byHand({ at: undefined as never }), byHand({ variants: undefined as never })], predictor(model, schemas))
+    expect([unread.counts.records, unread.skipped]).toEqual([5, { 'it is of another format': 1, 'it is no whole record': 4 }])
+  })
+
+  it('gives texts of digits as texts, in inputs and in slices', async () => {
+    const seen: unknown[] = []
+    await replay([byHand({ input: { km: '12', carrier: 'AA' } as never, output: { minutes: 1, late: false } as never })], () => ({ predict: (row: unknown) => (seen.push(row), { minutes: 1, late: false }) }), schemas)
+    expect(seen).toEqual([{ km: '12', carrier: 'AA' }])
+    const records = stored(await recordsOf(predictor(model, schemas), Array.from({ length: 60 }, (_, at) => ({ km: 1, carrier: String(10_115 + (at % 30)) }))))
+    const values = (await replay(records, predictor(model, schemas), { by: ['carrier'] })).slices.map(({ value, rows }) => [value, rows])
+    expect(values).toHaveLength(21)
+    expect(values).toContainEqual(['10115', 2])
+    expect(values).toContainEqual(['(others)', 20])
+  })
+
   it('keeps hostile texts from the terminal', async () => {
     const labels = defineSchema({ label: { type: 'string' } })
     const hostile = '\u001B[2J\u0007\u202Eevil\nnext'
@@ -253,6 +326,8 @@ describe('replay', () => {
   })
 
   it('refuses what it cannot do', async () => {
+    for (const none of [{}, null, undefined, 5]) await expect(replay(none as never, predictor(model, schemas))).rejects.toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION', message: expect.stringContaining('`records` must give records') }))
+    for (const none of [null, 5]) await expect(replay([none as never], predictor(model, schemas))).rejects.toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_INPUT' }))
     await expect(replay([], 5 as never)).rejects.toThrow(/must be a predictor, or a function/)
     await expect(replay([], () => 1 as never, { wrong: 1 } as never)).rejects.toThrow(/no option `wrong`/)
     await expect(replay([], () => 1 as never, { as: 'list' as never })).rejects.toThrow(/'object', 'vector', 'value'/)
