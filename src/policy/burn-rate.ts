@@ -77,6 +77,20 @@ class Ring {
     this.newest = bucket
   }
 
+  /** The clock says so: what lies after it, as when the clock was set back, counts as of now. */
+  isNow(at: number): void {
+    this.goTo(at)
+    const ahead = this.newest - Math.floor(at / this.#bucketMs)
+    if (!(ahead > 0) || this.newest === -Infinity) return
+    for (const list of [this.events, this.bad]) {
+      const later = sum(list, ahead)
+      list.copyWithin(0, ahead)
+      list.fill(0, Math.max(0, list.length - ahead))
+      ;(list[0] as number) += later
+    }
+    this.newest -= ahead
+  }
+
   /** An event of an earlier time counts where it belongs, or not at all if that is too long ago. */
   add(at: number, events: number, bad: number): void {
     this.goTo(at)
@@ -159,10 +173,10 @@ export class BurnRate {
     for (const ring of this.#rings) ring.add(at, events, bad)
   }
 
-  /** What each rule sees at a time that is not before the last event. */
+  /** What each rule sees now. Events of a later time, as of a clock that was set back, count as of now. */
   read(at: number): BurnRateReading[] {
     return this.#rings.map((ring) => {
-      ring.goTo(at)
+      ring.isNow(at)
       return ring.read(1 - this.objective, this.#minimumBad)
     })
   }

@@ -74,6 +74,17 @@ describe('BurnRate', () => {
     expect(fast!.short).toBe(0)
   })
 
+  it.each([minute, 2 * hour, 1000 * hour])('goes on where a clock was ahead by %d ms for a while: what lies after now counts as of now', (ahead) => {
+    const burn = new BurnRate({ objective: 0.999 })
+    run(burn, start, start + hour - minute, 0)
+    burn.count(false, start + hour + ahead)
+    // What was pushed out of the windows is gone; the one that is too late is in the newest bucket.
+    expect(burn.read(start + hour)).toMatchObject([{ bad: 1, events: ahead > minute ? 1 : 3421 }, { bad: 1 }, { bad: 1 }])
+    run(burn, start + hour, start + hour + 10 * minute, 1)
+    expect(burn.read(start + hour + 10 * minute)[0]).toMatchObject({ bad: 601, short: expect.closeTo(1000) as number })
+    expect(burn.read(start + 200 * hour).map(({ events }) => events)).toEqual([0, 0, 0])
+  })
+
   it('processes add up to what one would have counted, in any order, through JSON', () => {
     const one = new BurnRate({ objective: 0.999 })
     const parts = [0, 1, 2].map(() => new BurnRate({ objective: 0.999 }))

@@ -45,8 +45,9 @@ export class BurnAlert {
   /** @param isCovered - whether a graver alert of the same objective is told, which says enough */
   next(isBurning: boolean, isCovered: boolean, at: number): BurnAlertNews | undefined {
     const { coolDownMs, repeatMs } = this.#policy
-    const since = this.#since ?? at
-    const told = this.#toldAt ?? -Infinity
+    // The clock may have been set back since.
+    const since = Math.min(this.#since ?? at, at)
+    const isLongAgo = (ms: number): boolean => this.#toldAt === null || at < this.#toldAt || at - this.#toldAt >= ms
     if (!isBurning) {
       const wasTold = this.#isTold
       this.#since = null
@@ -54,7 +55,7 @@ export class BurnAlert {
       return wasTold ? { kind: 'resolved', since } : undefined
     }
     this.#since = since
-    const isDue = this.#isTold ? at - told >= repeatMs : !isCovered && at - told >= coolDownMs
+    const isDue = this.#isTold ? isLongAgo(repeatMs) : !isCovered && isLongAgo(coolDownMs)
     if (!isDue) return undefined
     const kind = this.#isTold ? 'repeat' : 'firing'
     this.#isTold = true

@@ -10,7 +10,8 @@ const rate = (metric: string, matchers: readonly string[], range: string): strin
 export const requestQuery = (byModel: boolean, ignored: readonly string[]): ObjectiveQuery => (range, matchers) => {
   const counted = [...(ignored.length === 0 ? [] : [`error_type!~"${ignored.join('|')}"`]), ...matchers]
   const good = ['ml_outcome="ok"', ...(byModel ? ['ml_source!~"fallback|stale"'] : []), ...matchers]
-  return { good: rate('ml_inference_requests_total', good, range), total: rate('ml_inference_requests_total', ['ml_outcome!="aborted"', ...counted], range) }
+  // The overflow's rows have no outcome: they would all be bad.
+  return { good: rate('ml_inference_requests_total', good, range), total: rate('ml_inference_requests_total', ['ml_outcome!~"aborted|"', ...counted], range) }
 }
 
 /** By `ml.inference.duration`. A bound is `1` in the one format of Prometheus, and `1.0` in the other. */

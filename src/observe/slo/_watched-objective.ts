@@ -134,9 +134,12 @@ export class WatchedObjective {
     }
   }
 
-  /** Adds counts; takes over the alerts too if the state is its own. */
-  merge(state: ObjectiveState, isOwn: boolean): void {
-    this.#burn.merge(state.burn)
+  /** Adds counts; takes over the alerts too if the state is its own. @param at - now, as the clock of the other may have been ahead */
+  merge(state: ObjectiveState, isOwn: boolean, at: number): void {
+    const other = this.#newBurn()
+    other.merge(state.burn)
+    other.read(at)
+    this.#burn.merge(other)
     if (isOwn) for (const severity of severities) this.#alerts[severity] = new BurnAlert(this.#policy, state.alerts[severity])
   }
 

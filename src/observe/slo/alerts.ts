@@ -98,7 +98,7 @@ export const alerts = (options: AlertsOptions): Alerts => {
   const coolDownMs = numberOption(owner, 'coolDownMs', options.coolDownMs ?? 15 * 60_000, { min: 0 })
   const repeatMs = numberOption(owner, 'repeatMs', options.repeatMs ?? 4 * 3_600_000, { min: 1, infinite: true })
   membersOption(owner, 'clock', clock, ['now', 'wall', 'setTimeout', 'clearTimeout'])
-  if (!Array.isArray(given) || given.length === 0 || !given.every(({ query }) => typeof query === 'function')) throw new InvalidOptionError(`Cannot create ${owner} as \`objectives\` must come from objectives(): current value is ${String(given)}`)
+  if (!Array.isArray(given) || given.length === 0 || !given.every((one) => typeof one?.query === 'function')) throw new InvalidOptionError(`Cannot create ${owner} as \`objectives\` must come from objectives(): current value is ${String(given)}`)
   if (!Array.isArray(sinks) || !sinks.every((sink) => typeof sink === 'function')) throw new InvalidOptionError(`Cannot create ${owner} as \`sinks\` must be a list of functions: current value is ${String(sinks)}`)
 
   const complained = new Set<string>()
@@ -117,7 +117,8 @@ export const alerts = (options: AlertsOptions): Alerts => {
   const judge = <T>({ objective: { name }, count }: WatchedObjective, rule: ((what: T) => boolean | undefined) | undefined, what: T, at: number): void => {
     if (rule === undefined) return
     try {
-      count(rule(what), at)
+      // A time that is still to come would move the windows on.
+      count(rule(what), Math.min(at, clock.wall()))
     } catch (error) {
       threw(name, error)
     }
@@ -131,19 +132,37 @@ export const alerts = (options: AlertsOptions): Alerts => {
   const join = labelJoin<never>(options.labels)
   const judged = watched.filter(({ objective }) => objective.ofLabel !== undefined)
   join.onJoined((labelled) => {
-    for (const one of judged) judge(one, one.objective.ofLabel, labelled, labelled.label.at)
+    for (const one of judged) judge(one, one.objective.ofLabel, labelled, clock.wall())
   })
   const drifted = new Set<string>()
   let sampledAt = -Infinity
 
-  const stateOf = (state: AlertsState, isOwn: boolean): void => {
+  const stateOf = (state: AlertsState): readonly ObjectiveState[] => {
     const { format, version, objectives: parts } = Object(state) as Partial<AlertsState>
-    const fits = format === 'outrigger-alerts' && version === 1 && Array.isArray(parts) && parts.length === watched.length && watched.every(({ objective }, index) => parts[index]?.name === objective.name)
-    if (!fits) throw new InvalidOptionError(`Cannot restore ${owner} as the state must be one of the same objectives: current value is ${JSON.stringify(state)?.slice(0, 100)}`)
-    watched.forEach((one, index) => one.check(parts[index] as ObjectiveState))
-    watched.forEach((one, index) => one.merge(parts[index] as ObjectiveState, isOwn))
+    if (format === 'outrigger-alerts' && version === 1 && Array.isArray(parts)) return parts
+    throw new InvalidOptionError(`Cannot restore ${owner} as the state must be what \`toJSON\` gave, as an object: current value is ${JSON.stringify(state)?.slice(0, 100)}`)
   }
-  if (saved !== undefined) stateOf(saved, true)
+  if (saved !== undefined) {
+    const parts = stateOf(saved)
+    for (const one of watched) {
+      const { name } = one.objective
+      const part = parts.find((each) => each?.name === name)
+      if (part === undefined) continue
+      // A release that changes an objective must start nevertheless.
+      try {
+        one.check(part)
+        one.merge(part, true, clock.wall())
+      } catch (error) {
+        notice(`What was saved of the objective \`${name}\` does not fit it any more, and is left out.`, error)
+      }
+    }
+  }
+  const merge = (state: AlertsState): void => {
+    const parts = stateOf(state)
+    if (parts.length !== watched.length || !watched.every(({ objective }, index) => parts[index]?.name === objective.name)) throw new InvalidOptionError(`Cannot merge ${owner} as the state must be one of the same objectives: current value is one of ${parts.map((part) => String(part?.name)).join(', ').slice(0, 100)}`)
+    watched.forEach((one, index) => one.check(parts[index] as ObjectiveState))
+    watched.forEach((one, index) => one.merge(parts[index] as ObjectiveState, false, clock.wall()))
+  }
 
   const tell = (one: WatchedObjective, at: number): void => {
     for (const news of one.next(at)) {
@@ -227,7 +246,7 @@ export const alerts = (options: AlertsOptions): Alerts => {
     get deliveries() {
       return deliveries.map(({ counts }) => counts)
     },
-    merge: (state) => stateOf(state, false),
+    merge,
     toJSON: () => ({ format: 'outrigger-alerts', version: 1, objectives: watched.map((one) => one.toJSON()) }),
     close: () => (closed ??= end()),
   }

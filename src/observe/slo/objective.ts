@@ -169,7 +169,11 @@ const ofKind = (given: ObjectiveOptions, name: string): Pick<Objective, 'ofRecor
 const rulesOf = (given: readonly AlertRule[] | undefined, budget: number): readonly AlertRule[] => {
   if (given === undefined) return standard.filter(({ rate }) => rate * budget <= 1)
   if (!Array.isArray(given) || given.length === 0) throw wrong('`rules` must be a list that is not empty', given)
-  for (const { name, rate, severity } of given as readonly AlertRule[]) {
+  for (const rule of given as readonly AlertRule[]) {
+    if (typeof rule !== 'object' || rule === null) throw wrong('`rules[]` must be objects', rule)
+    const { name, rate, longMs, shortMs, severity } = rule
+    numberOption(owner, 'rules[].shortMs', shortMs, { min: 1 })
+    numberOption(owner, 'rules[].longMs', longMs, { min: shortMs, max: 200 * shortMs })
     if (severity !== 'page' && severity !== 'ticket') throw wrong("`rules[].severity` must be 'page' or 'ticket'", severity)
     if (rate * budget > 1) throw wrong(`the rule \`${name}\` could never fire, as more than all events would have to be bad`, `a rate of ${rate} at a budget of ${Number(budget.toPrecision(6))}`)
   }

@@ -1,4 +1,5 @@
 /** The same objectives for a Prometheus: {@link prometheusRules}. */
+import { InvalidOptionError } from '../../core/errors.js'
 import { optionsObject, stringOption } from '../../core/options.js'
 import { decimal, matchersOf, rangeOf, recorded, series, sloLabels } from './_recorded.js'
 import type { AlertRule, Objective, Severity } from './objective.js'
@@ -16,7 +17,10 @@ export const prometheusOptions = (owner: string, options: PrometheusOptions): { 
   optionsObject(owner, options, ['source', 'match'])
   const { source = 'outrigger', match = {} } = options
   stringOption(owner, 'source', source)
-  for (const [name, value] of Object.entries(match)) stringOption(owner, `match.${name}`, value)
+  for (const [name, value] of Object.entries(match)) {
+    if (!/^[a-z_]\w*$/i.test(name)) throw new InvalidOptionError(`Cannot create ${owner} as \`match\` must have names of labels: current value is ${JSON.stringify(name)}`)
+    stringOption(owner, `match.${name}`, value)
+  }
   return { source, matchers: matchersOf(match) }
 }
 
@@ -66,7 +70,7 @@ const alertsOf = (objective: Objective, source: string): Rule[] => {
     const annotations = {
       summary: `${source}: ${name} burns its error budget too fast`,
       description: `The share of bad events of ${name} (${kind}) is {{ $value | humanizePercentage }}; the objective allows ${decimal(100 * (1 - share))} %. This fires at ${fastest}.`,
-      ...(runbook === undefined ? {} : { runbook_url: runbook }),
+      ...(runbook === undefined ? {} : { runbook_url: runbook.replaceAll('{{', '{{ "{{" }}') }),
     }
     return [{ alert: `${camel(name)}BudgetBurns${camel(severity)}`, expr: rules.map(one).join('\nor\n'), labels: { severity, ...own }, annotations }]
   })

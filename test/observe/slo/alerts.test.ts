@@ -261,6 +261,55 @@ describe('alerts', () => {
     await after.watch.close()
   })
 
+  test('alerts start with a state of other objectives: what fits goes on, what does not is told and left out', async () => {
+    const clock = fakeClock()
+    const before = service([availability, { kind: 'latency', objective: 0.99, thresholdMs: 10 }], {}, clock)
+    await before.run(1, 5, 5)
+    const saved = JSON.parse(JSON.stringify(before.watch)) as AlertsState
+    await before.watch.close()
+    const after = service([{ kind: 'latency', objective: 0.95, thresholdMs: 10 }, { ...availability, name: 'new' }, availability], { saved }, clock)
+    expect(after.watch.status.map(({ events }) => events)).toEqual([0, 0, 10])
+    expect(heard).toMatchObject([{ type: 'notice', layer: 'alerts', message: 'What was saved of the objective `latency` does not fit it any more, and is left out.' }])
+    await after.watch.close()
+  })
+
+  test('alerts see what happens though a clock was ahead: of a call, of a label, of a state, and of who was told', async () => {
+    const day = 24 * hour
+    const clock = fakeClock()
+    let ahead = 0
+    const skewed = { ...clock, wall: () => clock.wall() + ahead } as FakeClock
+    const { told, watch, predict, run } = service([availability, { kind: 'quality', objective: 0.9, good: ({ label }) => label.value === true }], { everyMs: Infinity }, skewed)
+    await run(60, 5, 0)
+    ahead = 40 * day
+    await predict(1)
+    watch.check()
+    ahead = 0
+    watch.check()
+    for (let at = 0; at < 20; at += 1) {
+      await predict(1, { id: `p${at}` })
+      watch.label(`p${at}`, at > 10, clock.wall() + (at === 0 ? 400 * day : 0))
+    }
+    await run(2, 0, 10)
+    expect(watch.check().map(({ isBurning }) => isBurning)).toEqual([true, true])
+    await clock.settle()
+    expect(said(told)).toEqual(['flights/availability/page firing', 'flights/quality/ticket firing'])
+    // Another process, whose clock is ahead.
+    ahead = 10 * day
+    const other = service([availability, { kind: 'quality', objective: 0.9, good: () => true }], { everyMs: Infinity }, skewed)
+    await other.run(1, 0, 15)
+    other.watch.check()
+    const state = JSON.parse(JSON.stringify(other.watch)) as AlertsState
+    ahead = 0
+    watch.merge(state)
+    expect(watch.status[0]).toMatchObject({ bad: 35, rules: [{ bad: 35 }, {}, {}] })
+    // It is told again, though by the state somebody was told in the future.
+    const again = service([availability], { everyMs: Infinity, saved: state }, skewed)
+    again.watch.check()
+    expect(again.watch.status[0]).toMatchObject({ told: 'page', since: clock.wall() })
+    await Promise.all([watch.close(), other.watch.close(), again.watch.close()])
+    expect(said(again.told)).toEqual(['flights/availability/page firing again'])
+  })
+
   test('alerts merge the counts of another process, and refuse what is none without changing anything', async () => {
     const clock = fakeClock()
     const list = [availability, { ...availability, name: 'other' }]
@@ -289,7 +338,7 @@ describe('alerts', () => {
 
   test('alerts refuse what they cannot work with', () => {
     const slo = objectives([availability])
-    for (const bad of [{}, { objectives: [] }, { objectives: [availability] }, { objectives: slo, sinks: [{}] }, { objectives: slo, sinks: {} }, { objectives: slo, everyMs: 1 }, { objectives: slo, misspelt: 1 }, { objectives: slo, source: '' }, { objectives: slo, saved: {} }]) {
+    for (const bad of [{}, { objectives: [] }, { objectives: [availability] }, { objectives: [null] }, { objectives: slo, saved: JSON.stringify({ format: 'outrigger-alerts' }) }, { objectives: slo, sinks: [{}] }, { objectives: slo, sinks: {} }, { objectives: slo, everyMs: 1 }, { objectives: slo, misspelt: 1 }, { objectives: slo, source: '' }, { objectives: slo, saved: {} }]) {
       expect(() => alerts(bad as never), JSON.stringify(bad)).toThrow(expect.objectContaining({ code: expect.stringMatching(/^ERR_OUTRIGGER_/) as string }))
     }
   })

@@ -105,6 +105,17 @@ describe.runIf(hasPromtool())('prometheusRules, judged by promtool', () => {
     expect(firing(availability, series, '65m', page, undefined)).toMatchObject({ status: 0 })
   })
 
+  test('prometheusRules: rows of the overflow, of which nobody knows how they ended, are not bad', () => {
+    const series = { [ok]: '0+500x90', 'ml_inference_requests_total{otel_metric_overflow="true"}': '0+500x90' }
+    expect(firing(availability, series, '65m', page, undefined)).toMatchObject({ status: 0 })
+  })
+
+  test('prometheusRules refuse a name that is no label, and a link with braces stays one', () => {
+    expect(() => prometheusRules(objectives(all), { match: { 'a-b': 'c' } })).toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION' }))
+    const braces = rulesOf([{ kind: 'availability', objective: 0.999, runbook: 'https://wiki.example/{{page}}' }])
+    expect(promtool(['check', 'rules', 'rules.yml'], { 'rules.yml': braces })).toMatchObject({ status: 0 })
+  })
+
   test('prometheusRules: answers of a fallback are bad where the model has to answer', () => {
     const rules = prometheusRules(objectives([{ kind: 'availability', objective: 0.999, answersBy: 'model' }]))
     const series = { [ok]: '0+900x90', 'ml_inference_requests_total{ml_outcome="ok",ml_source="fallback"}': '0+100x90' }
