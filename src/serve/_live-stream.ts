@@ -57,7 +57,15 @@ export class LiveStream {
     if (this.#timer !== undefined) return
     this.#timer = this.#clock.setTimeout(() => {
       this.#timer = undefined
-      const bytes = encoder.encode(this.#event())
+      let bytes: Uint8Array
+      try {
+        bytes = encoder.encode(this.#event())
+      } catch (error) {
+        // Whoever listens asks again, and is told.
+        for (const listener of this.#listeners) listener.error(error)
+        this.#listeners.clear()
+        return
+      }
       for (const listener of this.#listeners) if ((listener.desiredSize ?? 0) > 0) listener.enqueue(bytes)
       this.#schedule()
     }, this.#everyMs)

@@ -1,5 +1,6 @@
 /** What the dashboard keeps of one predictor: counts, series, and a few predictions worth a look. Bounded, whatever comes. */
 import { ownMessages, ownReasons } from '../capture/own-reasons.js'
+import type { Clock } from '../core/clock.js'
 import type { PredictorEvent, StateEvent } from '../core/events.js'
 import type { ModelIdentity } from '../core/identity.js'
 import type { Predictor } from '../core/predictor.js'
@@ -55,6 +56,7 @@ export class PredictorWatch {
   readonly #predictor: Predictor<never, unknown>
   readonly #name: string
   readonly #remember: number
+  readonly #wall: () => number
   readonly #stop: () => void
   readonly #hour = new TimeBuckets(15_000, 240)
   readonly #byOutcome: Record<string, number> = {}
@@ -75,7 +77,8 @@ export class PredictorWatch {
   #forgotAt = -Infinity
   #rows = 0
 
-  constructor(name: string, predictor: Predictor<never, unknown>, remember: number) {
+  constructor(name: string, predictor: Predictor<never, unknown>, remember: number, clock: Pick<Clock, 'wall'>) {
+    this.#wall = () => clock.wall()
     this.#name = name
     this.#predictor = predictor
     this.#remember = remember
@@ -86,9 +89,10 @@ export class PredictorWatch {
     this.#stop()
   }
 
-  /** A record that is still here: one of the latest, or in one of the lists. */
+  /** The latest record of that id that is still here: one of the latest of all, or in one of the lists. */
   find(id: string): PredictionRecord | undefined {
-    return [this.#latest, this.#failures, this.#fallbacks, ...this.#slow.values()].flat().find((record) => record.id === id)
+    const all = [this.#latest, this.#failures, this.#fallbacks, ...this.#slow.values()].flat().filter((record) => record.id === id)
+    return all.reduce<PredictionRecord | undefined>((latest, one) => (latest === undefined || one.at >= latest.at ? one : latest), undefined)
   }
 
   #hear(event: PredictorEvent): void {
@@ -108,8 +112,8 @@ export class PredictorWatch {
     this.#rows += 1
     this.#byOutcome[record.outcome] = (this.#byOutcome[record.outcome] ?? 0) + 1
     if (record.source !== undefined) this.#bySource[record.source] = (this.#bySource[record.source] ?? 0) + 1
-    this.#hour.add(record)
-    this.#servedBy(record).add(record)
+    this.#hour.add(record, this.#wall)
+    this.#servedBy(record).add(record, this.#wall)
     if (this.#remember > 0) this.#latest[(this.#rows - 1) % this.#remember] = record
     if (record.outcome !== 'ok') {
       keep(this.#failures, record, listed)

@@ -64,10 +64,11 @@ export class TimeBuckets {
     this.#quantiles = Array.from({ length: parts }, () => undefined)
   }
 
-  /** Counts a record. One that is older than everything here is left out. */
-  add(record: PredictionRecord): void {
-    const step = Math.floor(record.at / this.stepMs)
-    this.goTo(record.at)
+  /** Counts a record. One that is older than everything here is left out, one of a later time than now is of now. @param wall - asked where a step begins */
+  add(record: PredictionRecord, wall: () => number): void {
+    const own = Math.floor(record.at / this.stepMs)
+    if (own !== this.#newest) this.goTo(wall())
+    const step = Math.min(own, this.#newest)
     if (step <= this.#newest - this.steps) return
     const place = step % this.steps
     this.#counts.rows[place]! += 1
@@ -83,15 +84,21 @@ export class TimeBuckets {
     return Math.floor(step / this.#coarse) % this.#latencies.length
   }
 
+  #clear(): void {
+    for (const kind of kinds) this.#counts[kind].fill(0)
+    for (const latencies of this.#latencies) latencies.fill(0)
+    this.#quantiles.fill(undefined)
+    this.#newest = -Infinity
+  }
+
   /** Forgets what is older than the window that ends now. */
   goTo(at: number): void {
     const step = Math.floor(at / this.stepMs)
+    // A clock that was set back begins anew: what was counted by it would be in the way until it is there again.
+    if (step < this.#newest - 1) this.#clear()
     if (step <= this.#newest) return
     const from = Math.max(this.#newest + 1, step - this.steps + 1)
-    if (from > this.#newest + 1) {
-      for (const latencies of this.#latencies) latencies.fill(0)
-      this.#quantiles.fill(undefined)
-    }
+    if (from > this.#newest + 1) this.#clear()
     let last = this.#newest
     for (let fresh = from; fresh <= step; fresh += 1) {
       for (const kind of kinds) this.#counts[kind][fresh % this.steps] = 0

@@ -56,7 +56,7 @@ export interface Dashboard {
   (request: HandlerRequest): Promise<Response>
   /** What the page shows now. */
   data(): DashboardData
-  /** Ends watching, and open pages. */
+  /** Ends watching, and open pages. What is asked for after is answered with 503. */
   close(): void
 }
 
@@ -107,7 +107,7 @@ export const dashboard = (predictors: Readonly<Record<string, AnyPredictor>> | r
   const named = Array.isArray(predictors) ? (predictors as readonly AnyPredictor[]).map((one) => [one?.identity?.name, one] as const) : Object.entries(predictors ?? {})
   if (named.length === 0 || !named.every(([, one]) => isPredictor(one))) throw new InvalidOptionError(`Cannot create ${owner} as its predictors must be predictors, at least one: current value is of type ${typeof predictors}`)
   const startedAt = clock.wall()
-  const watches = named.map(([name, one]) => new PredictorWatch(name as string, one as Predictor<never, unknown>, remember))
+  const watches = named.map(([name, one]) => new PredictorWatch(name as string, one as Predictor<never, unknown>, remember, clock))
 
   let slow: { readonly at: number; readonly parts: Map<string, unknown> } = { at: -Infinity, parts: new Map() }
   const slowly = <T>(name: string, read: () => T, at: number): T => {
@@ -123,7 +123,8 @@ export const dashboard = (predictors: Readonly<Record<string, AnyPredictor>> | r
       try {
         return [read()]
       } catch (error) {
-        failed.push({ part: name, error: String(error) })
+        // Its message may be of a function of the user's.
+        failed.push({ part: name, error: nameOf(error) })
         return []
       }
     }
@@ -159,11 +160,15 @@ export const dashboard = (predictors: Readonly<Record<string, AnyPredictor>> | r
     return undefined
   }
 
+  let isClosed = false
   let page: Promise<Page> | undefined
   const answer = async (request: HandlerRequest): Promise<Response> => {
+    // A page that is open would ask again on its connection, and so keep the server from closing. 204 tells an event source to stop.
+    if (isClosed) return new URL(request.url).pathname.endsWith('/events') ? new Response(null, { status: 204, headers: { ...always, connection: 'close' } }) : plain(503, 'The dashboard is closed.', { connection: 'close' })
     if (request.method !== 'GET' && request.method !== 'HEAD') return plain(405, 'The dashboard can only be read.', { allow: 'GET, HEAD' })
     const allowed = authorize === undefined ? true : await authorize(request)
-    if (allowed instanceof Response) return allowed
+    // It may be the same one every time.
+    if (allowed instanceof Response) return allowed.clone()
     if (allowed !== true) return plain(401, 'You may not read this.')
     const { pathname, searchParams } = new URL(request.url)
     switch (pathname.slice(pathname.lastIndexOf('/') + 1)) {
@@ -193,6 +198,7 @@ export const dashboard = (predictors: Readonly<Record<string, AnyPredictor>> | r
   return Object.assign(handler, {
     data: look,
     close: () => {
+      isClosed = true
       live.close()
       for (const watch of watches) watch.close()
     },
@@ -206,6 +212,11 @@ const json = (text: string, status = 200): Response => new Response(text, { stat
 
 /** JSON has no infinity: such numbers are texts. */
 const asJson = (value: unknown): string => JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'number' && !Number.isFinite(inner) ? String(inner) : typeof inner === 'bigint' ? String(inner) : inner))
+
+const nameOf = (error: unknown): string => {
+  const { code, name } = Object(error) as { readonly code?: unknown; readonly name?: unknown }
+  return String(code ?? name ?? typeof error)
+}
 
 interface Page {
   readonly bytes: Uint8Array<ArrayBuffer>

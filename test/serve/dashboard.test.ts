@@ -100,7 +100,7 @@ describe('the data of a dashboard', () => {
     const broken = { state: 'ok', verdict: () => { throw new Error('no disk') }, live: () => undefined } as never
     const board = dashboard({ predict }, { clock, page, drift: { broken } })
     const data = await dataOf(board)
-    expect(data.failed).toEqual([{ part: 'drift broken', error: 'Error: no disk' }])
+    expect(data.failed).toEqual([{ part: 'drift broken', error: 'Error' }])
     expect(data.predictors).toHaveLength(1)
   })
 
@@ -253,6 +253,40 @@ describe('the handler of a dashboard', () => {
     await stream.read()
     controller.abort()
     await new Promise<void>((resolve) => void server.close(() => resolve()))
+    board.close()
+  })
+
+  it('sends away who asks after it was closed, so that a server can close while pages are open', async () => {
+    const { predict } = double()
+    const board = dashboard({ predict }, { everyMs: 100, page })
+    const server = createServer(nodeListener(board))
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+    const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/ops`
+    const stream = (await fetch(`${base}/events`)).body!.getReader()
+    board.close()
+    while (!(await stream.read()).done);
+    // As an open page does, which keeps its connection.
+    const [again, data] = [await fetch(`${base}/events`), await fetch(`${base}/data.json`)]
+    expect([again.status, again.headers.get('connection'), data.status, await data.text()]).toEqual([204, 'close', 503, 'The dashboard is closed.\n'])
+    await new Promise<void>((resolve) => void server.close(() => resolve()))
+  })
+
+  it('gives the answer of `authorize` each time, though it is one and the same', async () => {
+    const { predict } = double()
+    const board = dashboard({ predict }, { page, authorize: () => refused })
+    const refused = new Response('not you', { status: 403 })
+    for (let time = 0; time < 2; time += 1) expect(await (await board(get('/'))).text()).toBe('not you')
+    board.close()
+  })
+
+  it('opens the latest prediction of an id', async () => {
+    const { clock, predict } = double()
+    const board = dashboard({ predict }, { clock, page, remember: 2 })
+    for (let time = 0; time < 5; time += 1) {
+      await predict(1, { id: 'same' })
+      await clock.advance(1000)
+    }
+    expect(await (await board(get('/prediction?id=same'))).json()).toMatchObject({ at: clock.wall() - 1000 })
     board.close()
   })
 

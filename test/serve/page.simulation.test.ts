@@ -212,4 +212,19 @@ describe.runIf(hasChromium())('the page in Chromium', () => {
     }
     await page.close()
   })
+
+  it('says that the service is gone, and does not keep it from closing', async () => {
+    const predict = predictor((x: number) => x, { name: 'short' })
+    const own = dashboard({ predict }, { everyMs: 100 })
+    const listener = createServer(nodeListener(own))
+    await new Promise<void>((resolve) => void listener.listen(0, '127.0.0.1', resolve))
+    const page = await browser.newPage()
+    await page.goto(`http://127.0.0.1:${(listener.address() as AddressInfo).port}/`)
+    await page.getByText('Live, as of').waitFor()
+    own.close()
+    // Its event source comes back after 3 s.
+    await new Promise<void>((resolve) => void listener.close(() => resolve()))
+    await page.locator('#connection').filter({ hasText: /lost|does not answer/ }).waitFor()
+    await page.close()
+  }, 15_000)
 })

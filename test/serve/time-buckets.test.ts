@@ -16,7 +16,7 @@ describe('TimeBuckets', () => {
         for (const { gap, kind, ms } of events) {
           at += gap
           const one = record(at, ms, kind === 'failed' ? { outcome: 'error', source: undefined } : { source: kind === 'ok' ? 'model' : (kind as 'fallback' | 'stale') })
-          buckets.add(one)
+          buckets.add(one, () => at)
           records.push(one)
         }
         const now = at + silence
@@ -49,18 +49,31 @@ describe('TimeBuckets', () => {
     )
   })
 
+  it('goes on after a clock that was ahead: a record of a later time is of now, and a clock that is set back begins anew', () => {
+    const buckets = new TimeBuckets(1000, 10)
+    buckets.add(record(50_000, 1), () => 50_000)
+    buckets.add(record(90_000, 1), () => 50_500)
+    expect(buckets.series()).toMatchObject({ from: 41_000, rows: [0, 0, 0, 0, 0, 0, 0, 0, 0, 2] })
+    buckets.add(record(90_000, 1), () => 90_000)
+    buckets.add(record(51_000, 1), () => 51_000)
+    buckets.add(record(52_000, 1), () => 52_000)
+    expect(buckets.series()).toMatchObject({ from: 43_000, rows: [0, 0, 0, 0, 0, 0, 0, 0, 1, 1] })
+    expect(buckets.sum()).toMatchObject({ rows: 2 })
+  })
+
   it('leaves out what is older than all that it has', () => {
     const buckets = new TimeBuckets(1000, 10)
-    buckets.add(record(50_000, 1))
-    buckets.add(record(41_000, 1))
-    buckets.add(record(40_999, 1))
+    const now = (): number => 50_000
+    buckets.add(record(50_000, 1), now)
+    buckets.add(record(41_000, 1), now)
+    buckets.add(record(40_999, 1), now)
     expect(buckets.sum().rows).toBe(2)
     expect(buckets.series().rows).toEqual([1, 0, 0, 0, 0, 0, 0, 0, 0, 1])
   })
 
   it('keeps latencies of any size in a cell', () => {
     const buckets = new TimeBuckets(1000, 2)
-    for (const ms of [0, -1, 1e-9, 1e12, Number.NaN]) buckets.add(record(1000, ms))
+    for (const ms of [0, -1, 1e-9, 1e12, Number.NaN]) buckets.add(record(1000, ms), () => 1000)
     expect(buckets.sum().rows).toBe(5)
     expect(quantileOf(new Uint32Array(400), 0.5)).toBeNull()
   })
