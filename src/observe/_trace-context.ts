@@ -57,16 +57,29 @@ export const placeOf = (calls: readonly Call[]): SpanPlace => {
   return { parent: own !== undefined || parent === undefined ? active : trace.setSpanContext(active, parent), links }
 }
 
-/** Notes the span on its calls, so that their records and requests know it. Does nothing without an SDK. */
-export const spanNoter = (span: Span): ((call: Call) => void) => {
+/**
+ * Notes a span on its calls, so that their requests know it while it is open, and their records after. Does nothing without an SDK.
+ *
+ * @returns what is called when it has ended: what comes later, such as another attempt, is no part of it
+ */
+export const noteSpan = (span: Span, calls: readonly Call[]): (() => void) => {
   const found = span.spanContext()
   if (!openTelemetry().isSpanContextValid(found)) return () => {}
   const { traceId, spanId } = found
   const noted = Object.freeze({ traceId, spanId })
   const headers = headersOf(found)
-  return (call) => {
+  const before = calls.map((call) => call.notes?.traceContext)
+  for (const call of calls) {
     const notes = call.note()
     notes.trace = noted
     notes.traceContext = headers
   }
+  return () =>
+    calls.forEach((call, index) => {
+      const notes = call.note()
+      // What answered may have had a span of its own, inside: the record has the outermost.
+      notes.trace = noted
+      if (before[index] === undefined) delete notes.traceContext
+      else notes.traceContext = before[index]
+    })
 }

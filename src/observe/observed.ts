@@ -7,7 +7,7 @@ import { failRows, RowFailure, type Row } from '../core/rows.js'
 import { openTelemetry } from './_open-telemetry.js'
 import { looksSame, seenOf, sharedBy, tellChoices, type Ended, type Seen } from './_span-attributes.js'
 import { tellStages } from './_stage-spans.js'
-import { placeOf, spanNoter } from './_trace-context.js'
+import { noteSpan, placeOf } from './_trace-context.js'
 
 /** Options of {@link observed}. */
 export interface ObservedOptions {
@@ -94,15 +94,13 @@ export const observed = (options: ObservedOptions = {}): NeutralLayer => {
         const { name, version } = served(calls[0] as Call)
         const { parent, links } = placeOf(calls)
         const span = tracer.startSpan(`predict ${name}`, { attributes: { 'ml.model.name': name, 'ml.model.version': version, ...(isBatch ? { 'ml.batch.size': calls.length } : {}), ...asked(name) }, links }, parent)
-        const note = spanNoter(span)
-        for (const call of calls) note(call)
+        const noteEnd = noteSpan(span, calls)
         const inside = trace.setSpan(parent, span)
         let isOver = false
         const end = (rows: readonly Row<unknown>[]): void => {
           if (isOver) return
           isOver = true
-          // What answered may have had a span of its own, inside: the record has the outermost.
-          for (const call of calls) note(call)
+          noteEnd()
           const { attributes, more } = isBatch ? countRows(calls, rows) : countOne(calls[0] as Call, rows[0])
           duration.record((clock.now() - startedAt) / 1000, attributes)
           if (span.isRecording()) {

@@ -24,10 +24,12 @@ export const spanned = (name: string, options: Pick<ObservedOptions, 'tracer'> =
   optionsObject('spanned', options, ['tracer'])
   const { context, SpanStatusCode, trace } = openTelemetry()
   const { tracer = trace.getTracer('outrigger') } = options
-  const inSpan = async <T>(work: () => Promise<T>, failure: (answer: T) => unknown): Promise<T> => {
+  const inSpan = async <T>(work: () => Promise<T>, failure: (answer: T) => unknown, onAbort: (end: () => void) => () => void): Promise<T> => {
     const active = context.active()
     if (trace.getSpan(active)?.isRecording() !== true) return await work()
     const span = tracer.startSpan(name, {}, active)
+    // What is given up may never end.
+    const leave = onAbort(() => span.end())
     const failed = (error: unknown): void => void span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.name : typeof error })
     try {
       const answer = await context.with(trace.setSpan(active, span), work)
@@ -38,14 +40,20 @@ export const spanned = (name: string, options: Pick<ObservedOptions, 'tracer'> =
       failed(thrown)
       throw thrown
     } finally {
-      span.end()
+      leave()
+      if (span.isRecording()) span.end()
     }
   }
   return (inner) =>
     applyLayer(inner, 'spanned', () => ({
       trusted: true,
       describe: () => `spanned (${name})`,
-      one: (next, input, call) => inSpan(() => next(input, call), () => undefined),
-      many: (next, inputs, batch) => inSpan(() => next(inputs, batch), (rows) => rows.find(isRowFailure)?.error),
+      one: (next, input, call) => inSpan(() => next(input, call), () => undefined, (end) => call.onAbort(end)),
+      many: (next, inputs, batch) =>
+        inSpan(() => next(inputs, batch), (rows) => rows.find(isRowFailure)?.error, (end) => {
+          let open = batch.rows.length
+          const stops = batch.rows.map((call) => call.onAbort(() => void ((open -= 1) === 0 && end())))
+          return () => stops.forEach((stop) => stop())
+        }),
     }))
 }

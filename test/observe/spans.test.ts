@@ -117,6 +117,20 @@ describe('observed: records and models know the span', () => {
   })
 })
 
+describe('observed inside of retry', () => {
+  const failing = (): number => { throw new Error('down') }
+
+  test('attempts are side by side: children of the call where it has a span, else traces of their own', async () => {
+    await pipe(predictor(failing, { name: 'm' }), observed(plain), retry({ retries: 2, minDelayMs: 0 }), observed(plain))(1).catch(() => {})
+    const all = spans.getFinishedSpans()
+    const call = all.at(-1)!
+    expect(all.map((span) => [span.parentSpanContext?.spanId, span.links.length])).toEqual([...Array.from({ length: 3 }, () => [ids(call).spanId, 0]), [undefined, 0]])
+    spans.reset()
+    await pipe(predictor(failing, { name: 'm' }), observed(plain), retry({ retries: 2, minDelayMs: 0 })).batch([1]).catch(() => {})
+    expect(spans.getFinishedSpans().map(({ parentSpanContext }) => parentSpanContext)).toEqual([undefined, undefined, undefined])
+  })
+})
+
 describe('observed: shared work has links', () => {
   const doubled = { predictBatch: async (rows: readonly number[]) => rows.map((x) => 2 * x) }
 
@@ -310,6 +324,18 @@ describe('spanned', () => {
     const parts = named('model')
     expect(parts.map(({ status }) => status)).toEqual([{ code: 2, message: 'RangeError' }, { code: 2, message: 'RangeError' }])
     expect(JSON.stringify(parts.map(({ attributes, events, status }) => [attributes, events, status]))).not.toContain('canary')
+  })
+
+  test('spanned ends when its call is given up, though what is inside never ends', async () => {
+    const hung = predictor(() => new Promise<number>(() => {}))
+    const once = pipe(hung, spanned('model', { tracer }), timeout({ ms: 5 }), observed(plain))
+    await expect(once(1)).rejects.toThrow()
+    await expect(once.batch([1, 2])).rejects.toThrow()
+    const controller = new AbortController()
+    const left = pipe(hung, spanned('model', { tracer }), observed(plain))(1, { signal: controller.signal })
+    controller.abort()
+    await expect(left).rejects.toThrow()
+    expect(named('model')).toHaveLength(3)
   })
 
   test('spanned makes nothing where no span is recorded', async () => {

@@ -3,8 +3,8 @@ import type { RungChoice, Source } from '../../core/call-notes.js'
 import type { Outcome } from '../../core/errors.js'
 import type { ModelIdentity } from '../../core/identity.js'
 import type { Counter, CounterSeries } from './counter.js'
-import type { Gauge } from './gauge.js'
 import type { Histogram, HistogramSeries } from './histogram.js'
+import { LiveVersions } from './_live-versions.js'
 import type { MetricRegistry } from './metric-registry.js'
 import { instrumentOf, modelMetricDefinitions as metrics } from './model-metrics-definitions.js'
 
@@ -75,7 +75,7 @@ export class VersionSeries {
     this.#counts = counts
     this.#attributes = { 'ml.model.name': name, 'ml.model.version': version }
     this.attempts = counts.attempts.bind(this.#attributes)
-    counts.info.set(1, { ...this.#attributes, 'ml.model.digest': digest?.slice(0, 12) })
+    counts.versions.answers({ name, version, digest })
   }
 
   /** The series of answers from a source, on no variant: most calls. */
@@ -138,7 +138,7 @@ export class PredictionCounts {
   readonly modelDuration: Histogram
   readonly cache: Counter
   readonly fallback: Counter
-  readonly info: Gauge
+  readonly versions: LiveVersions
   readonly #versions = new WeakMap<ModelIdentity, VersionSeries>()
   #lastIdentity: ModelIdentity | undefined
   #last: VersionSeries | undefined
@@ -153,7 +153,7 @@ export class PredictionCounts {
     this.modelDuration = instrumentOf(registry, metrics.modelDuration, buckets)
     this.cache = instrumentOf(registry, metrics.cache)
     this.fallback = instrumentOf(registry, metrics.fallback)
-    this.info = instrumentOf(registry, metrics.info)
+    this.versions = new LiveVersions(instrumentOf(registry, metrics.info))
   }
 
   of(identity: ModelIdentity): VersionSeries {

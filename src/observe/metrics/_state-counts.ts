@@ -4,6 +4,7 @@ import type { Counter } from './counter.js'
 import type { MetricAttributes } from './definition.js'
 import type { Gauge } from './gauge.js'
 import type { Histogram } from './histogram.js'
+import type { LiveVersions } from './_live-versions.js'
 import type { MetricRegistry } from './metric-registry.js'
 import { instrumentOf, modelMetricDefinitions as metrics } from './model-metrics-definitions.js'
 
@@ -23,14 +24,14 @@ export class StateCounts {
   readonly #rolloutShare: Gauge
   readonly #weight: Gauge
   readonly #limit: Gauge
-  readonly #info: Gauge
+  readonly #versions: LiveVersions
   readonly #load: Histogram
   /** Heard already: a layer and an observer may listen at two places of one stack. */
   readonly #heard = new WeakSet<object>()
   /** Features whose drift is told, by monitor; a monitor has a fixed set of features. */
   readonly #drifted = new Map<string, readonly string[]>()
 
-  constructor(registry: MetricRegistry, info: Gauge) {
+  constructor(registry: MetricRegistry, versions: LiveVersions) {
     this.#changes = instrumentOf(registry, metrics.changes)
     this.#notices = instrumentOf(registry, metrics.notices)
     this.#swaps = instrumentOf(registry, metrics.swaps)
@@ -44,7 +45,7 @@ export class StateCounts {
     this.#weight = instrumentOf(registry, metrics.weight)
     this.#limit = instrumentOf(registry, metrics.limit)
     this.#load = instrumentOf(registry, metrics.load)
-    this.#info = info
+    this.#versions = versions
   }
 
   count(event: StateEvent | NoticeEvent): void {
@@ -96,11 +97,11 @@ export class StateCounts {
   #version({ subject, from, to }: StateEvent, data: Data): void {
     const [name, version] = nameOf(subject)
     const attributes = { 'ml.model.name': name, 'ml.model.version': version }
-    const known = { ...attributes, 'ml.model.digest': text(data['digest'])?.slice(0, 12) }
+    const identity = { name, version: version ?? '', digest: text(data['digest']) }
     if (to === 'live') {
       this.#swaps.add(1, attributes)
-      this.#info.set(1, known)
-    } else if (from === 'live') this.#info.remove(known)
+      this.#versions.enter(identity)
+    } else if (from === 'live') this.#versions.leave(identity)
     if (to === 'quarantined') this.#quarantined.add(1, { ...attributes, 'ml.stage': text(data['stage']) })
     const { durations } = data
     if (typeof durations !== 'object' || durations === null) return

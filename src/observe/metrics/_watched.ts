@@ -36,7 +36,7 @@ export class Watched extends Cells<{ readonly place: number }> {
     }
   }
 
-  /** Reads all. What cannot be read is `NaN`, which the texts leave out of what is watched. */
+  /** Reads all. What cannot be read is `NaN`, which is told to nobody. */
   read(): void {
     for (const [place, reader] of this.#readers) {
       let value: unknown = Number.NaN

@@ -5,6 +5,7 @@ import type { Instrument, MetricRegistry } from './metric-registry.js'
 import { prometheusNames, type MetricKind } from './_prometheus-names.js'
 import { overflowPlace } from './_series-table.js'
 import { TextWriter } from './_text-writer.js'
+import { Watched } from './_watched.js'
 
 /** The instruments in the text format 0.0.4, which every Prometheus reads. */
 export const prometheusText = (registry: MetricRegistry): string => exposition(registry, false).toString()
@@ -82,13 +83,15 @@ const sheetOf = (instrument: Instrument): Sheet => {
   return sheet
 }
 
-const writeNumbers = (writer: TextWriter, { table, cells, kind }: Instrument, { lines, isAscii }: Sheet): void => {
+const writeNumbers = (writer: TextWriter, instrument: Instrument, { lines, isAscii }: Sheet): void => {
+  const { table, cells } = instrument
+  const isWatched = instrument instanceof Watched
   let text = ''
   let isPlain = true
   for (let place = 0; place < table.length; place += 1) {
     const value = cells[place] as number
-    // A counter that could not be read: no number is better than a wrong one.
-    if (table.values[place] === undefined || (kind === 'counter' && Number.isNaN(value))) continue
+    // What could not be read: no number is better than a wrong one. A gauge may be set to NaN.
+    if (table.values[place] === undefined || (isWatched && Number.isNaN(value))) continue
     text += `${lines[place]}${numberText(value)}\n`
     isPlain &&= isAscii[place] as boolean
     if (text.length < pieceLength) continue

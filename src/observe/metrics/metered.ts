@@ -41,15 +41,15 @@ export const metered = (metrics: ModelMetrics): NeutralLayer => {
       const tickets = new Map<number, Ticket>()
       let lastTicket = 0
 
-      const redeem = (held: number, call: Call): number | undefined => {
+      /** Gives a ticket back; `undefined` for a call that is counted already. */
+      const redeem = (held: number, call: Call): Ticket | undefined => {
         const ticket = tickets.get(held) as Ticket
         tickets.delete(held)
         call.unlisten(ticket)
         if (ticket.isFirst) call.meteredAt = undefined
-        return ticket.isOver ? undefined : ticket.startedAt
+        return ticket.isOver ? undefined : ticket
       }
-      const take = (held: number, call: Call): number | undefined => {
-        if (held !== 0) return redeem(held, call)
+      const take = (call: Call): number | undefined => {
         const startedAt = call.meteredAt
         call.meteredAt = undefined
         return startedAt
@@ -66,21 +66,23 @@ export const metered = (metrics: ModelMetrics): NeutralLayer => {
         if (hasCache) version.lookedUp(notes?.cache?.status ?? lookups[source ?? 'model'])
         if (notes !== undefined) version.noted(source === undefined ? undefined : notes.rung, notes.queueMs)
       }
-      const count = (call: Call, ending: Ending): void => {
+      /** @param before - the attempts that were made outside of the layer, which is inside of a `retry` then */
+      const count = (call: Call, ending: Ending, before: number): void => {
         const version = versionOf(call)
         version.ended(ending).requests.add()
-        if (call.attempts > 0) version.attempts.add(call.attempts)
+        if (call.attempts > before) version.attempts.add(call.attempts - before)
         note(version, call, ending.source)
       }
-      const failed = (call: Call, error: unknown, startedAt: number): void => {
+      const failed = (call: Call, error: unknown, startedAt: number, before: number): void => {
         const ending = endingOf(call, new RowFailure(error))
-        count(call, ending)
+        count(call, ending, before)
         versionOf(call).ended(ending).took(startedAt, clock.now())
       }
 
       // Apart from `enter`, which would make a place for what the closure holds at every call.
       const ticketed = (call: Call, startedAt: number, isFirst: boolean, leaves: boolean): number => {
-        const ticket = new Ticket(startedAt, isFirst, (reason) => failed(call, abortErrorOf(reason), startedAt))
+        const { attempts } = call
+        const ticket = new Ticket(startedAt, isFirst, attempts, (reason) => failed(call, abortErrorOf(reason), startedAt, attempts))
         lastTicket += 1
         tickets.set(lastTicket, ticket)
         if (leaves) call.listen(ticket)
@@ -95,31 +97,35 @@ export const metered = (metrics: ModelMetrics): NeutralLayer => {
             const isFirst = call.meteredAt === undefined
             const leaves = mayLeave(call.options)
             if (isFirst) call.meteredAt = startedAt
-            if (isFirst && !leaves) return 0
+            if (isFirst && !leaves && call.attempts === 0) return 0
             return ticketed(call, startedAt, isFirst, leaves)
           },
           pass: (held, output, call) => {
-            const startedAt = take(held, call)
+            const ticket = held === 0 ? undefined : redeem(held, call)
+            const startedAt = held === 0 ? take(call) : ticket?.startedAt
             if (startedAt === undefined) return output
+            const before = ticket === undefined ? 0 : ticket.attempts
             const { source, notes, variant } = call
             if (call.isAborted) {
-              failed(call, abortErrorOf(call.abortReason), startedAt)
+              failed(call, abortErrorOf(call.abortReason), startedAt, before)
               return output
             }
             const version = notes === undefined && only !== undefined ? only : versionOf(call)
             const series = variant === undefined ? version.answered(source) : version.ended({ variant, outcome: 'ok', source, error: undefined })
-            series.settled(startedAt, clock.now(), call.attempts)
+            series.settled(startedAt, clock.now(), call.attempts - before)
             if (hasCache || notes !== undefined) note(version, call, source)
             return output
           },
           fail: (held, error, call) => {
-            const startedAt = take(held, call)
-            if (startedAt !== undefined) failed(call, call.isAborted ? abortErrorOf(call.abortReason) : error, startedAt)
+            const ticket = held === 0 ? undefined : redeem(held, call)
+            const startedAt = held === 0 ? take(call) : ticket?.startedAt
+            if (startedAt !== undefined) failed(call, call.isAborted ? abortErrorOf(call.abortReason) : error, startedAt, ticket?.attempts ?? 0)
           },
         },
         many: async (next, inputs, batch) => {
           if (inputs.length === 0) return []
           const startedAt = clock.now()
+          const before = batch.rows.map(({ attempts }) => attempts)
           const timed = batch.rows.filter((call) => call.meteredAt === undefined)
           for (const call of timed) call.meteredAt = startedAt
           let isOver = false
@@ -127,7 +133,7 @@ export const metered = (metrics: ModelMetrics): NeutralLayer => {
             if (isOver) return
             isOver = true
             const endings = batch.rows.map((call, index) => endingOf(call, rows[index]))
-            batch.rows.forEach((call, index) => count(call, endings[index] as Ending))
+            batch.rows.forEach((call, index) => count(call, endings[index] as Ending, before[index] as number))
             const failure = endings.findIndex(({ outcome }) => outcome !== 'ok')
             const ending = runEnding(endings.reduce(sharedEnding), endings[failure])
             versionOf(batch.rows[0] as Call).ranRows(inputs.length)
@@ -154,11 +160,14 @@ class Ticket implements AbortListener {
   readonly startedAt: number
   /** Whether the call has its time from this layer. */
   readonly isFirst: boolean
+  /** How often the model was asked for the call before it came here. */
+  readonly attempts: number
   readonly #onAbort: (reason: unknown) => void
 
-  constructor(startedAt: number, isFirst: boolean, onAbort: (reason: unknown) => void) {
+  constructor(startedAt: number, isFirst: boolean, attempts: number, onAbort: (reason: unknown) => void) {
     this.startedAt = startedAt
     this.isFirst = isFirst
+    this.attempts = attempts
     this.#onAbort = onAbort
   }
 

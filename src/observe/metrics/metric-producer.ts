@@ -3,6 +3,7 @@ import { overflowAttribute } from './definition.js'
 import { Histogram } from './histogram.js'
 import { MetricRegistry, type Instrument } from './metric-registry.js'
 import { overflowPlace } from './_series-table.js'
+import { Watched } from './_watched.js'
 
 // Numbers of OpenTelemetry's SDK (2.x and 3.x), which is not imported: AggregationTemporality.CUMULATIVE, DataPointType, ValueType.DOUBLE.
 const cumulative = 1
@@ -102,8 +103,9 @@ const produced = (instrument: Instrument, startTime: HrTime, endTime: HrTime): P
       }),
     }
   }
-  const dataPoints = points((from) => cells[from] as number)
-  return kind === 'counter' ? { ...head, dataPointType: sum, dataPoints: dataPoints.filter(({ value }) => !Number.isNaN(value)), isMonotonic: true } : { ...head, dataPointType: gauge, dataPoints }
+  const isWatched = instrument instanceof Watched
+  const dataPoints = points((from) => cells[from] as number).filter(({ value }) => !isWatched || !Number.isNaN(value))
+  return kind === 'counter' ? { ...head, dataPointType: sum, dataPoints, isMonotonic: true } : { ...head, dataPointType: gauge, dataPoints }
 }
 
 const placesOf = ({ table }: Instrument): number[] => table.values.flatMap((values, place) => (values === undefined ? [] : [place]))

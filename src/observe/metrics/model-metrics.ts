@@ -28,7 +28,7 @@ export class ModelMetrics extends MetricRegistry {
     super(rest)
     this.predictions = new PredictionCounts(this, buckets)
     const records = new RecordCounts(this.predictions)
-    const states = new StateCounts(this, this.predictions.info)
+    const states = new StateCounts(this, this.predictions.versions)
     this.observer = (event) => (event.type === 'prediction' ? records.count(event.record) : states.count(event))
     this.#series = instrumentOf(this, modelMetricDefinitions.series)
   }

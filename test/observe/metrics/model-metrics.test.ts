@@ -192,6 +192,21 @@ describe('metered', () => {
     expect([records, noted]).toEqual([[], [undefined, undefined]])
   })
 
+  test('inside of a retry it counts the attempts of each try, not those before', async () => {
+    const [metrics, outer] = [modelMetrics(), modelMetrics()]
+    let calls = 0
+    const flaky = (x: number): number => {
+      if ((calls += 1) % 3 !== 0) throw new Error('again')
+      return x
+    }
+    const predict = pipe(flaky, metered(metrics), retry({ retries: 2, minDelayMs: 0 }), metered(outer))
+    await predict(1)
+    await predict(1, { timeoutMs: 10_000 })
+    await predict.batch([1])
+    for (const counted of [metrics, outer]) expect(prometheusText(counted)).toMatch(/^ml_inference_attempts_total\{.*\} 9$/m)
+    expect(prometheusText(metrics)).toMatch(/^ml_inference_requests_total\{.*ml_outcome="error".*\} 6$/m)
+  })
+
   test('two of them in one stack each count what they see', async () => {
     const [inner, outer] = [modelMetrics({ clock: clock() }), modelMetrics({ clock: clock() })]
     let asked = 0

@@ -36,6 +36,19 @@ test('a call of a version that is leaving does not tell it anew', async () => {
   expect(told(metrics, /^ml_model_info/)).toEqual([])
 })
 
+test.each(['metered', 'observer'])('the first call of a version may settle after it has left (%s), and it may come back', async (way) => {
+  const metrics = modelMetrics()
+  const digest = 'a'.repeat(64)
+  const model = predictor((x: number) => x, { name: 'm', version: '1', digest })
+  const predict = way === 'metered' ? pipe(model, metered(metrics)) : model
+  if (way === 'observer') predict.observe(metrics.observer)
+  metrics.observer(state({ layer: 'model-loader', subject: 'm@1', from: 'live', to: 'draining', data: { digest } }))
+  await predict(1)
+  expect(told(metrics, /^ml_(model_info|inference_requests)/)).toEqual(['ml_inference_requests_total{ml_model_name="m",ml_model_version="1",ml_outcome="ok",ml_source="model"} 1'])
+  metrics.observer(state({ layer: 'model-loader', subject: 'm@1', from: 'ready', to: 'live', data: { digest } }))
+  expect(told(metrics, /^ml_model_info/)).toHaveLength(1)
+})
+
 test('a rollout is told by its stage and its share', () => {
   const metrics = modelMetrics()
   const go = (from: string, to: string) => metrics.observer(state({ layer: 'rollout', subject: 'delays', from, to }))
