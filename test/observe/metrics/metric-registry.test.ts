@@ -207,10 +207,11 @@ describe('watch', () => {
     const answers: unknown[] = ['x', -1, Number.NaN, 3]
     registry.watch('b', () => answers.shift() as number, { kind: 'counter' })
     registry.watch('c', () => 4)
+    registry.watch('bg', () => { throw new Error('gone') })
     const told = [0, 1, 2, 3].map(() => lines(registry).filter((line) => line.startsWith('b')))
     channels.notice.unsubscribe(listener)
     expect(told).toEqual([[], [], [], ['b_total 3']])
-    expect(heard).toMatchObject([{ type: 'notice', layer: 'metrics', at: 5 }])
+    expect(heard).toMatchObject([{ type: 'notice', layer: 'metrics', at: 5 }, { message: 'Reading bg failed; it is left out.' }])
   })
 
   test('what makes no sense is refused', () => {
