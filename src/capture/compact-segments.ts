@@ -1,3 +1,5 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock, type Clock } from '../core/clock.js'
 import { OutriggerError } from '../core/errors.js'
@@ -8,6 +10,8 @@ import { errnoOf, nodeFileSystem, type FileSystem } from '../store/file-system.j
 import { compactionFile, compactionsOf, hashOf, type Compaction } from './_compaction.js'
 import { recordColumns } from './_record-sql.js'
 import { segmentsAmong, type SegmentName } from './_segment-name.js'
+import { linePages } from './_segment-lines.js'
+import { wellFormed } from './_serialise.js'
 import { verifySegment } from './_verify-segment.js'
 
 /** Options of {@link compactSegments}. */
@@ -72,7 +76,7 @@ export const compactSegments = async (directory: string, options: CompactSegment
         continue
       }
       if (group.length > 0 && bytes + verdict.bytes > maxBytes) await commit()
-      group.push({ segment, count: verdict.records })
+      group.push({ segment, count: verdict.records, hasHalf: verdict.hasHalf })
       bytes += verdict.bytes
     }
     await commit()
@@ -83,6 +87,15 @@ export const compactSegments = async (directory: string, options: CompactSegment
 interface Verified {
   readonly segment: SegmentName
   readonly count: number
+  readonly hasHalf: boolean
+}
+
+/** A copy that DuckDB can read. */
+const mended = async (fileSystem: FileSystem, path: string, copy: string): Promise<string> => {
+  const chunks: Buffer[] = []
+  for await (const { bytes } of linePages(fileSystem, path, Infinity)) chunks.push(Buffer.from(wellFormed(bytes.toString())))
+  await writeFileAtomic(copy, Buffer.concat(chunks))
+  return copy
 }
 
 /** DuckDB does not flush what it writes. */
@@ -102,9 +115,15 @@ const compact = async ({ directory, duckdb, fileSystem }: { readonly directory: 
   const file = `${first.stem}.${uniqueName()}.parquet`
   const path = join(directory, file)
   const count = group.reduce((sum, one) => sum + one.count, 0)
-  const sources = group.map(({ segment }) => `SELECT ${quoted(segment.stem)} AS segment, json AS line FROM read_ndjson_objects(${quotedPath(join(directory, segment.file))}, maximum_object_size=${1 << 26})`)
+  let folder: string | undefined
   let isCommitted = false
   try {
+    const sources: string[] = []
+    for (const { segment, hasHalf } of group) {
+      if (hasHalf) folder ??= await mkdtemp(join(tmpdir(), 'outrigger-compact-'))
+      const source = folder === undefined || !hasHalf ? join(directory, segment.file) : await mended(fileSystem, join(directory, segment.file), join(folder, segment.file))
+      sources.push(`SELECT ${quoted(segment.stem)} AS segment, json AS line FROM read_ndjson_objects(${quotedPath(source)}, maximum_object_size=${1 << 26})`)
+    }
     for await (const rows of connected(duckdb, async function* (connection) {
       await connection.run(`COPY (SELECT segment, line::VARCHAR AS line, ${recordColumns} FROM (${sources.join(' UNION ALL ')}) WHERE line ->> '$.kind' NOT IN ('header', 'footer')) TO ${quotedPath(path)} (FORMAT parquet, COMPRESSION zstd)`)
       const result = await connection.stream(`SELECT count(*) AS n FROM read_parquet(${quotedPath(path)})`)
@@ -125,7 +144,12 @@ const compact = async ({ directory, duckdb, fileSystem }: { readonly directory: 
       if (errnoOf(error) !== 'ENOENT') throw error
     })
     return compaction
+  } catch (error) {
+    // Whoever was first has removed what was read here.
+    if (!isCommitted && (await compactionsOf(fileSystem, directory)).some(({ segments }) => segments.includes(first.stem))) return undefined
+    throw error
   } finally {
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true })
     if (!isCommitted) await fileSystem.unlink(path).catch(() => {})
   }
 }

@@ -84,13 +84,14 @@ async function* answers(directory: string, { segments, compactions }: Files, sql
     }
     const parts = [
       `SELECT ${recordColumns}, line FROM (SELECT NULL::JSON AS line WHERE false)`,
-      ...(lines.length === 0 ? [] : [`SELECT ${recordColumns}, line FROM (SELECT json AS line FROM read_ndjson_objects([${lines.map(quotedPath).join(', ')}], ignore_errors=true, maximum_object_size=${1 << 26})) WHERE line ->> '$.kind' NOT IN ('header', 'footer')`]),
+      // In the order of a `segmentSource`, which decides between labels of one time.
       ...(compactions.length === 0 ? [] : [`SELECT ${recordColumnNames}, line::JSON AS line FROM read_parquet([${compactions.map(({ file }) => quotedPath(join(directory, file))).join(', ')}])`]),
+      ...(lines.length === 0 ? [] : [`SELECT ${recordColumns}, line FROM (SELECT json AS line FROM read_ndjson_objects([${lines.map(quotedPath).join(', ')}], ignore_errors=true, maximum_object_size=${1 << 26})) WHERE line ->> '$.kind' NOT IN ('header', 'footer')`]),
     ]
     yield* connected(duckdb, async function* (connection): AsyncGenerator<Record<string, unknown>> {
       await connection.run(`CREATE VIEW records AS ${parts.join(' UNION ALL BY NAME ')}`)
       await connection.run(`CREATE VIEW predictions AS SELECT p.*, l.label, coalesce(o.overrides, 0) AS overrides FROM (SELECT * FROM records WHERE kind = ${quoted('prediction')}) p
-        LEFT JOIN (SELECT id, arg_max(value, at_ms) AS label FROM records WHERE kind = 'label' GROUP BY id) l USING (id)
+        LEFT JOIN (SELECT id, last(value ORDER BY at_ms NULLS FIRST, told) AS label FROM (SELECT id, value, at_ms, row_number() OVER () AS told FROM records WHERE kind = 'label') GROUP BY id) l USING (id)
         LEFT JOIN (SELECT id, count(*) AS overrides FROM records WHERE kind = 'override' GROUP BY id) o USING (id)`)
       const result = await connection.stream(sql)
       for await (const rows of result.yieldRowObjectJs()) for (const row of rows) yield withNumbers(row)

@@ -3,7 +3,7 @@ import { membersOption, optionsObject, stringOption } from '../core/options.js'
 import type { DuckDb } from '../store/duckdb.js'
 import { nodeFileSystem, type FileSystem } from '../store/file-system.js'
 import { compactedLines, compactionsOf, isIntact, type Compaction } from './_compaction.js'
-import { matches, storedRecord } from './_read-record.js'
+import { isRecordKind, matches, storedRecord } from './_read-record.js'
 import { parseLine } from './_segment-format.js'
 import { linePages, linesOf } from './_segment-lines.js'
 import { segmentsAmong, type SegmentName } from './_segment-name.js'
@@ -42,7 +42,7 @@ export interface SegmentSource extends RecordSource {
 
 /**
  * Reads a directory of segments, whatever state they are in: open, left by a writer that was killed, sealed, compacted. A line that is not whole is
- * left out and counted; no reader fails of one. Segments come in the order in which they were begun, compacted ones first; each record once, also while
+ * left out and counted, as is one of another version of the format; no reader fails of one. Segments come in the order in which they were begun, compacted ones first; each record once, also while
  * writers, sweeps and compactions are at work.
  *
  * It streams: memory is one page of a file. Only what was compacted needs DuckDB.
@@ -161,8 +161,8 @@ class Segments implements SegmentSource {
     for (const line of lines) {
       const value = parseLine(line)
       const record = storedRecord(value)
-      if (value === undefined) this.#torn += 1
-      else if (record !== undefined) records.push(record)
+      if (record !== undefined) records.push(record)
+      else if (value === undefined || isRecordKind(value.kind)) this.#torn += 1
     }
     return records
   }

@@ -72,3 +72,11 @@ export interface RecordFilter {
 export interface RecordSource {
   read(filter?: RecordFilter): AsyncIterable<StoredRecord>
 }
+
+/** Why a value is no record that can be read, or `undefined`: it may come from another version, or from a file that others made. A prediction may be without its `kind`. */
+export const reasonUnread = (value: object): string | undefined => {
+  const { v, kind = 'prediction', id, at, identity, durations, variants } = value as { readonly [K in keyof StoredPrediction]?: StoredPrediction[K] | null } & { readonly kind?: string }
+  if (v !== 1) return 'it is of another format'
+  if (typeof id !== 'string' || typeof at !== 'number') return 'it is no whole record'
+  return kind === 'prediction' && (typeof identity?.version !== 'string' || typeof durations?.totalMs !== 'number' || !Array.isArray(variants)) ? 'it is no whole record' : undefined
+}

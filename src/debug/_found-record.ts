@@ -1,8 +1,8 @@
 /** One prediction among stored records, with the rows of its batch and what was said of it later. */
-import type { RecordSource, StoredLabel, StoredOverride, StoredRecord } from '../capture/stored-record.js'
+import { reasonUnread, type RecordSource, type StoredLabel, type StoredOverride, type StoredRecord } from '../capture/stored-record.js'
 import { InvalidOptionError } from '../core/errors.js'
 import type { PredictionRecord } from '../core/record.js'
-import { isPrediction, reasonUnread, type ReplayRecords } from './replay.js'
+import { isPrediction, type ReplayRecords } from './replay.js'
 
 /** Where records come from. An iterable is read to its end, once. */
 export type ExplainSource = RecordSource | ReplayRecords

@@ -2,7 +2,7 @@ import { InvalidOptionError, OutriggerError } from '../core/errors.js'
 import { functionOption, numberOption, optionsObject } from '../core/options.js'
 import { isPredictor, type Predictor } from '../core/predictor.js'
 import type { PredictionRecord } from '../core/record.js'
-import type { StoredRecord } from '../capture/stored-record.js'
+import { reasonUnread, type StoredRecord } from '../capture/stored-record.js'
 import { Rerun, type Again, type ReplayFactory, type ReplaySubject, type RerunOptions } from './_rerun.js'
 import { comparisonOf, limitsOf, type ReplayTolerance } from './difference.js'
 import { firstDifference } from './first-difference.js'
@@ -162,12 +162,6 @@ export const iterableOption = (of: string, name: string, value: unknown): void =
 export const isPrediction = (record: StoredRecord | PredictionRecord): record is StoredRecord & PredictionRecord => {
   if (typeof record !== 'object' || record === null) throw new OutriggerError('ERR_OUTRIGGER_INVALID_INPUT', `Cannot read a record as it must be an object: current value is ${record === null ? 'null' : `of type ${typeof record}`}`)
   return 'outcome' in record && 'identity' in record
-}
-
-/** Why a prediction cannot be read, or `undefined`: it may come from a file that others made. */
-export const reasonUnread = ({ v, at, identity, durations, variants }: { readonly [K in keyof PredictionRecord]?: PredictionRecord[K] | null }): string | undefined => {
-  if (v !== 1) return 'it is of another format'
-  return typeof at !== 'number' || typeof identity?.version !== 'string' || typeof durations?.totalMs !== 'number' || !Array.isArray(variants) ? 'it is no whole record' : undefined
 }
 
 /** Why a prediction cannot be compared with another one, or `undefined`. */

@@ -1,4 +1,5 @@
-import { copyFileSync, readdirSync, readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { copyFileSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { pipe, predictor } from 'outrigger'
@@ -102,6 +103,20 @@ describe('compactSegments', () => {
     expect(await all(path)).toEqual(before)
   })
 
+  it('leaves it to another one that was first, and has removed what was to be read', async () => {
+    const path = await filled()
+    const before = await all(path)
+    const real = (await import('@duckdb/node-api')) as unknown as DuckDb
+    let first: Promise<unknown> | undefined
+    const create = async (where?: string) => {
+      await (first ??= compactSegments(path))
+      return await real.DuckDBInstance.create(where)
+    }
+    expect(await compactSegments(path, { duckdb: { DuckDBInstance: { create } } })).toEqual({ files: [], damaged: [] })
+    expect(readdirSync(path).filter((file) => file.endsWith('.parquet'))).toHaveLength(2)
+    expect(await all(path)).toEqual(before)
+  })
+
   it('is followed by a reader that had listed the directory before', async () => {
     const path = await filled()
     const before = await all(path)
@@ -159,6 +174,101 @@ describe('compactSegments', () => {
     for (const bad of [{ typo: 1 }, { maxBytes: 0 }, { olderThanMs: -1 }, { duckdb: {} }]) await expect(compactSegments(path, bad as never)).rejects.toThrow(code('INVALID_OPTION'))
     await expect(rowsOf('', 'SELECT 1')).rejects.toThrow(code('INVALID_OPTION'))
     await expect(rowsOf(path, '')).rejects.toThrow(code('INVALID_OPTION'))
+  })
+})
+
+describe('what somebody else said', () => {
+  const half = '\uD83D'
+  const notes = async (path: string): Promise<unknown[][]> => (await rowsOf(path, `SELECT id, input ->> 'note' AS note FROM predictions ORDER BY at_ms, id`)).map(({ id, note }) => [id, note])
+  const kept = async (use: (captured: ReturnType<typeof capture>) => unknown): Promise<string> => {
+    const path = directory()
+    const captured = capture({ sink: segmentSink({ directory: path, sweepMs: 2 ** 31 - 1 }) })
+    const stop = predict.observe(captured.observer)
+    await use(captured)
+    stop()
+    await captured.close()
+    return path
+  }
+
+  it('is kept where half of a character is in it, in its place U+FFFD, and all else as it was', async () => {
+    const texts = [`a${half}b`, `${half}\\${half}\\\\${half}`, '\\ud83d \\\\ud83d', '😀', '\uDE00😀\uDE00', '\0']
+    const path = await kept(async (captured) => {
+      for (const [at, note] of texts.entries()) await predict({ km: 1, note }, { id: `p${at}`, tags: { [`t${half}`]: half } })
+      await predict({ km: 1, note: '' }, { id: `q${half}` })
+      captured.label(`q${half}`, half, 5)
+      captured.override({ id: 'p0', actor: half, reason: half, before: half, after: 1, at: 5 })
+    })
+    const wanted = texts.map((text, at) => [`p${at}`, text.replaceAll(/\p{Cs}/gu, '\uFFFD')])
+    const read = (await all(path)).filter(({ kind }) => kind === 'prediction').map((record) => [record.id, (record as { input?: object }).input])
+    expect(read).toHaveLength(7)
+    for (const [id, note] of wanted) expect(read).toContainEqual([id, { km: 1, note }])
+    expect((await notes(path)).filter(([id]) => id !== 'q\uFFFD').sort()).toEqual(wanted)
+    expect(await rowsOf(path, `SELECT id, label FROM predictions WHERE label IS NOT NULL`)).toEqual([{ id: 'q\uFFFD', label: '"\uFFFD"' }])
+    // It is found by the id that it was given.
+    for await (const { label } of scanRecords(segmentSource(path), { ids: [`q${half}`] })) expect(label?.value).toBe('\uFFFD')
+    expect((await compactSegments(path)).files).toHaveLength(1)
+    expect((await notes(path)).filter(([id]) => id !== 'q\uFFFD').sort()).toEqual(wanted)
+  })
+
+  it('is compacted also out of files in which half a character was left', async () => {
+    const path = await kept(async () => {
+      for (const note of ['fine', 'HALF', 'also \\ud83d fine']) await predict({ km: 1, note }, { id: note })
+    })
+    const file = join(path, readdirSync(path)[0]!)
+    const lines = readFileSync(file, 'utf8').replaceAll('HALF', String.raw`\ud83d`).split('\n')
+    const body = `${lines.slice(0, -2).join('\n')}\n`
+    const footer = { ...(JSON.parse(lines.at(-2)!) as object), sha256: createHash('sha256').update(body).digest('hex') }
+    writeFileSync(file, `${body}${JSON.stringify(footer)}\n`)
+    expect(await compactSegments(path)).toMatchObject({ damaged: [], files: [{ segments: 1, records: 3 }] })
+    expect((await notes(path)).sort()).toEqual([['also \\ud83d fine', 'also \\ud83d fine'], ['fine', 'fine'], ['\uFFFD', '\uFFFD']])
+  })
+
+  it('has no time where it is beyond all times, and fails no question and no compaction', async () => {
+    const path = await kept(async (captured) => {
+      await predict({ km: 1, note: 'x' }, { id: 'p' })
+      for (const at of [1.79e18, 1e300, -1e300, 9.1e15, 0]) captured.label('p', at, at)
+    })
+    const sql = `SELECT at_ms, time IS NULL AS is_none FROM records WHERE kind = 'label' ORDER BY at_ms`
+    const wanted = [{ at_ms: -1e300, is_none: true }, { at_ms: 0, is_none: false }, { at_ms: 9.1e15, is_none: true }, { at_ms: 1.79e18, is_none: true }, { at_ms: 1e300, is_none: true }]
+    expect(await rowsOf(path, sql)).toEqual(wanted)
+    expect(await rowsOf(path, 'SELECT * FROM records')).toHaveLength(6)
+    expect((await compactSegments(path)).files).toHaveLength(1)
+    expect(await rowsOf(path, sql)).toEqual(wanted)
+    expect(await rowsOf(path, 'SELECT label FROM predictions')).toEqual([{ label: '1e300' }])
+  })
+
+  it('counts in the form in which it was told last, of one time, by SQL as in a scan', async () => {
+    const path = await kept(async (captured) => {
+      await predict({ km: 1, note: 'x' }, { id: 'p' })
+      for (const value of ['first', 'second', 'corrected']) captured.label('p', value, 1000)
+      captured.label('p', 'older', 999)
+    })
+    const labels = async (): Promise<unknown[]> => {
+      const scanned: unknown[] = []
+      for await (const { label } of scanRecords(segmentSource(path))) scanned.push(label?.value)
+      return [...scanned, ...(await rowsOf(path, 'SELECT label FROM predictions')).map(({ label }) => JSON.parse(label as string) as unknown)]
+    }
+    expect(await labels()).toEqual(['corrected', 'corrected'])
+    await compactSegments(path)
+    expect(await labels()).toEqual(['corrected', 'corrected'])
+    // What comes after the compaction came later.
+    const captured = capture({ sink: segmentSink({ directory: path, sweepMs: 2 ** 31 - 1 }) })
+    captured.label('p', 'again', 1000)
+    await captured.close()
+    expect(await labels()).toEqual(['again', 'again'])
+  })
+
+  it('is left out and counted where it is of another format, which no reader knows', async () => {
+    const path = await kept(async () => void (await predict({ km: 1, note: 'x' }, { id: 'p' })))
+    const file = join(path, readdirSync(path)[0]!)
+    const [header, record] = readFileSync(file, 'utf8').split('\n') as [string, string]
+    const lines = [{ v: 2 }, { identity: null }, { durations: {} }, { at: null }, { variants: null }].map((wrong) => JSON.stringify({ ...(JSON.parse(record) as object), ...wrong }))
+    writeFileSync(file.replace('.jsonl', '.open'), `${[header, ...lines, JSON.stringify({ kind: 'label', v: 2, id: 'p', at: 1 }), record].join('\n')}\n`)
+    rmSync(file)
+    const source = segmentSource(path)
+    const ids: string[] = []
+    for await (const { id } of source.read()) ids.push(id)
+    expect([ids, source.torn]).toEqual([['p'], 6])
   })
 })
 

@@ -348,7 +348,7 @@ describe('segmentSource', () => {
   it('gives back what JSON has no word for', async () => {
     const path = directory()
     const one = capture({ sink: sink(path, fakeClock()) })
-    one.observer({ type: 'prediction', record: { v: 1, id: 'a', at: 1, outcome: 'ok', source: 'model', durations: { totalMs: 1 }, variants: [{ split: 's', variant: 'v', propensity: Number.NaN }], marks: [] } as never })
+    one.observer({ type: 'prediction', record: { v: 1, id: 'a', at: 1, identity: { name: 'm', version: '1' }, outcome: 'ok', source: 'model', durations: { totalMs: 1 }, variants: [{ split: 's', variant: 'v', propensity: Number.NaN }], marks: [] } as never })
     await one.close()
     expect(await all(segmentSource(path))).toMatchObject([{ variants: [{ propensity: Number.NaN }] }])
   })
