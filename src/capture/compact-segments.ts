@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock, type Clock } from '../core/clock.js'
 import { OutriggerError } from '../core/errors.js'
-import { membersOption, numberOption, optionsObject, stringOption } from '../core/options.js'
+import { membersOption, numberOption, optionsObject } from '../core/options.js'
 import { uniqueName, writeFileAtomic } from '../store/atomic-file.js'
 import { connected, quoted, quotedPath, type DuckDb } from '../store/duckdb.js'
 import { errnoOf, nodeFileSystem, type FileSystem } from '../store/file-system.js'
 import { compactionFile, compactionsOf, hashOf, type Compaction } from './_compaction.js'
+import { queryableDirectory } from './_queryable.js'
 import { recordColumns } from './_record-sql.js'
 import { segmentsAmong, type SegmentName } from './_segment-name.js'
 import { linePages } from './_segment-lines.js'
@@ -47,7 +48,7 @@ const owner = 'a compaction'
  * @throws `ERR_OUTRIGGER_INVALID_OPTION`, `ERR_OUTRIGGER_PEER_MISSING` without DuckDB, `ERR_OUTRIGGER_STORE_FAILED` if rows are missing in what was made
  */
 export const compactSegments = async (directory: string, options: CompactSegmentsOptions = {}): Promise<CompactedSegments> => {
-  stringOption(owner, 'directory', directory)
+  queryableDirectory(owner, directory)
   optionsObject(owner, options, ['duckdb', 'olderThanMs', 'maxBytes', 'clock', 'fileSystem'])
   const { duckdb, clock = systemClock, fileSystem = nodeFileSystem } = options
   if (duckdb !== undefined) membersOption(owner, 'duckdb.DuckDBInstance', duckdb.DuckDBInstance, ['create'])

@@ -6,6 +6,7 @@ import { writeFileAtomic } from '../store/atomic-file.js'
 import { connected, quoted, quotedPath, type DuckDb } from '../store/duckdb.js'
 import { nodeFileSystem } from '../store/file-system.js'
 import { compactionsOf, type Compaction } from './_compaction.js'
+import { queryableDirectory } from './_queryable.js'
 import { recordColumnNames, recordColumns } from './_record-sql.js'
 import { linePages } from './_segment-lines.js'
 import { segmentsAmong, type SegmentName } from './_segment-name.js'
@@ -40,7 +41,7 @@ export interface QueryRecordsOptions {
  */
 export async function* queryRecords(directory: string, sql: string, options: QueryRecordsOptions = {}): AsyncGenerator<Record<string, unknown>> {
   const owner = 'a query of records'
-  stringOption(owner, 'directory', directory)
+  queryableDirectory(owner, directory)
   stringOption(owner, 'sql', sql)
   optionsObject(owner, options, ['duckdb'])
   const { duckdb } = options

@@ -11,7 +11,7 @@ import { moduleHelp, predictorModule } from './predictor-module.js'
 import { filterHelp, filterOptions, recordFilter } from './record-filter.js'
 import { wholeNumber } from './replay-command.js'
 import { safeJson } from './safe-json.js'
-import { endOf, laterPairs, recordPairs, shortFields } from './shown-record.js'
+import { allPairs, endOf, shortFields } from './shown-record.js'
 import { segmentsDirectory, storedRecords, type StoredRecords } from './stored-records.js'
 import { list, table } from './table.js'
 import type { Terminal } from './terminal.js'
@@ -50,8 +50,10 @@ export const inspectCommand = async (args: readonly string[], terminal: Terminal
   const records = await storedRecords(path)
   if (ids.length > 2) throw new Misuse('one id is shown, two are compared')
   if (values.replay === true && ids.length !== 1) throw new Misuse('--replay needs the id of one prediction (outrigger replay asks for many)')
+  const isFiltered = Object.keys(filterOptions).some((name) => values[name as keyof typeof filterOptions] !== undefined)
+  if (ids.length > 0 && isFiltered) throw new Misuse('an id chooses by itself: leave out what else would choose')
   if (values.sql !== undefined) {
-    if (ids.length > 0 || Object.keys(filterOptions).some((name) => values[name as keyof typeof filterOptions] !== undefined)) throw new Misuse('--sql chooses by itself: say it in the query')
+    if (ids.length > 0 || isFiltered) throw new Misuse('--sql chooses by itself: say it in the query')
     await query(await segmentsDirectory(path), values.sql, isJson, terminal)
   }
   else if (ids.length === 0) await listing(records, filter, limit, isJson, terminal)
@@ -61,7 +63,7 @@ export const inspectCommand = async (args: readonly string[], terminal: Terminal
     if (values.replay === true) return await again(one, values.predictor, values.export, isJson, terminal)
     if (other !== undefined) compare(one, other, isJson, terminal)
     else if (isJson) terminal.out(safeJson(one))
-    else terminal.out(list([...recordPairs(one.prediction), ...laterPairs(one.label, one.overrides)], terminal.columns))
+    else terminal.out(list(allPairs(one.prediction, one.label, one.overrides), terminal.columns))
   }
   if (records.torn > 0) terminal.err(`outrigger inspect: ${records.torn} lines were no records\n`)
   return 0
@@ -95,7 +97,7 @@ const listing = async (records: StoredRecords, filter: ReturnType<typeof recordF
 const find = async (records: StoredRecords, id: string): Promise<Found> => {
   const found = new Map<string, StoredPrediction>()
   for await (const record of records.read({ kinds: ['prediction'], where: (one) => one.id.startsWith(id) })) {
-    if (found.size < 10 || found.has(record.id)) found.set(record.id, record as StoredPrediction)
+    if (found.size < 10 || found.has(record.id) || record.id === id) found.set(record.id, record as StoredPrediction)
   }
   const prediction = found.get(id) ?? (found.size === 1 ? [...found.values()][0] : undefined)
   if (prediction === undefined) throw new Misuse(found.size === 0 ? `no prediction has the id ${JSON.stringify(id)}` : `several ids begin with ${JSON.stringify(id)}: ${[...found.keys()].join(', ')}`)
@@ -109,15 +111,22 @@ const find = async (records: StoredRecords, id: string): Promise<Found> => {
 }
 
 const compare = (one: Found, other: Found, isJson: boolean, terminal: Terminal): void => {
-  const [a, b] = [one, other].map(({ prediction, label, overrides }) => new Map([...recordPairs(prediction), ...laterPairs(label, overrides)])) as [Map<string, string>, Map<string, string>]
+  const [a, b] = [one, other].map(({ prediction, label, overrides }) => new Map(allPairs(prediction, label, overrides, true))) as [Map<string, string>, Map<string, string>]
   const names = [...new Set([...a.keys(), ...b.keys()])]
   const different = names.filter((name) => a.get(name) !== b.get(name))
   if (isJson) {
     terminal.out(safeJson({ different: different.map((name) => ({ name, values: [a.get(name) ?? null, b.get(name) ?? null] })), same: names.filter((name) => !different.includes(name)) }))
     return
   }
-  terminal.out(table(['', 'first', 'second'], different.map((name) => [name, a.get(name) ?? '–', b.get(name) ?? '–']), terminal.columns))
+  terminal.out(table(['', 'first', 'second'], different.map((name) => [name, ...parted(a.get(name) ?? '–', b.get(name) ?? '–')]), terminal.columns))
   terminal.out(terminal.paint('dim', `${names.length - different.length} other values are the same`) + '\n')
+}
+
+/** Two texts from a little before where they part. */
+const parted = (a: string, b: string): [string, string] => {
+  let at = 0
+  while (at < a.length && a[at] === b[at]) at += 1
+  return at < 20 ? [a, b] : [`…${a.slice(at - 8)}`, `…${b.slice(at - 8)}`]
 }
 
 const again = async ({ prediction }: Found, path: string | undefined, name: string | undefined, isJson: boolean, terminal: Terminal): Promise<number> => {

@@ -66,6 +66,7 @@ const comparison = (text: string): Holds => {
     const held = side === 'output' ? of(output) : side === 'input' ? of(input) : (of(input) ?? of(output))
     if (held === undefined) return operator === '!='
     const isNumber = typeof held === 'number' && !Number.isNaN(number)
+    const [a, b] = [numeric(held), numeric(value) ?? number]
     switch (operator) {
       case '=':
         return isNumber ? held === number : String(held) === value
@@ -74,9 +75,14 @@ const comparison = (text: string): Holds => {
       case '~':
         return String(held).toLowerCase().includes(value.toLowerCase())
       default:
-        return isNumber ? order(operator as string, held - number) : typeof held === 'string' && order(operator as string, held < value ? -1 : held > value ? 1 : 0)
+        if (a !== undefined && !Number.isNaN(number)) return !Number.isNaN(a) && order(operator as string, a < b ? -1 : a > b ? 1 : 0)
+        return typeof held === 'string' && order(operator as string, held < value ? -1 : held > value ? 1 : 0)
     }
   }
 }
+
+/** What is compared as a number: whole numbers beyond 2^53, and those that JSON has no word for, are kept as texts. */
+const numeric = (value: MaskedValue): number | bigint | undefined =>
+  typeof value === 'number' ? value : typeof value !== 'string' ? undefined : /^-?\d+$/.test(value) ? BigInt(value) : /^(?:NaN|-?Infinity)$/.test(value) ? Number(value) : undefined
 
 const order = (operator: string, difference: number): boolean => (operator === '<' ? difference < 0 : operator === '<=' ? difference <= 0 : operator === '>' ? difference > 0 : difference >= 0)

@@ -11,7 +11,7 @@ const narrowest = 6
  */
 export const table = (head: readonly string[], rows: readonly (readonly string[])[], width: number, keep: ReadonlySet<number> = new Set()): string => {
   const cells = [head, ...rows].map((row) => row.map((cell) => plainText(cell)))
-  const widths = head.map((_, at) => Math.max(...cells.map((row) => (row[at] ?? '').length)))
+  const widths = head.map((_, at) => cells.reduce((most, row) => Math.max(most, (row[at] ?? '').length), 0))
   const total = (): number => widths.reduce((sum, one) => sum + one, 0) + 2 * (widths.length - 1)
   for (const isLast of [false, true]) {
     while (total() > width) {

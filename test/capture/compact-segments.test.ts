@@ -17,7 +17,7 @@ const dayMs = 86_400_000
 const predict = pipe(predictor((row: { km: number; note: string }) => {
   if (row.km < 0) throw new Error('no')
   return row.km / 2
-}, { name: 'half', version: '7', input: defineSchema({ km: { type: 'number' }, note: { type: 'string' } }), output: defineSchema({ y: { type: 'number' } }) }))
+}, { name: 'half', version: '7', clock: fakeClock(), input: defineSchema({ km: { type: 'number' }, note: { type: 'string' } }), output: defineSchema({ y: { type: 'number' } }) }))
 
 /** Several sealed segments of two classes, with labels and an override, by a writer that stands at `clock`; `open` leaves the last one as it is. */
 const filled = async (clock = fakeClock(), rows = 40, open = false): Promise<string> => {
@@ -172,6 +172,7 @@ describe('compactSegments', () => {
     for await (const _ of segmentSource(path, { duckdb: broken }).read()) read += 1
     expect(read).toBe(51)
     for (const bad of [{ typo: 1 }, { maxBytes: 0 }, { olderThanMs: -1 }, { duckdb: {} }]) await expect(compactSegments(path, bad as never)).rejects.toThrow(code('INVALID_OPTION'))
+    for (const asked of [rowsOf('/tmp/a[b]', 'SELECT 1'), compactSegments('/tmp/a*')]) await expect(asked).rejects.toThrow(expect.objectContaining({ code: 'ERR_OUTRIGGER_INVALID_OPTION', message: expect.stringMatching(/as `directory` must have none of the characters/) }))
     await expect(rowsOf('', 'SELECT 1')).rejects.toThrow(code('INVALID_OPTION'))
     await expect(rowsOf(path, '')).rejects.toThrow(code('INVALID_OPTION'))
   })

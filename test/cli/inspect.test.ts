@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeFolder, run, unsafe, widest } from './_kit.js'
@@ -109,6 +109,60 @@ describe('outrigger inspect', () => {
     expect((await run('inspect', file, 'bare')).out).toContain('id        bare')
   })
 
+  const record = (id: string, over: object = {}): object => ({ v: 1, id, at: 1e12, identity: { name: 'x', version: '1' }, outcome: 'ok', source: 'model', attempts: 1, marks: [], variants: [], durations: { totalMs: 1 }, isShadow: false, links: [], checkpoints: [], input: { n: 1 }, output: { y: 2 }, ...over })
+  const fileOf = (...lines: unknown[]): string => {
+    const file = join(folder.path, 'made.jsonl')
+    writeFileSync(file, `${lines.map((line) => JSON.stringify(line)).join('\n')}\n`)
+    return file
+  }
+
+  it('takes a whole id before all that begin with it', async () => {
+    const file = fileOf(...Array.from({ length: 12 }, (_, at) => record(`trip-1${at}`)), record('trip-1'))
+    expect((await run('inspect', file, 'trip-1')).out).toContain('id        trip-1\n')
+    expect((await run('inspect', file, 'trip-')).err).toContain('several ids begin with "trip-"')
+  })
+
+  it('compares all of two: long values to their ends, numbers to their last digits, and what is there several times', async () => {
+    const long = Array.from({ length: 768 }, (_, at) => at / 7)
+    const passed = (x: number) => ({ checkpoints: [{ name: 'm', side: 'output', value: { x } }, { name: 'm', side: 'output', value: { x: 3 } }] })
+    const override = (id: string, actor: string) => ({ kind: 'override', v: 1, class: 'standard', id, at: 5, actor, reason: 'r', before: 1, after: 2 })
+    const file = fileOf(
+      record('a', { output: { e: long }, durations: { totalMs: 1.00001 }, ...passed(1) }), record('b', { output: { e: [...long.slice(0, -1), 12_345] }, durations: { totalMs: 1.00002 }, ...passed(2) }),
+      override('a', 'ann'), override('a', 'zoe'), override('b', 'bob'), override('b', 'zoe'),
+    )
+    const { different, same } = JSON.parse((await run('inspect', file, 'a', 'b', '--json')).out) as { different: { name: string; values: [string, string] }[]; same: string[] }
+    expect(different.map(({ name }) => name)).toEqual(['id', 'took', 'm (output).x', 'output.e', 'override'])
+    expect(same).toEqual(expect.arrayContaining(['m (output).x 2', 'override 2']))
+    expect(different[3]!.values.map((text) => text.slice(-7))).toEqual(['142857]', ',12345]'])
+    const { out } = await run('inspect', file, 'a', 'b')
+    expect(out).toMatch(/^output\.e +….*109\.5\S* +….*12345\]$/m)
+    expect(widest(out)).toBeLessThanOrEqual(80)
+    expect((await run('inspect', file, 'a')).out).toMatch(/^override 2 +zoe/m)
+  })
+
+  it('leaves out and counts, once, lines of another format and those that are not whole', async () => {
+    const file = fileOf(record('fine', { marks: undefined, links: undefined, checkpoints: undefined }), record('v2', { v: 2 }), record('x', { at: undefined }), record('y', { identity: null }), record('z', { durations: undefined }), { kind: 'label', v: 1, id: 'fine' }, { kind: 'prediction', v: 1, id: 'bare', at: 1 }, { ...record('no'), id: 5 })
+    const listed = await run('inspect', file)
+    expect([listed.status, listed.out.split('\n').at(-2), listed.err]).toEqual([0, '1 predictions', 'outrigger inspect: 7 lines were no records\n'])
+    // Read twice, and thrice.
+    for (const ids of [['fine'], ['fine', 'fine']]) expect(await run('inspect', file, ...ids)).toMatchObject({ status: 0, err: 'outrigger inspect: 7 lines were no records\n' })
+    expect(await run('replay', file, '--predictor', join(folder.path, 'same.mjs'))).toMatchObject({ err: 'outrigger replay: 7 lines were no records\n' })
+    const torn = join(folder.path, 'torn')
+    mkdirSync(torn)
+    const [segment] = readdirSync(folder.records)
+    writeFileSync(join(torn, segment!.replace('.jsonl', '.open')), `${readFileSync(join(folder.records, segment!), 'utf8')}{"torn\n`)
+    expect((await run('inspect', torn, 'flight-05')).err).toBe('outrigger inspect: 1 lines were no records\n')
+  })
+
+  it('orders whole numbers beyond 2^53, and such as have no JSON, as numbers', async () => {
+    const file = fileOf(...['1000', '600', '9007199254740993', 'Infinity', '-Infinity', 'NaN', 'text'].map((n) => record(n, { input: { n } })))
+    const found = async (where: string) => (await run('inspect', file, '--json', '--where', where)).out.trim().split('\n').filter((line) => line !== '').map((line) => (JSON.parse(line) as { id: string }).id)
+    expect(await found('n>700')).toEqual(['1000', '9007199254740993', 'Infinity', 'text'])
+    expect(await found('n<=700.5')).toEqual(['600', '-Infinity'])
+    expect(await found('n>9007199254740992')).toEqual(['9007199254740993', 'Infinity', 'text'])
+    expect(await found('n>=text')).toEqual(['text'])
+  })
+
   it('says what it was told wrong, with its help, and the status 2', async () => {
     for (const [args, says] of [
       [[join(folder.path, 'nothing')], /there is nothing at/],
@@ -116,6 +170,7 @@ describe('outrigger inspect', () => {
       [[folder.records, '--where', 'km'], /a comparison is a field/],
       [[folder.records, '--since', 'yesterday'], /a time is/],
       [[folder.records, '--limit', '-1'], /limit/],
+      [[folder.records, 'flight-05', '--version', '4'], /an id chooses by itself/],
       [[folder.records, 'a', 'b', 'c'], /one id is shown, two are compared/],
       [[], /say where the records are/],
     ] as const) {

@@ -127,6 +127,9 @@ describe('table', () => {
     expect(text).toBe(`id                                text                     n\n0123456789abcdef0123456789abcdef  ${'x'.repeat(21)}…   5\nshort                             y                       17\n`)
     expect(widest(table(['a', 'b'], [['x'.repeat(90), 'y'.repeat(90)]], 40, new Set([0, 1])))).toBeLessThanOrEqual(40)
   })
+  it('takes as many rows as there are', () => {
+    expect(table(['n'], Array.from({ length: 200_000 }, () => ['5']), 80)).toHaveLength(2 * 200_001)
+  })
   it('stays a line where a cell has several', () => {
     expect(table(['a'], [['x\ny\u001B[2J']], 80)).toBe('a\nx\\u{a}y\\u{1b}[2J\n')
     expect(list([['name', 'x'.repeat(100)], ['b\u0007', '']], 50)).toBe(`name    ${'x'.repeat(42)}\n        ${'x'.repeat(42)}\n        ${'x'.repeat(16)}\nb\\u{7}\n`)
