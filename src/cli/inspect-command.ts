@@ -51,7 +51,7 @@ export const inspectCommand = async (args: readonly string[], terminal: Terminal
   if (ids.length > 2) throw new Misuse('one id is shown, two are compared')
   if (values.replay === true && ids.length !== 1) throw new Misuse('--replay needs the id of one prediction (outrigger replay asks for many)')
   const isFiltered = Object.keys(filterOptions).some((name) => values[name as keyof typeof filterOptions] !== undefined)
-  if (ids.length > 0 && isFiltered) throw new Misuse('an id chooses by itself: leave out what else would choose')
+  if (ids.length > 0 && (isFiltered || values.limit !== undefined)) throw new Misuse('an id chooses by itself: leave out what else would choose')
   if (values.sql !== undefined) {
     if (ids.length > 0 || isFiltered) throw new Misuse('--sql chooses by itself: say it in the query')
     await query(await segmentsDirectory(path), values.sql, isJson, terminal)

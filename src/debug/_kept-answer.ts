@@ -16,7 +16,9 @@ export const throughFill = (findings: readonly StageFinding[], record: Predictio
   const cache = findings.find(({ stage }) => stage === 'cache') as StageFinding
   const inputs = record.input === undefined || fill.input === undefined ? [] : differencesOf(fill.input, record.input, limits)
   if (inputs.length > 0) return replace(findings, { says: `${cache.says}; ${from}, whose input was another in ${inputs.map(({ path }) => path).join(', ')}` })
-  if ((outputsOf(record, fill, limits)[0]?.differences.length ?? 1) > 0) return replace(findings, { says: `${cache.says}; ${from}, which got another one` })
+  const [answer] = outputsOf(record, fill, limits)
+  if (answer === undefined) return replace(findings, { says: `${cache.says}; ${from}` })
+  if (answer.differences.length > 0) return replace(findings, { says: `${cache.says}; ${from}, which got another one` })
   const cause = theirs.find(({ status }) => status === 'differs')
   if (cause === undefined) return replace(findings, { says: `${cache.says}; ${from}` })
   const through = findings.map((one) => (one.stage === cause.stage ? { ...cause, says: `${cause.says} (of ${plainText(fill.id, 40)}, from which it was kept)` } : one))

@@ -171,6 +171,7 @@ describe('outrigger inspect', () => {
       [[folder.records, '--since', 'yesterday'], /a time is/],
       [[folder.records, '--limit', '-1'], /limit/],
       [[folder.records, 'flight-05', '--version', '4'], /an id chooses by itself/],
+      [[folder.records, 'flight-05', '--limit', '4'], /an id chooses by itself/],
       [[folder.records, 'a', 'b', 'c'], /one id is shown, two are compared/],
       [[], /say where the records are/],
     ] as const) {

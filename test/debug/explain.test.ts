@@ -53,6 +53,16 @@ describe('explain', () => {
     expect((await explain('p', { source: [hidden], predictor: blind(2) })).first).toMatchObject({ stage: 'model', says: expect.stringContaining('no checkpoint tells them apart') })
   })
 
+  it('does not say that a cached answer is another one than was kept where it cannot compare them', async () => {
+    const stack = (rise: number) => predictor((trip: Trip) => ({ fare: model(trip) + rise }), { version: '3', input, output })
+    const served = pipe(stack(0), cached())
+    const fill = (await served.detailed({ km: 1, rate: 1 }, { id: 'first' })).record
+    const hit = (await served.detailed({ km: 1, rate: 1 }, { id: 'p' })).record
+    const says = async (kept: PredictionRecord) => statusOf(await explain('p', { source: [kept, hit], predictor: stack(1) }), 'cache').says
+    expect(await says({ ...fill, output: { fare: 5 } as never })).toMatch(/kept of first, which got another one$/)
+    expect(await says({ ...fill, output: { price: 5 } as never, schema: { input: undefined, output: 'other' } })).toMatch(/kept of first$/)
+  })
+
   it('counts a cached answer that was compared with a direct one as checked', async () => {
     const stack = () => predictor((trip: Trip) => ({ fare: model(trip) }), { version: '3', input, output })
     const served = pipe(stack(), cached())
