@@ -52,7 +52,21 @@ export interface Served {
   readonly failures: unknown[]
 }
 
-/** Lets February to June pass: labels arrive, things happen, flights leave and are predicted. */
+/** Flights that are asked for together, and what landed until the last of them left. */
+interface Window {
+  readonly end: number
+  readonly inputs: Departure[]
+  readonly ids: string[]
+  readonly keys: string[]
+  readonly landed: { readonly flight: number; readonly minute: number }[]
+}
+
+/**
+ * Lets February to June pass: labels arrive, things happen, flights leave and are predicted.
+ *
+ * While the model answers to some flights, the features of the next ones are computed: what is known of a flight comes from flights that have landed, and from no answer. All else waits until they
+ * are answered, as if it had happened after.
+ */
 export const serve = async (options: ServeOptions): Promise<Served> => {
   const { flights, history, service, join, inside, evaluation, clock, isSingleDay, batchMinutes, onDay } = options
   const { predict, release } = service
@@ -65,7 +79,7 @@ export const serve = async (options: ServeOptions): Promise<Served> => {
   let isReleasing = false
   let nextLook = 0
   const seeRelease = ({ stage }: { readonly stage: string }): void => void (isReleasing = stage === 'shadow' || stage === 'canary')
-  const land = (flight: number, minute: number): void => {
+  const land = ({ flight, minute }: Window['landed'][number]): void => {
     const at = (minute + epochMinute) * 60_000
     const id = String(flight)
     const late = isLate(flights, flight)
@@ -74,14 +88,85 @@ export const serve = async (options: ServeOptions): Promise<Served> => {
     if (isReleasing) release.label(id, late, at)
   }
 
+  /** The flights from one on, with those of the next minutes, unless something happens in between. */
+  const windowOf = (first: number, waits: number, nextHappening: number): Window => {
+    const [inputs, ids, keys, landed]: [Departure[], string[], string[], { flight: number; minute: number }[]] = [[], [], [], []]
+    const latest = Math.min(Math.floor(flights.minute[first]! / waits + 1) * waits, nextHappening)
+    let end = first
+    while (inputs.length < FULL_BATCH && end < flights.count && flights.minute[end]! < latest) {
+      const now = flights.minute[end]!
+      const from = end
+      history.advanceTo(now, (flight, minute) => void landed.push({ flight, minute }))
+      for (; end < flights.count && flights.minute[end] === now; end += 1) {
+        const features = history.featuresOf(end)
+        evaluation.see(end, features)
+        inputs.push({ origin: flights.origin[end]!, hour: hourOf(now), features })
+        ids.push(String(end))
+        keys.push(unitOf(flights.origin[end]!, flights.destination[end]!, dayOf(now), now))
+      }
+      // What is known of a flight does not hang on the flights of its own minute.
+      for (let row = from; row < end; row += 1) history.depart(row)
+    }
+    return { end, inputs, ids, keys, landed }
+  }
+
+  const askOneByOne = async (first: number, { inputs, ids, keys }: Window, during: Happening['during']): Promise<void> => {
+    const answered = Promise.all(
+      inputs.map(async (input, row) => {
+        const startedAt = performance.now()
+        try {
+          answers[first + row] = await predict(input, { id: ids[row], key: keys[row] })
+        } catch (error) {
+          failures.push(error)
+        }
+        if (during === undefined) latenciesMs.push(performance.now() - startedAt)
+      }),
+    )
+    await during?.()
+    await answered
+  }
+
+  const askTogether = async (first: number, { inputs, ids, keys }: Window, during: Happening['during']): Promise<void> => {
+    batches += 1
+    const answered = predict.batch(inputs, { ids, keys })
+    try {
+      await during?.()
+      answers.set(await answered, first)
+    } catch (error) {
+      failures.push(error)
+      if (error instanceof BatchPredictionError) {
+        error.results.forEach((result, row) => {
+          if (result.ok) answers[first + row] = result.output as number
+        })
+      }
+    }
+  }
+
+  const ask = async (first: number, window: Window, isSingle: boolean, during: Happening['during']): Promise<void> => {
+    await (isSingle ? askOneByOne : askTogether)(first, window, during)
+    // Lets files be read and shadow runs be run between two minutes, as they would in a server.
+    await new Promise((resolve) => setImmediate(resolve))
+    await service.rehearsal.idle()
+  }
+
+  let asked: Promise<void> = Promise.resolve()
   for (let flight = firstFrom(flights, monthStart(2)); flight < flights.count; ) {
     const minute = flights.minute[flight]!
+    const today = dayOf(minute)
+    const isOrdinary = (happenings[0]?.minute ?? Infinity) > minute && !isSingleDay(today)
+    const early = isOrdinary ? windowOf(flight, batchMinutes(today), happenings[0]?.minute ?? Infinity) : undefined
+    await asked
+
     clock.goTo(minute)
-    if (dayOf(minute) !== day) {
-      day = dayOf(minute)
+    if (today !== day) {
+      day = today
       onDay(minute)
     }
-    history.advanceTo(minute, land)
+    const landed = early?.landed ?? []
+    if (early === undefined) history.advanceTo(minute, (one, at) => void landed.push({ flight: one, minute: at }))
+    const inTheWindow = landed.findIndex((one) => one.minute >= minute)
+    const before = inTheWindow === -1 ? landed.length : inTheWindow
+    landed.slice(0, before).forEach(land)
     if (minute >= nextLook) {
       seeRelease(await release.tick())
       inside.watch.check()
@@ -97,63 +182,12 @@ export const serve = async (options: ServeOptions): Promise<Served> => {
     // Whatever happened took its time; the minute begins when it is over.
     clock.goTo(minute)
 
-    // Flights of the next minutes are asked for with them, unless something happens in between.
-    const waits = during === undefined && !isSingleDay(day) ? batchMinutes(day) : 1
-    const latest = Math.min(Math.floor(minute / waits + 1) * waits, happenings[0]?.minute ?? Infinity)
-    let end = flight
-    const inputs: Departure[] = []
-    const ids: string[] = []
-    const keys: string[] = []
-    while (inputs.length < FULL_BATCH && end < flights.count && flights.minute[end]! < latest) {
-      const now = flights.minute[end]!
-      const first = end
-      history.advanceTo(now, land)
-      for (; end < flights.count && flights.minute[end] === now; end += 1) {
-        const features = history.featuresOf(end)
-        evaluation.see(end, features)
-        inputs.push({ origin: flights.origin[end]!, hour: hourOf(now), features })
-        ids.push(String(end))
-        keys.push(unitOf(flights.origin[end]!, flights.destination[end]!, day, now))
-      }
-      // What is known of a flight does not hang on the flights of its own minute.
-      for (let row = first; row < end; row += 1) history.depart(row)
-    }
-
-    if (isSingleDay(day)) {
-      const first = flight
-      const answered = Promise.all(
-        inputs.map(async (input, row) => {
-          const startedAt = performance.now()
-          try {
-            answers[first + row] = await predict(input, { id: ids[row], key: keys[row] })
-          } catch (error) {
-            failures.push(error)
-          }
-          if (during === undefined) latenciesMs.push(performance.now() - startedAt)
-        }),
-      )
-      await during?.()
-      await answered
-    } else {
-      batches += 1
-      const answered = predict.batch(inputs, { ids, keys })
-      try {
-        await during?.()
-        answers.set(await answered, flight)
-      } catch (error) {
-        failures.push(error)
-        if (error instanceof BatchPredictionError) {
-          error.results.forEach((result, row) => {
-            if (result.ok) answers[flight + row] = result.output as number
-          })
-        }
-      }
-    }
-    flight = end
-    // Lets files be read and shadow runs be run between two minutes, as they would in a server.
-    await new Promise((resolve) => setImmediate(resolve))
-    await service.rehearsal.idle()
+    const window = early ?? windowOf(flight, during === undefined && !isSingleDay(day) ? batchMinutes(day) : 1, happenings[0]?.minute ?? Infinity)
+    ;(early === undefined ? window.landed : landed.slice(before)).forEach(land)
+    asked = ask(flight, window, isSingleDay(day), during)
+    flight = window.end
   }
-  history.advanceTo(monthStart(7) + 4096, land)
+  await asked
+  history.advanceTo(monthStart(7) + 4096, (flight, minute) => land({ flight, minute }))
   return { answers, latenciesMs, batches, failures }
 }
