@@ -159,7 +159,7 @@ export const alerts = (options: AlertsOptions): Alerts => {
   }
   const merge = (state: AlertsState): void => {
     const parts = stateOf(state)
-    if (parts.length !== watched.length || !watched.every(({ objective }, index) => parts[index]?.name === objective.name)) throw new InvalidOptionError(`Cannot merge ${owner} as the state must be one of the same objectives: current value is one of ${parts.map((part) => String(part?.name)).join(', ').slice(0, 100)}`)
+    if (parts.length !== watched.length || !watched.every(({ objective }, index) => parts[index]?.name === objective.name)) throw new InvalidOptionError(`Cannot merge ${owner} as the state must be one of the same objectives: current value has ${parts.length} of them`)
     watched.forEach((one, index) => one.check(parts[index] as ObjectiveState))
     watched.forEach((one, index) => one.merge(parts[index] as ObjectiveState, false, clock.wall()))
   }

@@ -51,7 +51,7 @@ export const webhook = (url: string | URL, options: WebhookOptions = {}): AlertS
   optionsObject(owner, options, ['body', 'headers', 'timeoutMs', 'retries', 'minDelayMs', 'fetch', 'clock', 'random'])
   if (!URL.canParse(String(url)) || !/^https?:$/.test(new URL(url).protocol)) throw new InvalidOptionError(`Cannot create ${owner} as its URL must be one of HTTP: current value is none`)
   const target = new URL(url)
-  if (target.username !== '' || target.password !== '') throw new InvalidOptionError(`Cannot create ${owner} as its URL must have no user and no password, which fetch refuses (put them into \`headers\`): current value is one of ${target.host}`)
+  if (target.username !== '' || target.password !== '') throw new InvalidOptionError(`Cannot create ${owner} as its URL must have no user and no password, which fetch refuses: current value is one of ${target.host}`)
   const { headers = {}, clock = systemClock, random = systemRandom() } = options
   const bodyOf = functionOption(owner, 'body', options.body) ?? ((message: AlertMessage) => message)
   const send = functionOption(owner, 'fetch', options.fetch) ?? fetch
