@@ -63,13 +63,15 @@ describe.runIf(hasRedis())('a store that fails', () => {
         const { cache, predict, prefix } = stack(which, tiered)
         await predict(1)
         await until('an answer comes from the store', async () => (await predict(1), cache.counts.hits > 0))
-        expect(cache.counts).toMatchObject({ storeErrors: 0, storeTimeouts: 0, garbage: 0 })
+        expect(cache.counts).toMatchObject({ storeErrors: 0, garbage: 0 })
+        // On a busy machine the first connections may take longer than the store's limit.
+        const { storeTimeouts, storeSkipped } = cache.counts
 
         // Stopped (SIGSTOP): connections stay open, and nothing answers.
         server.freeze()
         expect(await traffic(predict, 60)).toBeLessThan(2000)
-        expect(cache.counts.storeTimeouts).toBeGreaterThan(0)
-        expect(cache.counts.storeSkipped).toBeGreaterThan(0)
+        expect(cache.counts.storeTimeouts).toBeGreaterThan(storeTimeouts)
+        expect(cache.counts.storeSkipped).toBeGreaterThan(storeSkipped)
         server.thaw()
         const before = cache.counts.storeSkipped
         await until('the store is asked again', async () => (await predict(1), cache.counts.storeSkipped === before || (await traffic(predict, 3), cache.counts.hits > 5)))
