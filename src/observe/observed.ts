@@ -94,6 +94,8 @@ export const observed = (options: ObservedOptions = {}): NeutralLayer => {
         const { name, version } = served(calls[0] as Call)
         const { parent, links } = placeOf(calls)
         const span = tracer.startSpan(`predict ${name}`, { attributes: { 'ml.model.name': name, 'ml.model.version': version, ...(isBatch ? { 'ml.batch.size': calls.length } : {}), ...asked(name) }, links }, parent)
+        // Read again: between the first reading and the span's own the process may have had to wait, and its children would stick out by that.
+        const spanAt = stages && span.isRecording() ? clock.now() : startedAt
         const noteEnd = noteSpan(span, calls)
         const inside = trace.setSpan(parent, span)
         let isOver = false
@@ -105,7 +107,7 @@ export const observed = (options: ObservedOptions = {}): NeutralLayer => {
           duration.record((clock.now() - startedAt) / 1000, attributes)
           if (span.isRecording()) {
             tellSpan(span, calls, isBatch, { attributes, more })
-            if (stages) tellStages(tracer, span, inside, calls, startedAt, clock)
+            if (stages) tellStages(tracer, span, inside, calls, spanAt, clock)
           }
           span.end()
         }

@@ -230,6 +230,18 @@ describe('observed: stages, choices and conventions', () => {
     expect(ms(child!.endTime)).toBeLessThanOrEqual(ms(span!.endTime) + 0.001)
   })
 
+  test('children lie within their span though the process had to wait while it was made', async () => {
+    const busy = { startSpan: (...given: Parameters<typeof tracer.startSpan>) => {
+      const until = performance.now() + (given[0] === 'model' ? 0 : 5)
+      while (performance.now() < until);
+      return tracer.startSpan(...given)
+    } } as typeof tracer
+    await pipe(async (x: number) => x, observed({ tracer: busy }))(1)
+    const [child, span] = spans.getFinishedSpans()
+    expect(ms(child!.startTime)).toBeGreaterThanOrEqual(ms(span!.startTime) - 0.001)
+    expect(ms(child!.endTime)).toBeLessThanOrEqual(ms(span!.endTime) + 0.001)
+  })
+
   test('a wait before the span of a run is no child of it, only of the span of the call', async () => {
     const predict = pipe({ predictBatch: async (rows: readonly number[]) => rows }, observed({ tracer }), microBatched({ maxSize: 8, maxDelayMs: 5 }), observed({ tracer }))
     await Promise.all([predict(1), predict(2)])
