@@ -31,7 +31,9 @@ export const hashesText = (secret: string | Uint8Array, { key, fields }: Guarded
 
 /** What may be kept of a label or an override: plain values; of records and lists the fields that a schema allows. */
 export const valueMask = (schema: MaskableSchema | undefined): ((value: unknown) => Masked[string] | Masked | undefined) => {
-  const bare = maskBy({ fields: { value: {} } })
+  const names = Object.keys(schema?.fields ?? {})
+  // Of a schema of one field a plain value is that field's, with its tags.
+  const bare = maskBy({ fields: { value: names.length === 1 ? (schema?.fields[names[0] as string] ?? {}) : {} } })
   const mask = schema === undefined ? undefined : maskBy(schema)
   return (value) => {
     if (typeof value !== 'object' || value === null || value instanceof Date) return bare(value)['value']

@@ -248,6 +248,15 @@ describe('capture', () => {
     await settle(declared)
     expect(told.records()).toMatchObject([{ value: { y: 1 } }])
     expect(told.lines[0]?.text).not.toMatch(/Ada|more/)
+    // Of a schema of one field a plain value is that field's.
+    for (const [tags, value] of [[['pii'], undefined], [[], 'Ada']] as const) {
+      const single = listed()
+      const one = captured({ sink: single.sink, values: defineSchema({ who: { type: 'string', tags } }) })
+      one.label('a', 'Ada', 7)
+      await settle(one)
+      expect(single.records()).toMatchObject([{ kind: 'label' }])
+      expect((single.records()[0] as { value?: unknown }).value).toBe(value)
+    }
   })
 
   it('refuses with codes', () => {
